@@ -1,0 +1,161 @@
+// Softmax attention and rotary position embedding on [B, L, heads * head_dim] activations.
+
+import { dim } from "../dim.js";
+import { attribute, choice, defineOp, withDefault } from "../op.js";
+import { type Tensor, tensor } from "../tensor.js";
+import { sameShape, typeText } from "../type.js";
+
+/** Weights softmax(scale q k^T) of one head row, and what they do to v. */
+function attend(
+  q: Tensor,
+  k: Tensor,
+  v: Tensor,
+  heads: number,
+  kvHeads: number,
+  scale: number,
+  causal: boolean,
+): Tensor {
+  const [batch, length, width] = q.shape as [number, number, number];
+  const keys = k.shape[1]!;
+  const size = width / heads;
+  const kvWidth = kvHeads * size;
+  const out = tensor(q.element, q.shape);
+  const scores = new Float64Array(keys);
+  for (let b = 0; b < batch; b++) {
+    for (let h = 0; h < heads; h++) {
+      const kvHead = Math.floor((h * kvHeads) / heads);
+      for (let i = 0; i < length; i++) {
+        const from = (b * length + i) * width + h * size;
+        const visible = causal ? Math.min(keys, i + 1) : keys;
+        let most = Number.NEGATIVE_INFINITY;
+        for (let j = 0; j < visible; j++) {
+          const at = (b * keys + j) * kvWidth + kvHead * size;
+          let dot = 0;
+          for (let c = 0; c < size; c++) dot += q.data[from + c]! * k.data[at + c]!;
+          scores[j] = dot * scale;
+          most = Math.max(most, scores[j]!);
+        }
+        let total = 0;
+        for (let j = 0; j < visible; j++) total += scores[j] = Math.exp(scores[j]! - most);
+        for (let j = 0; j < visible; j++) {
+          const p = scores[j]! / total;
+          const at = (b * keys + j) * kvWidth + kvHead * size;
+          for (let c = 0; c < size; c++) out.data[from + c]! += p * v.data[at + c]!;
+        }
+      }
+    }
+  }
+  return out;
+}
+
+export const attention = defineOp({
+  name: "attention",
+  summary:
+    "y = softmax(scale q k^T) v per head (Vaswani et al. 2017); mask full | causal; kv_heads < heads shares keys (GQA)",
+  operands: ["q", "k", "v"],
+  attributes: {
+    heads: attribute.int,
+    kv_heads: attribute.int,
+    scale: attribute.float,
+    mask: withDefault(choice("full", "causal"), "full"),
+  },
+  fusion: "opaque",
+  type({ q, k, v }, { heads, kv_heads }, check) {
+    check.that(
+      q.shape.length === 3 && k.shape.length === 3 && sameShape(k.shape, v.shape),
+      "attention_c1",
+      `q, k, v must be [B, L, width] with k like v, got ${typeText(q)}, ${typeText(k)}, ${typeText(v)}`,
+    );
+    check.that(
+      heads > 0 && kv_heads > 0 && heads % kv_heads === 0,
+      "attention_c2",
+      `heads ${heads} must be a multiple of kv_heads ${kv_heads}`,
+    );
+    const width = q.shape[2]?.value ?? 0;
+    check.that(width % heads === 0, "attention_c3", `width ${width} is not a multiple of heads ${heads}`);
+    check.that(
+      (k.shape[2]?.value ?? 0) * heads === width * kv_heads,
+      "attention_c4",
+      `k has ${k.shape[2]} channels, expected kv_heads * head_dim = ${(kv_heads * width) / heads}`,
+    );
+    return [q];
+  },
+  evaluate: ({ q, k, v }, { heads, kv_heads, scale, mask }) => [
+    attend(q, k, v, heads, kv_heads, scale, mask === "causal"),
+  ],
+  // Each score rounds like a product of head_dim terms; exp turns that into a relative error of the weights,
+  // so an output is off by about |score rounding| times the mean of |v| it averages.
+  rounding({ q, k, v }, _, { heads, kv_heads, scale, mask }, { ulps }) {
+    const size = q.shape[2]! / heads;
+    const largest = (t: Tensor): number => Math.sqrt(t.data.reduce((m, x) => Math.max(m, x * x), 0));
+    const score = scale * Math.sqrt(size) * largest(q) * largest(k);
+    const averages = attend(
+      q,
+      k,
+      { ...v, data: v.data.map(Math.abs) },
+      heads,
+      kv_heads,
+      scale,
+      mask === "causal",
+    );
+    return [averages.data.map((x) => x * (score + ulps("exp") + ulps("div") + Math.sqrt(k.shape[1]!)))];
+  },
+});
+
+export const rope = defineOp({
+  name: "rope",
+  summary:
+    "rotates channel pairs of each head by position * base^(-2i/rotary): half pairs (i, i + rotary/2), pair pairs (2i, 2i+1); positions count from 0 after the first `skip` (Su et al. 2021)",
+  operands: ["x"],
+  attributes: {
+    heads: attribute.int,
+    rotary: attribute.int,
+    base: attribute.float,
+    layout: choice("half", "pair"),
+    skip: withDefault(attribute.int, 0),
+  },
+  fusion: "opaque",
+  type({ x }, { heads, rotary }, check) {
+    check.that(x.shape.length === 3, "rope_c1", `x must be [B, L, width], got ${typeText(x)}`);
+    const size = (x.shape[2]?.value ?? 0) / heads;
+    check.that(Number.isInteger(size), "rope_c2", `width ${x.shape[2]} is not a multiple of heads ${heads}`);
+    check.that(
+      rotary > 0 && rotary % 2 === 0 && rotary <= size,
+      "rope_c3",
+      `rotary channels must be even and at most head_dim ${size}, got ${rotary}`,
+    );
+    return [x];
+  },
+  evaluate({ x }, { heads, rotary, base, layout, skip }) {
+    const [batch, length, width] = x.shape as [number, number, number];
+    const out: Tensor = { ...x, data: x.data.slice() };
+    const half = rotary / 2;
+    for (let b = 0; b < batch; b++) {
+      for (let t = skip; t < length; t++) {
+        for (let i = 0; i < half; i++) {
+          const angle = (t - skip) * base ** ((-2 * i) / rotary);
+          const [c, s] = [Math.cos(angle), Math.sin(angle)];
+          for (let h = 0; h < heads; h++) {
+            const at = (b * length + t) * width + (h * width) / heads;
+            const [first, second] =
+              layout === "half" ? [at + i, at + i + half] : [at + 2 * i, at + 2 * i + 1];
+            const [x1, x2] = [x.data[first]!, x.data[second]!];
+            out.data[first] = x1 * c - x2 * s;
+            out.data[second] = x2 * c + x1 * s;
+          }
+        }
+      }
+    }
+    return [out];
+  },
+  // Tables are rounded once: two products and a sum, and each factor is off by half an ULP.
+  rounding({ x }, _, { heads }) {
+    const size = dim(x.shape[2]! / heads).value!;
+    const out = new Float64Array(x.data.length);
+    for (let start = 0; start < out.length; start += size) {
+      const most = x.data.subarray(start, start + size).reduce((m, v) => Math.max(m, Math.abs(v)), 0);
+      out.fill(3 * most, start, start + size);
+    }
+    return [out];
+  },
+});

@@ -1,0 +1,86 @@
+// Values that come from no operand: named weights, splats, small literals, position indices.
+
+import { product } from "../dim.js";
+import { attribute, choice, defineOp, rounding, withDefault } from "../op.js";
+import { tensor } from "../tensor.js";
+
+export const weight = defineOp({
+  name: "weight",
+  summary: "the tensor of that name in the module's weights",
+  operands: [],
+  attributes: {
+    name: attribute.string,
+    shape: attribute.dims,
+    element: withDefault(choice("f32", "f16", "i32", "bool"), "f32"),
+  },
+  fusion: "constant",
+  type: (_, { shape, element }) => [{ element, shape }],
+  evaluate(_, { name, shape }, context) {
+    const stored = context.weight(name);
+    const wanted = context.shape(shape);
+    if (wanted.length !== stored.shape.length || wanted.some((extent, i) => extent !== stored.shape[i]))
+      throw new RangeError(`weight ${name} is [${stored.shape}], expected [${wanted}]`);
+    return [stored];
+  },
+  rounding: rounding.exact,
+});
+
+export const constant = defineOp({
+  name: "constant",
+  summary: "value everywhere in shape",
+  operands: [],
+  attributes: {
+    value: attribute.float,
+    shape: withDefault(attribute.dims, []),
+    element: withDefault(choice("f32", "f16", "i32", "bool"), "f32"),
+  },
+  fusion: "constant",
+  type: (_, { shape, element }) => [{ element, shape }],
+  evaluate(_, { value, shape, element }, context) {
+    const out = tensor(element, context.shape(shape));
+    out.data.fill(value);
+    return [out];
+  },
+  rounding: rounding.exact,
+});
+
+export const literal = defineOp({
+  name: "literal",
+  summary: "the listed numbers in row-major order",
+  operands: [],
+  attributes: {
+    values: attribute.floats,
+    shape: attribute.dims,
+    element: withDefault(choice("f32", "f16", "i32", "bool"), "f32"),
+  },
+  fusion: "constant",
+  type(_, { values, shape, element }, check) {
+    check.that(
+      product(shape).value === values.length,
+      "literal_c1",
+      `shape [${shape.join(", ")}] holds ${product(shape).key} numbers, ${values.length} are listed`,
+    );
+    return [{ element, shape }];
+  },
+  evaluate: (_, { values, shape, element }, context) => [
+    tensor(element, context.shape(shape), Float64Array.from(values)),
+  ],
+  rounding: rounding.exact,
+});
+
+export const iota = defineOp({
+  name: "iota",
+  summary: "0, 1, .., length-1",
+  operands: [],
+  attributes: { length: attribute.dim, element: withDefault(choice("f32", "i32"), "f32") },
+  fusion: "constant",
+  type: (_, { length, element }) => [{ element, shape: [length] }],
+  evaluate: (_, { length, element }, context) => [
+    tensor(
+      element,
+      [context.size(length)],
+      Float64Array.from({ length: context.size(length) }, (_x, i) => i),
+    ),
+  ],
+  rounding: rounding.exact,
+});
