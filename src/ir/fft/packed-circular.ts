@@ -45,7 +45,7 @@ export function packedSlots({ factors }: Transform, stage: number): Slot[] {
   let slots: Slot[] = [{ bin: 0, isPair: true }];
   let found = 1;
   for (const factor of factors.slice(0, stage)) {
-    slots = slots.flatMap((slot) =>
+    slots = slots.flatMap((slot): Slot[] =>
       slot.isPair
         ? pairChildren(found, factor)
         : Array.from({ length: factor }, (_, k) => ({ bin: slot.bin + found * k, isPair: false })),
