@@ -52,7 +52,7 @@ export const rsqrt = unary("rsqrt", "y = 1/sqrt(x)", (x) => 1 / Math.sqrt(x), { 
 export const sin = unary("sin", "y = sin(x), x in radians", Math.sin, { of: "sin" });
 export const cos = unary("cos", "y = cos(x), x in radians", Math.cos, { of: "cos" });
 export const tanh = unary("tanh", "y = tanh(x)", Math.tanh, { of: "tanh" });
-export const relu = unary("relu", "y = max(x, 0)", (x) => (x > 0 ? x : 0), "exact");
+export const relu = unary("relu", "y = max(x, 0)", (x) => Math.max(x, 0), "exact");
 export const sigmoidOp = unary("sigmoid", "y = 1/(1+exp(-x))", sigmoid, { of: "sigmoid" });
 export const softplusOp = unary("softplus", "y = ln(1+exp(x))", softplus, { of: "log", extra: 2 });
 export const silu = unary("silu", "y = x/(1+exp(-x))", (x) => x * sigmoid(x), { of: "sigmoid", extra: 1 });

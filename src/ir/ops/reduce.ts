@@ -128,7 +128,10 @@ export const softmax = defineOp({
   operands: ["x"],
   attributes: { axis: attribute.int },
   fusion: "reduction",
-  type: ({ x }, { axis }, check) => (axisType(x, axis, "softmax", check), [x]),
+  type({ x }, { axis }, check) {
+    axisType(x, axis, "softmax", check);
+    return [x];
+  },
   evaluate({ x }, { axis }) {
     const out = tensor(x.element, x.shape);
     lines(x.shape, axis, x.shape[axis]!, (start, _, stride) => {

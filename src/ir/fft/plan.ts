@@ -1,0 +1,114 @@
+// Chooses how to compute a long convolution: lists the lowerings that are exact for it, prices each, ranks them.
+
+import {
+  type ConvolutionRequest,
+  type Cost,
+  depthwiseCost,
+  dftCost,
+  leastPoints,
+  toeplitzCost,
+  transformCost,
+} from "./cost.js";
+import { visitFactorisations } from "./factor.js";
+import type { Profile } from "./profiles.js";
+import { type Form, points, samples, type Transform, transformFor } from "./transform.js";
+
+export type Lowering = Form | "depthwise" | "toeplitz" | "dft";
+
+/** One way to compute the convolution. */
+export interface Candidate extends Cost {
+  readonly lowering: Lowering;
+  /** Of the chain of products; absent for the other lowerings. */
+  readonly transform?: Transform;
+  /** Groups of channels computed one after another. */
+  readonly blocks: number;
+  /** Samples added to reach the transform's length, and sliced off again. */
+  readonly padding: number;
+}
+
+export interface Plan {
+  readonly request: ConvolutionRequest;
+  readonly profile: Profile;
+  readonly chosen: Candidate;
+  /** The best of every lowering, order and number of blocks, cheapest first; `dft` is listed but never chosen. */
+  readonly candidates: readonly Candidate[];
+}
+
+/** Lengths up to this much above the least one are searched. */
+const slack = 1.12;
+
+const remembered = new WeakMap<Profile, Map<string, Plan>>();
+
+/** Prices every lowering of the convolution on the machine and ranks them. Equal requests give the same plan. */
+export function planConvolution(request: ConvolutionRequest, profile: Profile): Plan {
+  const plans = remembered.get(profile) ?? new Map<string, Plan>();
+  remembered.set(profile, plans);
+  const { length, channels, groups, minLag, maxLag, circular, batch } = request;
+  const key = JSON.stringify([length, channels, groups, minLag, maxLag, circular, batch]);
+  const plan = plans.get(key) ?? makePlan(request, profile);
+  plans.set(key, plan);
+  return plan;
+}
+
+function makePlan(request: ConvolutionRequest, profile: Profile): Plan {
+  const transforms = [
+    ...transformCandidates(request, "right_angle", profile),
+    ...transformCandidates(request, "packed_circular", profile),
+  ];
+  const candidates: Candidate[] = [...transforms];
+  if (!request.circular)
+    candidates.push({
+      lowering: "depthwise",
+      blocks: 1,
+      padding: 0,
+      ...depthwiseCost(request, profile),
+    });
+  if (request.groups < request.channels || request.channels === 1)
+    candidates.push({ lowering: "toeplitz", blocks: 1, padding: 0, ...toeplitzCost(request, profile) });
+  candidates.sort((a, b) => a.seconds - b.seconds);
+  const chosen = candidates[0]!;
+  const rightAngle = transforms.reduce((a, b) => (a.seconds <= b.seconds ? a : b));
+  candidates.push({ lowering: "dft", blocks: 1, padding: 0, ...dftCost(request, rightAngle, profile) });
+  candidates.sort((a, b) => a.seconds - b.seconds);
+  return { request, profile, chosen, candidates };
+}
+
+/** The best transform of each order and number of blocks. */
+function transformCandidates(request: ConvolutionRequest, form: Form, profile: Profile): Candidate[] {
+  const least = leastPoints(request, form);
+  const exact = form === "packed_circular" && request.circular;
+  const limits = { factors: profile.factors, orders: profile.orders, evenFirst: form === "packed_circular" };
+  const scaling = profile.precision === "f16" ? "each" : "last";
+  const blocks = profile.blocks.filter(
+    (n) => n === 1 || (request.channels % n === 0 && request.channels / n >= 32 && request.groups % n === 0),
+  );
+  const best = new Map<string, Candidate>();
+  const consider = (factors: readonly number[]): void => {
+    const transform = transformFor(form, factors, request.length, scaling);
+    for (const n of blocks) {
+      const cost = transformCost(request, transform, n, profile);
+      const key = `${factors.length} ${n}`;
+      const known = best.get(key);
+      if (known !== undefined && known.seconds <= cost.seconds) continue;
+      const padding = samples(transform) - request.length;
+      best.set(key, { lowering: form, transform, blocks: n, padding, ...cost });
+    }
+  };
+  // Widen the range until some length has a factorisation: small and prime lengths may have none nearby.
+  for (let most = exact ? least : Math.ceil(slack * least); best.size === 0; most *= 2) {
+    visitFactorisations({ ...limits, least, most }, consider);
+    if (exact) break;
+  }
+  return [...best.values()];
+}
+
+/** `16x8x8` or the lowering's name, with blocks: how reports name a candidate. */
+export function candidateName({ lowering, transform, blocks }: Candidate): string {
+  const name = transform === undefined ? lowering : `${lowering} ${transform.factors.join("x")}`;
+  return blocks === 1 ? name : `${name}, ${blocks} blocks`;
+}
+
+/** The length of the transform, where there is one. */
+export function candidatePoints({ transform }: Candidate): number | undefined {
+  return transform === undefined ? undefined : points(transform);
+}
