@@ -2,6 +2,7 @@
 
 import type { Report } from "../support/diagnostic.js";
 import { type Dtype, dtypeBytes, dtypes, isDtype, unsupportedDtypes } from "./dtypes.js";
+import { isRecord, pointerToken, show } from "./strict-json.js";
 
 /** A tensor of a file: `begin` is a byte offset from the start of the FILE, ready for ONNX external data. */
 export interface StoredTensor {
@@ -11,11 +12,6 @@ export interface StoredTensor {
   readonly file: string;
   readonly begin: number;
   readonly bytes: number;
-}
-
-/** JSON pointer of a tensor's entry in the header; what diagnostics use as a place. */
-export function tensorPointer(name: string): string {
-  return `/${name.replaceAll("~", "~0").replaceAll("/", "~1")}`;
 }
 
 interface Context {
@@ -30,7 +26,7 @@ const damaged = "the header is damaged or was written by a faulty tool; fetch or
 
 /** Checks one entry; reports exactly one problem and returns nothing when it is malformed. */
 export function checkEntry(name: string, entry: unknown, context: Context): StoredTensor | undefined {
-  const pointer = tensorPointer(name);
+  const pointer = pointerToken(name);
   const error = (code: string, message: string, place = "", help = damaged): undefined => {
     context.report.error(code, `tensor \`${name}\`: ${message}`, { pointer: pointer + place, help });
   };
@@ -40,7 +36,7 @@ export function checkEntry(name: string, entry: unknown, context: Context): Stor
   if (missing !== undefined) return error("safetensors/entry", `the entry has no \`${missing}\``);
   const extra = Object.keys(entry).find((key) => !fields.includes(key));
   if (extra !== undefined)
-    return error("safetensors/entry", `the entry has the unknown key \`${extra}\``, tensorPointer(extra));
+    return error("safetensors/entry", `the entry has the unknown key \`${extra}\``, pointerToken(extra));
 
   const { dtype, shape, data_offsets: offsets } = entry;
   if (typeof dtype !== "string" || !isDtype(dtype)) return dtypeError(dtype, error);
@@ -95,14 +91,4 @@ function layout(
 
 function isExtent(value: unknown): value is number {
   return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-/** A value of the header as text, cut so that a hostile header cannot flood the terminal. */
-function show(value: unknown): string {
-  const text = JSON.stringify(value) ?? String(value);
-  return text.length > 60 ? `${text.slice(0, 57)}...` : text;
 }

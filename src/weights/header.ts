@@ -2,10 +2,10 @@
 // Reading is at least as strict as the format's own library (README of huggingface/safetensors,
 // section Format): names are unique, and tensors cover the data without holes or overlap.
 
-import { type ParseError, parse, visit } from "jsonc-parser";
 import { DlmcError, Report } from "../support/diagnostic.js";
 import { foreignFile } from "./foreign.js";
-import { checkEntry, type StoredTensor, tensorPointer } from "./header-entry.js";
+import { checkEntry, type StoredTensor } from "./header-entry.js";
+import { isRecord, parseStrictJson, pointerToken, show } from "./strict-json.js";
 
 /** The format's own limit for the JSON header, in bytes. */
 export const maxHeaderBytes = 100_000_000;
@@ -110,54 +110,31 @@ function parseObject(text: string, report: Report): Record<string, unknown> {
       { offset: 8, ...damaged },
     );
   report.throwIfErrors();
-  let root: Record<string, unknown> = {};
-  try {
-    root = JSON.parse(text) as Record<string, unknown>;
-  } catch {
-    const errors: ParseError[] = [];
-    parse(text, errors, { disallowComments: true });
-    const offset = 8 + (errors[0]?.offset ?? 0);
+  const json = parseStrictJson(text);
+  if ("value" in json) return json.value as Record<string, unknown>;
+  // The place is exact for ASCII headers, which is what every writer makes.
+  const offset = 8 + json.offset;
+  if (json.problem === "syntax")
     report.error("safetensors/json", `the header is not valid JSON: unexpected text at byte ${offset}`, {
       offset,
       ...damaged,
     });
-  }
-  report.throwIfErrors();
-  checkDuplicates(text, report);
-  report.throwIfErrors();
-  return root;
-}
-
-/** `JSON.parse` keeps the last of two equal keys silently, so two readers could see different tensors. */
-function checkDuplicates(text: string, report: Report): void {
-  const open: Set<string>[] = [];
-  visit(text, {
-    onObjectBegin: () => {
-      open.push(new Set());
-    },
-    onObjectEnd: () => {
-      open.pop();
-    },
-    onObjectProperty: (key, offset) => {
-      const seen = open.at(-1)!;
-      if (seen.has(key))
-        report.error("safetensors/duplicate", `the header names \`${key}\` twice; names must be unique`, {
-          offset: 8 + offset,
-          help: "write the file again with one tensor per name",
-        });
-      seen.add(key);
-    },
-  });
+  else
+    report.error("safetensors/duplicate", `the header names \`${json.key}\` twice; names must be unique`, {
+      offset,
+      help: "write the file again with one tensor per name",
+    });
+  throw new DlmcError(report.diagnostics);
 }
 
 function checkMetadata(root: Record<string, unknown>, report: Report): Record<string, string> {
   const value = Object.hasOwn(root, "__metadata__") ? root.__metadata__ : {};
-  const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
+  const isObject = isRecord(value);
   const bad = isObject ? Object.entries(value).find(([, text]) => typeof text !== "string") : undefined;
   if (isObject && bad === undefined) return value as Record<string, string>;
-  const found = isObject ? `\`${bad![0]}\` is ${JSON.stringify(bad![1])}` : `it is ${JSON.stringify(value)}`;
+  const found = isObject ? `\`${bad![0]}\` is ${show(bad![1])}` : `it is ${show(value)}`;
   report.error("safetensors/metadata", `__metadata__ must map names to strings, but ${found}`, {
-    pointer: bad === undefined ? "/__metadata__" : `/__metadata__${tensorPointer(bad[0])}`,
+    pointer: bad === undefined ? "/__metadata__" : `/__metadata__${pointerToken(bad[0])}`,
     help: "write numbers and objects as JSON text in a string",
   });
   return {};
@@ -173,7 +150,7 @@ function checkCover(tensors: readonly StoredTensor[], dataBegin: number, size: n
       "safetensors/outside",
       `tensor \`${first.name}\` ends at byte ${first.begin + first.bytes}, but the file ends at byte ${size}${others}`,
       {
-        pointer: tensorPointer(first.name),
+        pointer: pointerToken(first.name),
         help: "the download or the copy stopped early; fetch the file again",
       },
     );
@@ -182,7 +159,7 @@ function checkCover(tensors: readonly StoredTensor[], dataBegin: number, size: n
   let end = dataBegin;
   let previous: StoredTensor | undefined;
   for (const tensor of tensors) {
-    const pointer = tensorPointer(tensor.name);
+    const pointer = pointerToken(tensor.name);
     const help = "write the file again with a safetensors library; the format forbids gaps and shared bytes";
     if (tensor.begin > end)
       report.error(
