@@ -194,14 +194,9 @@ function totals({ seconds, flops, bytes, launches }: Meter) {
   return { seconds, flops, bytes, launches };
 }
 
-/** Points a transform must have: M >= L at a right angle; L + the reach of the filter for a padded packed one. */
+/** Points a transform must have: M >= L at a right angle; L + the filter's reach where packed lines wrap. */
 export function leastPoints(request: ConvolutionRequest, form: Transform["form"]): number {
-  if (form === "right_angle") return request.length;
-  if (request.circular) return request.length;
-  const reach = Math.max(
-    Math.min(request.maxLag, request.length - 1),
-    Math.min(-request.minLag, request.length - 1),
-    0,
-  );
-  return request.length + reach;
+  const { length, minLag, maxLag, circular } = request;
+  if (form === "right_angle" || circular) return length;
+  return length + Math.min(length - 1, Math.max(maxLag, -minLag, 0));
 }

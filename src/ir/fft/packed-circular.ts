@@ -4,6 +4,7 @@
 import {
   binRow,
   childCount,
+  found,
   groupCount,
   type MatrixStack,
   points,
@@ -31,26 +32,26 @@ interface PairChild extends Slot {
  * P k below P N / 2; from bin P/2 the P/2 + P k below it; each conjugate is left out. Bin P N / 2 is real and
  * joins bin 0 as the new pair; it comes from bin 0 when N is even, else from bin P/2.
  */
-function pairChildren(found: number, factor: number): PairChild[] {
-  const half = (found * factor) / 2;
+function pairChildren(P: number, factor: number): PairChild[] {
+  const half = (P * factor) / 2;
   const children: PairChild[] = [{ bin: 0, isPair: true, from: 0 }];
-  for (let k = 1; found * k < half; k++) children.push({ bin: found * k, isPair: false, from: 0 });
-  if (found === 1) return children;
-  for (let bin = found / 2; bin < half; bin += found) children.push({ bin, isPair: false, from: 1 });
+  for (let k = 1; P * k < half; k++) children.push({ bin: P * k, isPair: false, from: 0 });
+  if (P === 1) return children;
+  for (let bin = P / 2; bin < half; bin += P) children.push({ bin, isPair: false, from: 1 });
   return children;
 }
 
 /** Slots before the 0-based stage, in the order the data has them. Before stage 0 there is the line itself. */
 export function packedSlots({ factors }: Transform, stage: number): Slot[] {
   let slots: Slot[] = [{ bin: 0, isPair: true }];
-  let found = 1;
+  let P = 1;
   for (const factor of factors.slice(0, stage)) {
     slots = slots.flatMap((slot): Slot[] =>
       slot.isPair
-        ? pairChildren(found, factor)
-        : Array.from({ length: factor }, (_, k) => ({ bin: slot.bin + found * k, isPair: false })),
+        ? pairChildren(P, factor)
+        : Array.from({ length: factor }, (_, k) => ({ bin: slot.bin + P * k, isPair: false })),
     );
-    found *= factor;
+    P *= factor;
   }
   return slots;
 }
@@ -63,8 +64,8 @@ function turn(bin: number, time: number, M: number): { cos: number; sin: number 
 
 interface StageFacts {
   readonly M: number;
-  /** Bins found before the stage, P_s. */
-  readonly found: number;
+  /** Bins found before the stage. */
+  readonly P: number;
   readonly factor: number;
   /** Digits that carry data. */
   readonly digits: number;
@@ -72,15 +73,14 @@ interface StageFacts {
 }
 
 function factsOf(transform: Transform, stage: number): StageFacts {
-  const found = transform.factors.slice(0, stage).reduce((product, factor) => product * factor, 1);
   const factor = transform.factors[stage]!;
   const digits = stage === 0 ? transform.rows : factor;
-  return { M: points(transform), found, factor, digits, inner: rest(transform, stage) };
+  return { M: points(transform), P: found(transform, stage), factor, digits, inner: rest(transform, stage) };
 }
 
 /** Which of the pair's two lines the real bin P N / 2 comes from. */
-function halfComesFrom({ found, factor }: StageFacts): 0 | 1 {
-  return factor % 2 === 0 || found === 1 ? 0 : 1;
+function halfComesFrom({ P, factor }: StageFacts): 0 | 1 {
+  return factor % 2 === 0 || P === 1 ? 0 : 1;
 }
 
 /** Forward stage s, as in the right-angle form for complex slots; rows of the pair read one real line each. */
@@ -88,25 +88,25 @@ export function packedForward(transform: Transform, stage: number): MatrixStack 
   const shape = stageShape(transform, stage, "forward");
   const stack = stackFor(shape);
   const facts = factsOf(transform, stage);
-  const { M, found, digits, inner } = facts;
+  const { M, P, digits, inner } = facts;
   const scale = stageScale(transform, stage, "forward");
   packedSlots(transform, stage).forEach((slot, group) => {
     const rowAt = (bin: number, part: 0 | 1) =>
       stack.data.subarray((group * shape.rows + binRow(transform, stage, bin, part)) * shape.columns);
     for (let n = 0; n < digits; n++) {
       if (slot.isPair) {
-        pairChildren(found, facts.factor).forEach((child, k) => {
+        pairChildren(P, facts.factor).forEach((child, k) => {
           const { cos, sin } = turn(child.bin, n * inner, M);
           const column = child.from * digits + n;
           rowAt(k, 0)[column] = scale * cos;
           if (!child.isPair) rowAt(k, 1)[column] = -scale * sin;
         });
-        const half = turn((found * facts.factor) / 2, n * inner, M);
+        const half = turn((P * facts.factor) / 2, n * inner, M);
         rowAt(0, 1)[halfComesFrom(facts) * digits + n] = scale * half.cos;
         continue;
       }
       for (let k = 0; k < childCount(transform, stage); k++) {
-        const { cos, sin } = turn(slot.bin + found * k, n * inner, M);
+        const { cos, sin } = turn(slot.bin + P * k, n * inner, M);
         const re = rowAt(k, 0);
         const im = rowAt(k, 1);
         re[n] = scale * cos;
@@ -124,7 +124,7 @@ export function packedInverse(transform: Transform, stage: number): MatrixStack 
   const shape = stageShape(transform, stage, "inverse");
   const stack = stackFor(shape);
   const facts = factsOf(transform, stage);
-  const { M, found, digits, inner } = facts;
+  const { M, P, digits, inner } = facts;
   const scale = stageScale(transform, stage, "inverse");
   packedSlots(transform, stage).forEach((slot, group) => {
     const rowAt = (row: number) => stack.data.subarray((group * shape.rows + row) * shape.columns);
@@ -132,14 +132,14 @@ export function packedInverse(transform: Transform, stage: number): MatrixStack 
       if (slot.isPair) {
         for (const line of groupCount(transform, stage) === 1 && stage === 0 ? [0] : [0, 1]) {
           const row = rowAt(line * digits + n);
-          pairChildren(found, facts.factor).forEach((child, k) => {
+          pairChildren(P, facts.factor).forEach((child, k) => {
             const { cos, sin } = turn(child.bin, n * inner, M);
             if (!child.isPair) {
               if (child.from !== line) return;
               writeBinWeights(transform, stage, row, k, 2 * scale * cos, -2 * scale * sin);
               return;
             }
-            const half = turn((found * facts.factor) / 2, n * inner, M);
+            const half = turn((P * facts.factor) / 2, n * inner, M);
             const ofZero = line === 0 ? scale * cos : 0;
             const ofHalf = line === halfComesFrom(facts) ? scale * half.cos : 0;
             writeBinWeights(transform, stage, row, k, ofZero, ofHalf, true);
@@ -148,7 +148,7 @@ export function packedInverse(transform: Transform, stage: number): MatrixStack 
         continue;
       }
       for (let k = 0; k < childCount(transform, stage); k++) {
-        const { cos, sin } = turn(slot.bin + found * k, n * inner, M);
+        const { cos, sin } = turn(slot.bin + P * k, n * inner, M);
         writeBinWeights(transform, stage, rowAt(n), k, scale * cos, -scale * sin);
         writeBinWeights(transform, stage, rowAt(digits + n), k, scale * sin, scale * cos);
       }

@@ -37,6 +37,9 @@ export interface Plan {
 /** Lengths up to this much above the least one are searched. */
 const slack = 1.12;
 
+/** Factorisations of each order that are also priced in blocks of channels. */
+const shortlist = 8;
+
 const remembered = new WeakMap<Profile, Map<string, Plan>>();
 
 /** Prices every lowering of the convolution on the machine and ranks them. Equal requests give the same plan. */
@@ -76,30 +79,47 @@ function makePlan(request: ConvolutionRequest, profile: Profile): Plan {
 /** The best transform of each order and number of blocks. */
 function transformCandidates(request: ConvolutionRequest, form: Form, profile: Profile): Candidate[] {
   const least = leastPoints(request, form);
-  const exact = form === "packed_circular" && request.circular;
+  const isExact = form === "packed_circular" && request.circular;
+  // Packed lines of nearly 2L points do what L points at a right angle do.
+  if (form === "packed_circular" && least > 1.8 * request.length) return [];
   const limits = { factors: profile.factors, orders: profile.orders, evenFirst: form === "packed_circular" };
-  const scaling = profile.precision === "f16" ? "each" : "last";
-  const blocks = profile.blocks.filter(
-    (n) => n === 1 || (request.channels % n === 0 && request.channels / n >= 32 && request.groups % n === 0),
-  );
-  const best = new Map<string, Candidate>();
-  const consider = (factors: readonly number[]): void => {
-    const transform = transformFor(form, factors, request.length, scaling);
-    for (const n of blocks) {
-      const cost = transformCost(request, transform, n, profile);
-      const key = `${factors.length} ${n}`;
-      const known = best.get(key);
-      if (known !== undefined && known.seconds <= cost.seconds) continue;
-      const padding = samples(transform) - request.length;
-      best.set(key, { lowering: form, transform, blocks: n, padding, ...cost });
-    }
+  const price = (transform: Transform, blocks: number): Candidate => {
+    const padding = samples(transform) - request.length;
+    return {
+      lowering: form,
+      transform,
+      blocks,
+      padding,
+      ...transformCost(request, transform, blocks, profile),
+    };
   };
+  const scaling = profile.precision === "f16" ? "each" : "last";
+  const whole: Candidate[][] = [];
   // Widen the range until some length has a factorisation: small and prime lengths may have none nearby.
-  for (let most = exact ? least : Math.ceil(slack * least); best.size === 0; most *= 2) {
-    visitFactorisations({ ...limits, least, most }, consider);
-    if (exact) break;
+  for (let most = isExact ? least : Math.ceil(slack * least); whole.length === 0; most *= 2) {
+    visitFactorisations({ ...limits, least, most }, (factors) => {
+      const best = (whole[factors.length] ??= []);
+      insert(best, price(transformFor(form, factors, request.length, scaling), 1));
+    });
+    if (isExact) break;
   }
-  return [...best.values()];
+  const splits = profile.blocks.filter(
+    (n) => request.channels % n === 0 && request.channels / n >= 32 && request.groups % n === 0,
+  );
+  return whole.flatMap((best) => [
+    best[0]!,
+    ...splits
+      .filter((n) => n > 1)
+      .map((n) => best.map((c) => price(c.transform!, n)).reduce((a, b) => (a.seconds <= b.seconds ? a : b))),
+  ]);
+}
+
+/** Keeps the cheapest few, in order. */
+function insert(best: Candidate[], candidate: Candidate): void {
+  if (best.length === shortlist && best[shortlist - 1]!.seconds <= candidate.seconds) return;
+  const at = best.findIndex((other) => other.seconds > candidate.seconds);
+  best.splice(at < 0 ? best.length : at, 0, candidate);
+  best.length = Math.min(best.length, shortlist);
 }
 
 /** `16x8x8` or the lowering's name, with blocks: how reports name a candidate. */

@@ -49,8 +49,8 @@ export function cpuProfile(threads = 1): Profile {
     factors: { least: 4, most: 64, alone: 64 },
     orders: 4,
     blocks: [1, 2, 4, 8, 16],
-    depthwise: 11e9 * speed,
-    toeplitz: { one: 200e9 * speed, many: 120e9 * speed },
+    depthwise: 14e9 * speed,
+    toeplitz: { one: 200e9 * speed, many: 140e9 * speed },
   };
 }
 

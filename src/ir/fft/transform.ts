@@ -44,12 +44,19 @@ export interface StageShape {
 
 /** M, the number of points. */
 export function points(transform: Pick<Transform, "factors">): number {
-  return transform.factors.reduce((product, factor) => product * factor, 1);
+  return productOf(transform.factors, 0, transform.factors.length);
+}
+
+/** A loop, since plans price a hundred thousand factorisations. */
+function productOf(factors: readonly number[], from: number, to: number): number {
+  let product = 1;
+  for (let i = from; i < to; i++) product *= factors[i]!;
+  return product;
 }
 
 /** N_{s+1} ... N_p for the 0-based stage s. */
 export function rest(transform: Pick<Transform, "factors">, stage: number): number {
-  return transform.factors.slice(stage + 1).reduce((product, factor) => product * factor, 1);
+  return productOf(transform.factors, stage + 1, transform.factors.length);
 }
 
 /** Samples that enter and leave: the data's length after padding. */
@@ -71,10 +78,15 @@ export function transformFor(
   return transform;
 }
 
+/** N_1 ... N_{s-1}: bins found before the 0-based stage s. */
+export function found(transform: Pick<Transform, "factors">, stage: number): number {
+  return productOf(transform.factors, 0, stage);
+}
+
 /** Groups before the 0-based stage s: bins found so far, a packed pair or conjugate pair counting once. */
-export function groupCount({ form, factors }: Transform, stage: number): number {
-  const found = factors.slice(0, stage).reduce((product, factor) => product * factor, 1);
-  return form === "packed_circular" && stage > 0 ? found / 2 : found;
+export function groupCount(transform: Transform, stage: number): number {
+  const bins = found(transform, stage);
+  return transform.form === "packed_circular" && stage > 0 ? bins / 2 : bins;
 }
 
 /** Groups each group of the 0-based stage s becomes. */
