@@ -1,0 +1,62 @@
+// Is a schedule one a sampler can walk? Problems come back as data, each with the step it is about.
+
+import type { Diagnostic } from "../support/diagnostic.js";
+import type { GridPoint } from "./grid.js";
+
+/** Least signal power at the cleanest visited level that still lets rounding read the token. */
+const cleanEnough = 0.5;
+/** Greatest signal power at the noisiest level: sampling starts from pure noise, training did not. */
+const noisyEnough = 0.05;
+
+/**
+ * The problems of a list of visited levels, noisiest first (`resolveGrid`), or of a whole table reversed.
+ * Errors: `schedule/out-of-range` (alpha_bar outside (0, 1)), `schedule/infinite-snr`,
+ * `schedule/not-monotone`. Warnings: `schedule/clean-end`, `schedule/noisy-end`.
+ */
+export function checkSchedule(grid: readonly GridPoint[]): readonly Diagnostic[] {
+  const problems: Diagnostic[] = [];
+  const add = (severity: "error" | "warning", code: string, message: string, help: string) =>
+    problems.push({ severity, code, message, pointer: "/noise_schedule", help });
+  for (const [i, { t, level }] of grid.entries()) {
+    const where = `at t = ${t} (point ${i + 1} of ${grid.length})`;
+    if (!(level.alphaBar >= 0 && level.alphaBar <= 1 && level.sigma2 >= 0 && level.sigma2 <= 1))
+      add(
+        "error",
+        "schedule/out-of-range",
+        `alpha_bar ${level.alphaBar} ${where} is not between 0 and 1`,
+        "a discretization with max_beta clips it, or end the grid a little earlier",
+      );
+    else if (!Number.isFinite(level.gamma))
+      add(
+        "error",
+        "schedule/infinite-snr",
+        `${level.sigma2 === 0 ? "no noise" : "no signal"} is left ${where}: the log SNR is infinite`,
+        "end the grid a little earlier, or set log_snr_clip",
+      );
+    const before = grid[i - 1];
+    if (before !== undefined && !(level.gamma < before.level.gamma))
+      add(
+        "error",
+        "schedule/not-monotone",
+        `the noise does not fall from t = ${before.t} (alpha_bar ${before.level.alphaBar}) to t = ${t} (alpha_bar ${level.alphaBar})`,
+        "the grid runs from the noisiest time to the cleanest, each visited once",
+      );
+  }
+  const first = grid[0]?.level;
+  const last = grid.at(-1)?.level;
+  if (first !== undefined && first.alphaBar > noisyEnough)
+    add(
+      "warning",
+      "schedule/noisy-end",
+      `sampling starts from pure noise, but the noisiest visited level still has alpha_bar ${first.alphaBar.toPrecision(3)}`,
+      `reach alpha_bar below ${noisyEnough} at the start of the grid`,
+    );
+  if (last !== undefined && last.alphaBar < cleanEnough)
+    add(
+      "warning",
+      "schedule/clean-end",
+      `the cleanest visited level has alpha_bar ${last.alphaBar.toPrecision(3)}: more than half of it is noise`,
+      "visit a cleaner time at the end of the grid",
+    );
+  return problems;
+}

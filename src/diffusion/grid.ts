@@ -1,0 +1,119 @@
+// A description's `timesteps` resolved against its schedule: the list of points a sampler visits,
+// noisiest first, each with its noise level.
+
+import { fail } from "../support/diagnostic.js";
+import { levelAt } from "./discretize.js";
+import type { NoiseLevel } from "./noise-level.js";
+import type { ResolvedSchedule } from "./resolve.js";
+import { linspace } from "./schedules/family.js";
+import { allIndices, ddimStrideIndices, spacedIndices } from "./timesteps.js";
+
+/** `timesteps` of a description. */
+export type TimestepsDescription =
+  | { readonly kind: "linspace"; readonly from?: number; readonly to?: number; readonly num_steps?: number }
+  | { readonly kind: "quantile"; readonly from?: number; readonly to?: number; readonly num_steps?: number }
+  | { readonly kind: "spaced"; readonly sections?: number | readonly number[] }
+  | { readonly kind: "ddim_stride"; readonly num_steps?: number }
+  | { readonly kind: "all" }
+  | { readonly kind: "table"; readonly values: readonly number[] };
+
+/** One visited point. */
+export interface GridPoint {
+  /** The time in [0, 1] (or the quantile); of a table, the time that its index stands for. */
+  readonly t: number;
+  /** The trained index, of a table. */
+  readonly index?: number;
+  readonly level: NoiseLevel;
+}
+
+/**
+ * The points, noisiest first. `numSteps` replaces the description's own number where the grid has one.
+ * Throws `timesteps/needs-table` and `timesteps/needs-continuous` when grid and schedule do not fit,
+ * `timesteps/no-count` when the number of steps is nowhere, and the errors of timesteps.ts.
+ */
+export function resolveGrid(
+  timesteps: TimestepsDescription,
+  schedule: ResolvedSchedule,
+  numSteps?: number,
+): readonly GridPoint[] {
+  if (schedule.kind === "continuous") {
+    const times = continuousTimes(timesteps, numSteps);
+    return Array.from(times, (t) => ({ t, level: schedule.at(t) }));
+  }
+  const indices = trainedIndices(timesteps, schedule.steps, numSteps);
+  for (const index of indices)
+    if (!Number.isInteger(index) || index < 0 || index >= schedule.steps)
+      fail("timesteps/outside", `step ${index} is not one of the ${schedule.steps} trained steps`, {
+        pointer: "/timesteps/values",
+      });
+  const first = schedule.edge === "right" ? 1 : 0;
+  return Array.from(indices, (index) => ({
+    t: (index + first) / schedule.steps,
+    index,
+    level: levelAt(schedule, index),
+  })).reverse();
+}
+
+function continuousTimes(timesteps: TimestepsDescription, numSteps: number | undefined): ArrayLike<number> {
+  switch (timesteps.kind) {
+    case "linspace":
+      return linspace(timesteps.from ?? 1, timesteps.to ?? 1e-5, needCount(timesteps.num_steps, numSteps));
+    case "quantile":
+      return linspace(
+        timesteps.from ?? 1 - 1e-5,
+        timesteps.to ?? 1e-5,
+        needCount(timesteps.num_steps, numSteps),
+      );
+    case "table":
+      return timesteps.values;
+    default:
+      return fail(
+        "timesteps/needs-table",
+        `timesteps ${timesteps.kind} picks trained steps, but the noise schedule is continuous`,
+        {
+          pointer: "/timesteps",
+          help: 'use "linspace" or "quantile", or give the schedule a discretization',
+        },
+      );
+  }
+}
+
+/** Ascending trained indices. */
+function trainedIndices(
+  timesteps: TimestepsDescription,
+  trainSteps: number,
+  numSteps: number | undefined,
+): ArrayLike<number> & Iterable<number> {
+  switch (timesteps.kind) {
+    case "spaced":
+      return spacedIndices(
+        trainSteps,
+        numSteps === undefined && typeof timesteps.sections === "object"
+          ? timesteps.sections
+          : [needCount(timesteps.sections as number | undefined, numSteps)],
+      );
+    case "ddim_stride":
+      return ddimStrideIndices(trainSteps, needCount(timesteps.num_steps, numSteps));
+    case "all":
+      return numSteps === undefined ? allIndices(trainSteps) : spacedIndices(trainSteps, [numSteps]);
+    case "table":
+      return [...timesteps.values].reverse();
+    default:
+      return fail(
+        "timesteps/needs-continuous",
+        `timesteps ${timesteps.kind} is a grid of continuous times, but the noise schedule has ${trainSteps} trained steps`,
+        { pointer: "/timesteps", help: 'use "spaced", "ddim_stride" or "all"' },
+      );
+  }
+}
+
+function needCount(described: number | undefined, numSteps: number | undefined): number {
+  const count = numSteps ?? described;
+  if (count === undefined || !Number.isInteger(count) || count < 1)
+    return fail(
+      "timesteps/no-count",
+      count === undefined ? "nothing says how many steps to take" : `${count} is not a number of steps`,
+      { pointer: "/timesteps/num_steps", help: "a positive whole number" },
+    );
+  return count;
+}

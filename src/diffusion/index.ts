@@ -1,0 +1,26 @@
+// Noise schedules, timestep grids, sampler tables and noise: pure float64 maths, browser-safe.
+
+export { checkSchedule } from "./check.js";
+export { type DiscreteSchedule, type Discretization, levelAt } from "./discretize.js";
+export { type GridPoint, resolveGrid, type TimestepsDescription } from "./grid.js";
+export { clean, levelFromGamma, type NoiseLevel, priorScale } from "./noise-level.js";
+export { normalNoise, seededNoise } from "./normal.js";
+export {
+  type PlanOptions,
+  type PlanPoint,
+  planSampler,
+  type SamplerParts,
+  type SamplerPlan,
+  type SamplerRow,
+} from "./plan.js";
+export { plotSvg, plotText, type ScheduleCurve, scheduleCurve } from "./plot.js";
+export {
+  type ContinuousSchedule,
+  type NoiseScheduleDescription,
+  type ResolvedSchedule,
+  resolveSchedule,
+} from "./resolve.js";
+export { deriveKey, type Key, squares32, uniform } from "./rng.js";
+export { gaussianSamplers } from "./samplers/index.js";
+export { scheduleFamilies } from "./schedules/index.js";
+export { type TimeInputDescription, timeInput } from "./time-input.js";

@@ -1,0 +1,95 @@
+// The sampler plan: one row of float64 numbers per step, made once from the description. Every back end
+// walks this table; none computes a coefficient of its own.
+
+import { type GridPoint, resolveGrid, type TimestepsDescription } from "./grid.js";
+import { clean, priorScale } from "./noise-level.js";
+import { type NoiseScheduleDescription, resolveSchedule } from "./resolve.js";
+import { bindSampler, type SamplerDescription } from "./samplers/index.js";
+import type { StepCoefficients } from "./samplers/sampler.js";
+import { type TimeInputDescription, timeInput } from "./time-input.js";
+
+/** The parts of a description that decide the plan. */
+export interface SamplerParts {
+  readonly noise_schedule: NoiseScheduleDescription;
+  readonly timesteps: TimestepsDescription;
+  readonly time_conditioning?: TimeInputDescription;
+  readonly prediction_type?: { readonly x0_from?: "direct" | "softmax_embedding" };
+  readonly sampler: SamplerDescription;
+}
+
+/** What the network is called with at one visited level. */
+export interface PlanPoint {
+  /** The time in [0, 1] or the quantile. */
+  readonly t: number;
+  /** The trained index, when the schedule is a table. */
+  readonly index?: number;
+  /** The number the time features take. */
+  readonly level: number;
+  /** alpha / sigma^2. */
+  readonly priorScale: number;
+  readonly alphaBar: number;
+  readonly sigma2: number;
+  readonly gamma: number;
+}
+
+/** One update x_next = a x0 + b x + c x0_prev + s noise. */
+export interface SamplerRow extends PlanPoint, StepCoefficients {
+  /** 0 for the noisiest. */
+  readonly step: number;
+}
+
+/** Everything a sampler loop needs besides the network. */
+export interface SamplerPlan {
+  readonly rows: readonly SamplerRow[];
+  /** Standard deviation of the initial x (1 for variance-preserving processes). */
+  readonly initialNoiseScale: number;
+  /**
+   * Where the tokens come from. `round`: N visited points are N updates, the last one to the clean end, and
+   * the final x goes to the rounding head (Diffusion-LM). `denoise`: N points are N - 1 updates and one more
+   * call of the network at the last point, `finalRow`, whose logits are the tokens (LangFlow).
+   */
+  readonly final: "denoise" | "round";
+  readonly finalRow?: PlanPoint;
+  /** True when some row has c != 0: the step needs the previous prediction. */
+  readonly usesHistory: boolean;
+}
+
+/** Choices that are not in the description. */
+export interface PlanOptions {
+  /** Replaces the description's own number of steps. */
+  readonly numSteps?: number;
+  /** Schedule constants that come with the weights. */
+  readonly constants?: Readonly<Record<string, number>>;
+}
+
+/**
+ * The plan of a description. Without `sampler.final` a network that predicts logits (x0_from
+ * softmax_embedding) ends with `denoise`, another with `round`.
+ * Throws what the parts throw (`schedule/...`, `timesteps/...`, `sampler/...`).
+ */
+export function planSampler(parts: SamplerParts, options: PlanOptions = {}): SamplerPlan {
+  const schedule = resolveSchedule(parts.noise_schedule, options.constants);
+  const sampler = bindSampler(parts.sampler);
+  const grid = resolveGrid(parts.timesteps, schedule, options.numSteps);
+  const point = (visited: GridPoint): PlanPoint => ({
+    t: visited.t,
+    ...(visited.index === undefined ? {} : { index: visited.index }),
+    level: timeInput(parts.time_conditioning ?? {}, visited),
+    priorScale: priorScale(visited.level),
+    ...visited.level,
+  });
+  const final =
+    parts.sampler.final ?? (parts.prediction_type?.x0_from === "softmax_embedding" ? "denoise" : "round");
+  const updates = final === "round" ? grid : grid.slice(0, -1);
+  const rows = updates.map((from, step): SamplerRow => {
+    const to = grid[step + 1]?.level ?? clean;
+    return { step, ...point(from), ...sampler.coefficients(from.level, to) };
+  });
+  return {
+    rows,
+    initialNoiseScale: 1,
+    final,
+    ...(final === "denoise" ? { finalRow: point(grid.at(-1)!) } : {}),
+    usesHistory: sampler.usesHistory,
+  };
+}

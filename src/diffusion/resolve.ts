@@ -1,0 +1,79 @@
+// A description's `noise_schedule` as something that can be asked for levels: the family's formula in
+// continuous time, or the table of trained steps.
+
+import {
+  type DiscreteSchedule,
+  type Discretization,
+  discretize,
+  levelAt,
+  respacedBetas,
+  wrongForm,
+} from "./discretize.js";
+import { levelFromGamma, type NoiseLevel } from "./noise-level.js";
+import { bindFamily } from "./schedules/index.js";
+
+/** `noise_schedule` of a description, as far as the numbers need it; family constants are further keys. */
+export interface NoiseScheduleDescription {
+  /** A name of `scheduleFamilies`. */
+  readonly family: string;
+  readonly discretization?: Discretization;
+  /** Added to the log SNR after clipping: 2 ln s of LD4LG's scale s, -2 ln F of Difformer's noise factor F. */
+  readonly log_snr_shift?: number;
+  /** Lowest and highest log SNR. */
+  readonly log_snr_clip?: readonly number[];
+}
+
+/** A schedule in continuous time (or quantile): levels by formula. */
+export interface ContinuousSchedule {
+  readonly kind: "continuous";
+  at(u: number): NoiseLevel;
+}
+
+export type ResolvedSchedule = ContinuousSchedule | DiscreteSchedule;
+
+/**
+ * Resolve a `noise_schedule`. `constants` are values that came with the weights (LangFlow's learned `loc` and
+ * `scale`) and win over the description's own.
+ * Throws `schedule/unknown-family`, `schedule/constant-missing`, `schedule/discretization`.
+ */
+export function resolveSchedule(
+  description: NoiseScheduleDescription,
+  constants: Readonly<Record<string, number>> = {},
+): ResolvedSchedule {
+  const family = bindFamily(description.family, { ...description, ...constants });
+  const discretization: Discretization = description.discretization ?? {
+    kind: family.kind === "betas" ? "given_beta" : "continuous",
+  };
+  const move = logSnrMove(description);
+  if (discretization.kind === "continuous") {
+    if (family.kind === "betas") return wrongForm("continuous", "betas");
+    return { kind: "continuous", at: move ? (u) => move(family.at(u)) : (u) => family.at(u) };
+  }
+  const table = discretize(family, discretization);
+  return move ? movedTable(table, move) : table;
+}
+
+/** log SNR -> clip(log SNR) + shift, when the description asks for either. */
+function logSnrMove(description: NoiseScheduleDescription): ((level: NoiseLevel) => NoiseLevel) | undefined {
+  const { log_snr_shift: shift = 0, log_snr_clip: clip } = description;
+  if (shift === 0 && clip === undefined) return undefined;
+  const [lowest, highest] = [clip?.[0] ?? Number.NEGATIVE_INFINITY, clip?.[1] ?? Number.POSITIVE_INFINITY];
+  return ({ gamma }) => levelFromGamma(-(Math.min(highest, Math.max(lowest, -gamma)) + shift));
+}
+
+/** A table with every level moved; its betas follow from the new alpha_bar. */
+function movedTable(table: DiscreteSchedule, move: (level: NoiseLevel) => NoiseLevel): DiscreteSchedule {
+  const levels = Array.from({ length: table.steps }, (_, i) => move(levelAt(table, i)));
+  const next = {
+    ...table,
+    alphaBar: Float64Array.from(levels, (level) => level.alphaBar),
+    sigma2: Float64Array.from(levels, (level) => level.sigma2),
+  };
+  return {
+    ...next,
+    betas: respacedBetas(
+      next,
+      Array.from(levels, (_, i) => i),
+    ),
+  };
+}

@@ -1,0 +1,33 @@
+// The table of Gaussian samplers. Adding one is a file beside this one and a line below.
+
+import { fail } from "../../support/diagnostic.js";
+import { ddim } from "./ddim.js";
+import { ddpm, type PosteriorVariance } from "./ddpm.js";
+import type { GaussianSampler } from "./sampler.js";
+
+/** `sampler` of a description: the kind and its options. */
+export interface SamplerDescription {
+  readonly kind: string;
+  /** ddim: 0 is deterministic, 1 has ddpm's noise. */
+  readonly eta?: number;
+  /** ddpm: which variance. */
+  readonly variance?: PosteriorVariance;
+  /** How the loop ends, see `SamplerPlan.final`. */
+  readonly final?: "round" | "denoise";
+}
+
+/** Every Gaussian sampler, by the name a description uses. */
+export const gaussianSamplers = {
+  ddpm: (options: SamplerDescription): GaussianSampler => ddpm(options.variance),
+  ddim: (options: SamplerDescription): GaussianSampler => ddim(options.eta),
+} as const;
+
+/** Bind a sampler's options. Throws `sampler/unknown` for a kind that is not in the table. */
+export function bindSampler(description: SamplerDescription): GaussianSampler {
+  if (!Object.hasOwn(gaussianSamplers, description.kind))
+    return fail("sampler/unknown", `there is no Gaussian sampler "${description.kind}"`, {
+      pointer: "/sampler/kind",
+      help: `the samplers are ${Object.keys(gaussianSamplers).join(", ")}`,
+    });
+  return gaussianSamplers[description.kind as keyof typeof gaussianSamplers](description);
+}

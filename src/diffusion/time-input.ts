@@ -1,0 +1,34 @@
+// The number that a network is told about the noise level: what its time features take.
+
+import type { GridPoint } from "./grid.js";
+
+/** `time_conditioning` of a description, as far as the sampler's table needs it. */
+export interface TimeInputDescription {
+  readonly input?: "t" | "t_index" | "t_scaled" | "gamma" | "alpha" | "sigma" | "log_sigma";
+  /** Factor of t_scaled: 1000 / T for Diffusion-LM's rescaled steps. */
+  readonly scale?: number;
+}
+
+/**
+ * The `level` input of @denoise at a visited point. The index is that of training, never the respaced one;
+ * t_scaled is scale * index for a table, scale * t for continuous time. Without an `input` a table gives its
+ * index and continuous time gives t.
+ */
+export function timeInput(description: TimeInputDescription, { t, index, level }: GridPoint): number {
+  switch (description.input ?? (index === undefined ? "t" : "t_index")) {
+    case "t":
+      return t;
+    case "t_index":
+      return index ?? t;
+    case "t_scaled":
+      return (description.scale ?? 1) * (index ?? t);
+    case "gamma":
+      return level.gamma;
+    case "alpha":
+      return Math.sqrt(level.alphaBar);
+    case "sigma":
+      return Math.sqrt(level.sigma2);
+    case "log_sigma":
+      return Math.log(level.sigma2) / 2;
+  }
+}

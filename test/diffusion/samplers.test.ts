@@ -1,0 +1,115 @@
+import { describe, expect, it } from "vitest";
+import { clean, levelFromGamma } from "../../src/diffusion/noise-level.js";
+import { planSampler } from "../../src/diffusion/plan.js";
+import { ddim } from "../../src/diffusion/samplers/ddim.js";
+import { ddpm } from "../../src/diffusion/samplers/ddpm.js";
+
+const moves = [
+  [9, 8],
+  [4, -1],
+  [0.5, 0.4],
+  [-2, -6],
+].map(([from, to]) => [levelFromGamma(from!), levelFromGamma(to!)] as const);
+
+/** Powers of moderate levels: 1 - alpha_bar loses at most log2(1 / sigma2) bits, 9 of 52 at gamma -6. */
+const tolerance = 512 * 8 * 2 ** -52;
+
+describe.each(moves)("a move %#", (from, to) => {
+  it("ddpm is the posterior of the DDPM paper", () => {
+    const beta = 1 - from.alphaBar / to.alphaBar;
+    const { a, b, s } = ddpm("fixed_small").coefficients(from, to);
+    expect(a).toBeCloseTo((beta * Math.sqrt(to.alphaBar)) / (1 - from.alphaBar), 11);
+    expect(b).toBeCloseTo(((1 - to.alphaBar) * Math.sqrt(1 - beta)) / (1 - from.alphaBar), 11);
+    expect(Math.abs(s ** 2 / ((beta * (1 - to.alphaBar)) / (1 - from.alphaBar)) - 1)).toBeLessThan(
+      tolerance / beta,
+    );
+    expect(Math.abs(ddpm("fixed_large").coefficients(from, to).s ** 2 / beta - 1)).toBeLessThan(
+      tolerance / beta,
+    );
+  });
+
+  it("ddpm is the ancestral step of VDM", () => {
+    const c = -Math.expm1(to.gamma - from.gamma);
+    const { a, b, s } = ddpm().coefficients(from, to);
+    const alpha = (gamma: number) => Math.sqrt(1 / (1 + Math.exp(gamma)));
+    expect(a).toBeCloseTo(c * alpha(to.gamma), 13);
+    expect(b).toBeCloseTo(((1 - c) * alpha(to.gamma)) / alpha(from.gamma), 12);
+    expect(s).toBeCloseTo(Math.sqrt(c * (1 - alpha(to.gamma) ** 2)), 12);
+  });
+
+  it("ddim is its paper's equation for every eta, and ddpm's at eta 1", () => {
+    for (const eta of [0, 0.3, 1]) {
+      const sigma =
+        eta * Math.sqrt((1 - to.alphaBar) / (1 - from.alphaBar)) * Math.sqrt(1 - from.alphaBar / to.alphaBar);
+      const direction = Math.sqrt(1 - to.alphaBar - sigma ** 2) / Math.sqrt(1 - from.alphaBar);
+      const { a, b, s } = ddim(eta).coefficients(from, to);
+      expect(s).toBeCloseTo(sigma, 12);
+      expect(b).toBeCloseTo(direction, 11);
+      expect(a).toBeCloseTo(Math.sqrt(to.alphaBar) - direction * Math.sqrt(from.alphaBar), 11);
+    }
+    const implicit = ddim(1).coefficients(from, to);
+    const ancestral = ddpm().coefficients(from, to);
+    for (const key of ["a", "b", "s"] as const) expect(implicit[key]).toBeCloseTo(ancestral[key], 13);
+  });
+
+  it("keeps signal and noise power", () => {
+    // x = alpha x0 + sigma e with the true x0 must land on alpha' x0 + sigma' e': a + b alpha = alpha'.
+    for (const sampler of [ddpm(), ddim(0), ddim(0.7)]) {
+      const { a, b, s } = sampler.coefficients(from, to);
+      expect(a + b * Math.sqrt(from.alphaBar)).toBeCloseTo(Math.sqrt(to.alphaBar), 13);
+      expect((b ** 2 * from.sigma2 + s ** 2) / to.sigma2).toBeCloseTo(1, 12);
+    }
+  });
+
+  it("to the clean end is x0, without noise", () => {
+    for (const sampler of [ddpm("fixed_small"), ddpm("fixed_large"), ddim(0), ddim(1)])
+      expect(sampler.coefficients(from, clean)).toEqual({ a: 1, b: 0, c: 0, s: 0 });
+  });
+});
+
+describe("the plan", () => {
+  const noise_schedule = {
+    family: "sqrt",
+    discretization: { kind: "ratio_beta", num_train_steps: 2000 },
+  } as const;
+
+  it("feeds original indices, scaled", () => {
+    const plan = planSampler({
+      noise_schedule,
+      timesteps: { kind: "spaced", sections: 10 },
+      time_conditioning: { input: "t_scaled", scale: 0.5 },
+      sampler: { kind: "ddpm" },
+    });
+    expect(plan.final).toBe("round");
+    expect(plan.rows.map((row) => row.index)).toEqual([1999, 1777, 1555, 1333, 1111, 888, 666, 444, 222, 0]);
+    expect(plan.rows[0]!.level).toBe(999.5);
+    expect(plan.rows[9]).toMatchObject({ step: 9, index: 0, t: 1 / 2000, level: 0, a: 1, b: 0, s: 0 });
+  });
+
+  it("refuses grids of the other kind", () => {
+    const sampler = { kind: "ddim" } as const;
+    expect(() =>
+      planSampler({ noise_schedule, timesteps: { kind: "linspace", num_steps: 4 }, sampler }),
+    ).toThrow(/timesteps\/needs-continuous/);
+    expect(() =>
+      planSampler({ noise_schedule: { family: "log_linear" }, timesteps: { kind: "all" }, sampler }),
+    ).toThrow(/timesteps\/needs-table/);
+    expect(() =>
+      planSampler({ noise_schedule, timesteps: { kind: "table", values: [2000, 5] }, sampler }),
+    ).toThrow(/timesteps\/outside.*2000/);
+    expect(() =>
+      planSampler({ noise_schedule, timesteps: { kind: "all" }, sampler: { kind: "ddmp" } }),
+    ).toThrow(/sampler\/unknown/);
+  });
+
+  it("ends a continuous grid at the clean end when it is to be rounded", () => {
+    const plan = planSampler({
+      noise_schedule: { family: "log_linear" },
+      timesteps: { kind: "linspace", num_steps: 4, to: 0.25 },
+      sampler: { kind: "ddim" },
+    });
+    expect(plan.rows.map((row) => row.t)).toEqual([1, 0.75, 0.5, 0.25]);
+    expect(plan.rows[3]).toMatchObject({ a: 1, b: 0 });
+    expect(plan.finalRow).toBeUndefined();
+  });
+});
