@@ -1,8 +1,9 @@
 // One entry of a safetensors header: {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}.
 
 import type { Report } from "../support/diagnostic.js";
+import { joinPointer } from "../support/pointer.js";
 import { type Dtype, dtypeBytes, dtypes, isDtype, unsupportedDtypes } from "./dtypes.js";
-import { isRecord, pointerToken, show } from "./strict-json.js";
+import { isRecord, show } from "./header-json.js";
 
 /** A tensor of a file: `begin` is a byte offset from the start of the FILE, ready for ONNX external data. */
 export interface StoredTensor {
@@ -26,7 +27,7 @@ const damaged = "the header is damaged or was written by a faulty tool; fetch or
 
 /** Checks one entry; reports exactly one problem and returns nothing when it is malformed. */
 export function checkEntry(name: string, entry: unknown, context: Context): StoredTensor | undefined {
-  const pointer = pointerToken(name);
+  const pointer = joinPointer("", name);
   const error = (code: string, message: string, place = "", help = damaged): undefined => {
     context.report.error(code, `tensor \`${name}\`: ${message}`, { pointer: pointer + place, help });
   };
@@ -36,7 +37,7 @@ export function checkEntry(name: string, entry: unknown, context: Context): Stor
   if (missing !== undefined) return error("safetensors/entry", `the entry has no \`${missing}\``);
   const extra = Object.keys(entry).find((key) => !fields.includes(key));
   if (extra !== undefined)
-    return error("safetensors/entry", `the entry has the unknown key \`${extra}\``, pointerToken(extra));
+    return error("safetensors/entry", `the entry has the unknown key \`${extra}\``, joinPointer("", extra));
 
   const { dtype, shape, data_offsets: offsets } = entry;
   if (typeof dtype !== "string" || !isDtype(dtype)) return dtypeError(dtype, error);

@@ -3,9 +3,10 @@
 // section Format): names are unique, and tensors cover the data without holes or overlap.
 
 import { DlmcError, Report } from "../support/diagnostic.js";
+import { joinPointer } from "../support/pointer.js";
 import { foreignFile } from "./foreign.js";
 import { checkEntry, type StoredTensor } from "./header-entry.js";
-import { isRecord, parseStrictJson, pointerToken, show } from "./strict-json.js";
+import { isRecord, parseHeaderJson, show } from "./header-json.js";
 
 /** The format's own limit for the JSON header, in bytes. */
 export const maxHeaderBytes = 100_000_000;
@@ -110,20 +111,22 @@ function parseObject(text: string, report: Report): Record<string, unknown> {
       { offset: 8, ...damaged },
     );
   report.throwIfErrors();
-  const json = parseStrictJson(text);
+  const json = parseHeaderJson(text);
   if ("value" in json) return json.value as Record<string, unknown>;
   // The place is exact for ASCII headers, which is what every writer makes.
   const offset = 8 + json.offset;
-  if (json.problem === "syntax")
-    report.error("safetensors/json", `the header is not valid JSON: unexpected text at byte ${offset}`, {
-      offset,
-      ...damaged,
-    });
-  else
+  if (json.problem === "duplicate")
     report.error("safetensors/duplicate", `the header names \`${json.key}\` twice; names must be unique`, {
       offset,
       help: "write the file again with one tensor per name",
     });
+  else {
+    const what = json.problem === "nesting" ? "values nested too deep" : "unexpected text";
+    report.error("safetensors/json", `the header is not valid JSON: ${what} at byte ${offset}`, {
+      offset,
+      ...damaged,
+    });
+  }
   throw new DlmcError(report.diagnostics);
 }
 
@@ -134,7 +137,7 @@ function checkMetadata(root: Record<string, unknown>, report: Report): Record<st
   if (isObject && bad === undefined) return value as Record<string, string>;
   const found = isObject ? `\`${bad![0]}\` is ${show(bad![1])}` : `it is ${show(value)}`;
   report.error("safetensors/metadata", `__metadata__ must map names to strings, but ${found}`, {
-    pointer: bad === undefined ? "/__metadata__" : `/__metadata__${pointerToken(bad[0])}`,
+    pointer: bad === undefined ? "/__metadata__" : joinPointer("/__metadata__", bad[0]),
     help: "write numbers and objects as JSON text in a string",
   });
   return {};
@@ -150,7 +153,7 @@ function checkCover(tensors: readonly StoredTensor[], dataBegin: number, size: n
       "safetensors/outside",
       `tensor \`${first.name}\` ends at byte ${first.begin + first.bytes}, but the file ends at byte ${size}${others}`,
       {
-        pointer: pointerToken(first.name),
+        pointer: joinPointer("", first.name),
         help: "the download or the copy stopped early; fetch the file again",
       },
     );
@@ -159,7 +162,7 @@ function checkCover(tensors: readonly StoredTensor[], dataBegin: number, size: n
   let end = dataBegin;
   let previous: StoredTensor | undefined;
   for (const tensor of tensors) {
-    const pointer = pointerToken(tensor.name);
+    const pointer = joinPointer("", tensor.name);
     const help = "write the file again with a safetensors library; the format forbids gaps and shared bytes";
     if (tensor.begin > end)
       report.error(

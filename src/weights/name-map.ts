@@ -4,8 +4,8 @@
 // A parameter that no key matches has the same name in the checkpoint.
 
 import type { Report } from "../support/diagnostic.js";
+import { joinPointer } from "../support/pointer.js";
 import { nearestNames } from "./nearest.js";
-import { pointerToken } from "./strict-json.js";
 import type { Transform } from "./transforms.js";
 
 /** As `TransformedTensor` of schema/weights.schema.json. */
@@ -81,7 +81,7 @@ export function nameMap(weights: WeightMap, canonical: readonly string[], report
 /** A pattern of `ignore` as a regular expression over whole names: {i} is one number, * is any text. */
 export function ignorePattern(pattern: string): RegExp {
   return new RegExp(
-    `^${escape(pattern)
+    `^${escapeRegExp(pattern)
       .replace(/\\\{[A-Za-z_]\w*\\\}/g, "\\d+")
       .replaceAll("\\*", ".*")}$`,
   );
@@ -90,7 +90,7 @@ export function ignorePattern(pattern: string): RegExp {
 function compileRule(key: string, source: string | TransformedTensor, report: Report): Rule {
   const { from, transforms = [] } = typeof source === "string" ? { from: source } : source;
   const names = typeof from === "string" ? [from] : from;
-  const pointer = `/weights/map${pointerToken(key)}`;
+  const pointer = joinPointer("/weights/map", key);
   const placeholders = [...key.matchAll(placeholder)].map((match) => match[1]!);
   for (const name of names)
     for (const [written, variable] of name.matchAll(placeholder))
@@ -112,7 +112,7 @@ function compileRule(key: string, source: string | TransformedTensor, report: Re
 /** A placeholder that occurs twice in a key must be the same number in both places. */
 function keyPattern(key: string): RegExp {
   const seen = new Set<string>();
-  const source = escape(key).replace(/\\\{([A-Za-z_]\w*)\\\}/g, (_, variable: string) => {
+  const source = escapeRegExp(key).replace(/\\\{([A-Za-z_]\w*)\\\}/g, (_, variable: string) => {
     if (seen.has(variable)) return `\\k<${variable}>`;
     seen.add(variable);
     return `(?<${variable}>\\d+)`;
@@ -141,6 +141,6 @@ function instantiate(rule: Rule, name: string): Recipe {
   return { from, transforms: rule.transforms, pointer: rule.pointer };
 }
 
-function escape(text: string): string {
+function escapeRegExp(text: string): string {
   return text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
 }

@@ -1,11 +1,11 @@
 // Reading safetensors: the header once, then single tensors by ranged reads.
 
 import { bug } from "../support/diagnostic.js";
+import { joinPointer } from "../support/pointer.js";
 import type { ByteSource, SyncByteSource } from "./byte-source.js";
 import { decodeFloat64 } from "./dtypes.js";
 import { type Header, headerLength, parseHeader } from "./header.js";
 import type { StoredTensor } from "./header-entry.js";
-import { pointerToken } from "./strict-json.js";
 
 /** A set of stored tensors: one file, or the shards of one checkpoint. Nothing is read before it is asked for. */
 export interface Checkpoint {
@@ -46,7 +46,7 @@ export function openSafetensors(source: SyncByteSource): Checkpoint {
     info: (name) => header.tensors.get(name),
     bytes,
     read: (name) =>
-      decodeFloat64(bytes(name), stored(name).dtype, { file: source.name, pointer: pointerToken(name) }),
+      decodeFloat64(bytes(name), stored(name).dtype, { file: source.name, pointer: joinPointer("", name) }),
     close: () => source.close(),
   };
 }

@@ -3,10 +3,12 @@
 // A shard is opened when the first of its tensors is asked for.
 
 import { bug, DlmcError, Report } from "../support/diagnostic.js";
+import { parseJson } from "../support/json.js";
+import { joinPointer } from "../support/pointer.js";
 import type { SyncByteSource } from "./byte-source.js";
 import type { StoredTensor } from "./header-entry.js";
+import { isRecord, show } from "./header-json.js";
 import { type Checkpoint, openSafetensors } from "./safetensors.js";
-import { isRecord, parseStrictJson, pointerToken, show } from "./strict-json.js";
 
 /** How the shards of one index are found; names are relative to the index. */
 export interface ShardFiles {
@@ -16,7 +18,7 @@ export interface ShardFiles {
 
 /**
  * Opens a sharded checkpoint from the text of its index. Throws a `DlmcError` with every problem of the
- * index (`shards/json`, `shards/index`, `shards/path`) and every shard that is not there
+ * index (`json/...`, `shards/index`, `shards/path`) and every shard that is not there
  * (`shards/missing-file`). Asking for a tensor may throw the problems of its shard, `shards/missing-tensor`
  * when the shard lacks a tensor that the index promises.
  */
@@ -52,17 +54,8 @@ export function openShards(file: string, indexText: string, files: ShardFiles): 
 /** Tensor name to shard name. */
 function parseIndex(file: string, text: string): Map<string, string> {
   const report = new Report(file);
-  const json = parseStrictJson(text);
-  if ("problem" in json)
-    report.error(
-      "shards/json",
-      json.problem === "syntax"
-        ? `the index is not valid JSON: unexpected text at character ${json.offset}`
-        : `the index names \`${json.key}\` twice; a tensor lies in one shard`,
-      { offset: json.offset, help: "fetch the index again, or write it again from the shards" },
-    );
+  const root = parseJson(text, report)?.value;
   report.throwIfErrors();
-  const root = "value" in json ? json.value : undefined;
   const map = isRecord(root) ? root.weight_map : undefined;
   if (!isRecord(map))
     report.error("shards/index", `\`weight_map\` must map tensor names to files, found ${show(map)}`, {
@@ -72,7 +65,7 @@ function parseIndex(file: string, text: string): Map<string, string> {
   report.throwIfErrors();
   const shardOf = new Map<string, string>();
   for (const [tensor, name] of Object.entries(map as Record<string, unknown>)) {
-    const pointer = `/weight_map${pointerToken(tensor)}`;
+    const pointer = joinPointer("/weight_map", tensor);
     const problem = typeof name === "string" ? pathProblem(name) : "it is no text";
     if (problem === undefined) shardOf.set(tensor, name as string);
     else
@@ -103,7 +96,7 @@ function checkFiles(file: string, shardOf: ReadonlyMap<string, string>, files: S
       "shards/missing-file",
       `shard \`${name}\` is not there; the index puts ${tensors.length} tensors in it, \`${tensors[0]}\` first`,
       {
-        pointer: `/weight_map${pointerToken(tensors[0]!)}`,
+        pointer: joinPointer("/weight_map", tensors[0]!),
         help: "fetch every shard into the directory of the index",
       },
     );
@@ -135,7 +128,7 @@ function openShard(
     "shards/missing-tensor",
     `the index puts \`${lacking[0]}\`${others} in \`${name}\`, which has no such tensor`,
     {
-      pointer: `/weight_map${pointerToken(lacking[0]!)}`,
+      pointer: joinPointer("/weight_map", lacking[0]!),
       help: "index and shards belong to different versions; fetch both again",
     },
   );
