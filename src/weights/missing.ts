@@ -15,7 +15,7 @@ export interface Missing {
 }
 
 /** Reports `weights/missing` once per group; a group is the same parameter of several blocks. */
-export function reportGroup(
+export function reportMissing(
   groups: readonly (readonly Missing[])[],
   stored: ReadonlyMap<string, StoredTensor>,
   file: string,
