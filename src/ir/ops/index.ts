@@ -7,6 +7,7 @@ import { constant, iota, literal, weight } from "./constant.js";
 import { longConv } from "./conv.js";
 import { affineStep, nearestRow } from "./diffusion.js";
 import * as elementwise from "./elementwise.js";
+import { depthwiseConv, fftMatrix, fftSpectrum, irfft, rfft } from "./fft.js";
 import { linear, matmul } from "./matmul.js";
 import { l2Normalize, layerNorm, rmsNorm } from "./norm.js";
 import { argmax, reduceMax, reduceMean, reduceSum, softmax } from "./reduce.js";
@@ -64,6 +65,11 @@ export const ops = {
   attention,
   rope,
   long_conv: longConv,
+  depthwise_conv: depthwiseConv,
+  fft_matrix: fftMatrix,
+  fft_spectrum: fftSpectrum,
+  rfft,
+  irfft,
   affine_step: affineStep,
   nearest_row: nearestRow,
   call,
