@@ -1,0 +1,47 @@
+// Matrix products. A constant [out, in] matrix goes to Gemm as it is (transB): the weight file keeps the
+// checkpoint's layout for every back end, the runtime packs it once when it loads, and the bias is fused.
+import { dim, product } from "../../ir/dim.js";
+import { attr } from "../attributes.js";
+import type { GraphBuilder } from "../graph-builder.js";
+import type { OnnxLowerings } from "../lowering.js";
+import { add, matmul, reshape, transpose } from "../nodes.js";
+import type { OnnxValue } from "../value.js";
+
+/** y = x weight^T + bias over the last axis of x, as one Gemm on the rows of x. */
+export function rowsTimesTransposed(
+  b: GraphBuilder,
+  x: OnnxValue,
+  weight: OnnxValue,
+  bias: OnnxValue | undefined,
+): OnnxValue {
+  const lead = x.type.shape.slice(0, -1);
+  const [out, width] = [weight.type.shape[0]!, weight.type.shape[1]!];
+  const rows = lead.length === 1 ? x : reshape(b, x, [product(lead), width]);
+  const type = { element: x.type.element, shape: [rows.type.shape[0] ?? dim(1), out] };
+  const inputs = bias === undefined ? [rows, weight] : [rows, weight, bias];
+  const y = b.node("Gemm", inputs, type, { transB: attr.int(1) });
+  return lead.length === 1 ? y : reshape(b, y, [...lead, out]);
+}
+
+const swapped = (b: GraphBuilder, x: OnnxValue): OnnxValue => {
+  const rank = x.type.shape.length;
+  const permutation = Array.from({ length: rank }, (_, axis) => axis);
+  [permutation[rank - 2], permutation[rank - 1]] = [rank - 1, rank - 2];
+  return transpose(b, x, permutation);
+};
+
+export const products = {
+  matmul({ a, b: second }, { transpose_b }, b) {
+    if (!transpose_b) return matmul(b, a, second);
+    if (second.constant !== undefined && second.type.shape.length === 2)
+      return rowsTimesTransposed(b, a, second, undefined);
+    return matmul(b, a, swapped(b, second));
+  },
+  linear({ x, weight, bias }, _, b) {
+    if (weight.constant !== undefined) return rowsTimesTransposed(b, x, weight, bias);
+    const rows = x.type.shape.length === 1 ? reshape(b, x, [dim(1), x.type.shape[0]!]) : x;
+    const y = matmul(b, rows, swapped(b, weight));
+    const shaped = x.type.shape.length === 1 ? reshape(b, y, [weight.type.shape[0]!]) : y;
+    return bias === undefined ? shaped : add(b, shaped, bias);
+  },
+} satisfies OnnxLowerings;
