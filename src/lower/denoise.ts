@@ -1,0 +1,151 @@
+// The network: noisy embeddings and a noise level to predicted clean embeddings and logits.
+
+import type { Embedding, SelfConditioning } from "../description/generated/model.js";
+import { dim } from "../ir/dim.js";
+import type { Value } from "../ir/graph.js";
+import { blockList, lowerBlock } from "./block.js";
+import { child, type GraphContext, type Scope } from "./context.js";
+import { lowerHead } from "./heads.js";
+import { lastExtent, linear, linearLayers, normalize } from "./layers.js";
+import type { ModelDescription } from "./model.js";
+import { lowerTime, modulate, modulations, type Time } from "./time.js";
+
+const root: Scope = { name: "", pointer: "" };
+
+export interface NetworkInputs {
+  /** Noisy state, f32[B, L, d]. */
+  readonly x: Value;
+  /** What the time features take, f32[K], K the batch or 1. */
+  readonly level: Value | undefined;
+  /** alpha / sigma^2, f32[K], with prior_skip. */
+  readonly priorScale: Value | undefined;
+  /** The previous prediction, f32[B, L, d], with self-conditioning. */
+  readonly previous: Value | undefined;
+}
+
+/** The embedding table as stored, [vocab_size, dim]. */
+export function storedTable(c: GraphContext, description: ModelDescription): Value {
+  const scope = child({ name: "", pointer: "/embedding" }, "embedding");
+  return c.parameter(
+    scope,
+    "table",
+    [description.state_space.vocab_size, description.embedding.dim],
+    "embedding",
+  );
+}
+
+/** The embedding table as used: rows normalised as the description says. */
+export function embeddingTable(c: GraphContext, description: ModelDescription): Value {
+  const { normalization, dim: width } = description.embedding;
+  const table = storedTable(c, description);
+  if (normalization === "none") return table;
+  const scale = normalization === "unit" ? 1 : Math.sqrt(width);
+  return c.b.at("/embedding", () => c.b.emit("l2_normalize", { x: table }, { scale }, "embeddings"));
+}
+
+export function lowerNetwork(
+  c: GraphContext,
+  description: ModelDescription,
+  { x, level, priorScale, previous }: NetworkInputs,
+): { x0: Value; logits: Value } {
+  const { prediction_type: prediction, rounding_head: head } = description;
+  const time = lowerTime(c, description.time_conditioning, level);
+  const conditioned =
+    previous === undefined ? x : selfCondition(c, description.self_conditioning, x, previous);
+  let h = trunkInput(c, description.embedding, conditioned, time);
+  blockList(description.blocks).forEach(({ block, pointer }, i) => {
+    h = lowerBlock(c, { name: `blocks.${i}.`, pointer }, h, block, time);
+  });
+  const at: Scope = { name: "", pointer: "/prediction_type" };
+  const normalized = finalNorm(c, at, h, prediction.final_norm, time);
+  const out = linearLayers(c, child(at, "out_proj", "/out_proj"), normalized, prediction.out_proj);
+  if (prediction.x0_from === "direct")
+    return { x0: out, logits: lowerHead(c, out, head, storedTable(c, description)) };
+  const own = lowerHead(c, out, head, storedTable(c, description));
+  const embeddings = embeddingTable(c, description);
+  const logits = priorScale === undefined ? own : priorSkip(c, own, x, embeddings, priorScale);
+  const x0 = c.b.at(at.pointer, () =>
+    c.b.emit(
+      "matmul",
+      { a: c.b.emit("softmax", { x: logits }, { axis: 2 }, "probabilities"), b: embeddings },
+      {},
+      "x0",
+    ),
+  );
+  return { x0, logits };
+}
+
+/** residual_concat_linear: x + W [x; x0]; concat_linear: W [x; x0]; add: x + W x0 (Chen et al. 2023). */
+function selfCondition(
+  c: GraphContext,
+  { combine, bias }: SelfConditioning,
+  x: Value,
+  previous: Value,
+): Value {
+  const scope: Scope = { name: "self_conditioning.", pointer: "/self_conditioning" };
+  const { b } = c;
+  return b.at(scope.pointer, () => {
+    const input = combine === "add" ? previous : b.emit("concat", { xs: [x, previous] }, { axis: 2 });
+    const y = linear(c, scope, input, lastExtent(x), bias);
+    return combine === "concat_linear" ? y : b.emit("add", { a: x, b: y }, {}, "self_conditioned");
+  });
+}
+
+/** h = norm(in_proj(x) + positions + time). */
+function trunkInput(c: GraphContext, embedding: Embedding, x: Value, time: Time): Value {
+  const scope: Scope = { name: "embedding.", pointer: "/embedding" };
+  const { b, lowering } = c;
+  return b.at(scope.pointer, () => {
+    let h = linearLayers(c, child(scope, "in_proj", "/in_proj"), x, embedding.in_proj);
+    const width = lastExtent(h);
+    if (embedding.positions.kind === "learned") {
+      const rows = embedding.positions.length;
+      const table = c.parameter(scope, "positions", [rows, width], "positions");
+      const used =
+        rows === lowering.sequence
+          ? table
+          : b.emit("slice", { x: table }, { axis: 0, start: dim(0), length: lowering.length });
+      h = b.emit("add", { a: h, b: used }, {});
+    }
+    if (time.kind === "additive") {
+      const row = b.emit(
+        "reshape",
+        { x: time.vector },
+        { shape: [time.vector.type.shape[0]!, dim(1), dim(width)] },
+      );
+      h = b.emit("add", { a: h, b: row }, {});
+    }
+    return normalize(c, child(scope, "norm", "/norm"), h, embedding.norm);
+  });
+}
+
+function finalNorm(
+  c: GraphContext,
+  at: Scope,
+  h: Value,
+  norm: ModelDescription["prediction_type"]["final_norm"],
+  time: Time,
+): Value {
+  const normalized = normalize(c, child(at, "final_norm", "/final_norm"), h, norm, "final_norm");
+  if (time.kind !== "ada_ln" || !time.final) return normalized;
+  const scope = child({ ...root, pointer: "/time_conditioning" }, "final_ada_ln");
+  const [shift, scale] = modulations(c, scope, time, lastExtent(h), ["final_shift", "final_scale"]) as [
+    Value,
+    Value,
+  ];
+  return modulate(c, normalized, { shift, scale });
+}
+
+/** logits + (alpha / sigma^2) x E^T: the log posterior of a token given its noisy embedding alone (Plaid, LangFlow). */
+function priorSkip(c: GraphContext, logits: Value, x: Value, embeddings: Value, priorScale: Value): Value {
+  const { b } = c;
+  return b.at("/prediction_type/prior_skip", () => {
+    const similarity = b.emit("linear", { x, weight: embeddings }, {}, "similarity");
+    const factor = b.emit(
+      "reshape",
+      { x: priorScale },
+      { shape: [priorScale.type.shape[0]!, dim(1), dim(1)] },
+    );
+    return b.emit("add", { a: logits, b: b.emit("mul", { a: similarity, b: factor }, {}) }, {}, "logits");
+  });
+}

@@ -1,0 +1,24 @@
+// The list of filters. To add one: a schema fragment, a file here, a line here.
+
+import type { Filter } from "../../description/generated/model.js";
+import type { GraphContext, Scope } from "../context.js";
+import { lowerExplicit } from "./explicit.js";
+import { lowerImplicitMlp } from "./implicit-mlp.js";
+import type { Taps } from "./layout.js";
+
+type Lowerings = {
+  readonly [K in Filter["kind"]]: (
+    c: GraphContext,
+    scope: Scope,
+    filter: Extract<Filter, { kind: K }>,
+  ) => Taps;
+};
+
+const filters: Lowerings = { explicit: lowerExplicit, implicit_mlp: lowerImplicitMlp };
+
+/** The taps of a filter, ready for long_conv. */
+export function lowerFilter(c: GraphContext, scope: Scope, filter: Filter): Taps {
+  // The table is typed per kind; indexing by a union forgets which.
+  const lower = filters[filter.kind] as (c: GraphContext, scope: Scope, filter: Filter) => Taps;
+  return c.b.at(scope.pointer, () => lower(c, scope, filter));
+}

@@ -1,0 +1,26 @@
+// The list of mixers. To add one: a schema fragment, a file here, a line here (docs/add-a-mixer.md).
+
+import type { Mixer } from "../../description/generated/model.js";
+import type { Value } from "../../ir/graph.js";
+import type { GraphContext, Scope } from "../context.js";
+import { lowerAttention } from "./attention.js";
+import { lowerLongConv } from "./long-conv.js";
+import { lowerShortConv } from "./short-conv.js";
+
+type Lowerings = {
+  readonly [K in Mixer["kind"]]: (
+    c: GraphContext,
+    scope: Scope,
+    x: Value,
+    mixer: Extract<Mixer, { kind: K }>,
+  ) => Value;
+};
+
+const mixers: Lowerings = { attention: lowerAttention, long_conv: lowerLongConv, short_conv: lowerShortConv };
+
+/** y = mixer(x), f32[B, L, width] both. */
+export function lowerMixer(c: GraphContext, scope: Scope, x: Value, mixer: Mixer): Value {
+  // The table is typed per kind; indexing by a union forgets which.
+  const lower = mixers[mixer.kind] as (c: GraphContext, scope: Scope, x: Value, mixer: Mixer) => Value;
+  return c.b.at(scope.pointer, () => lower(c, scope, x, mixer));
+}

@@ -1,0 +1,89 @@
+// Gated long convolutions: in_proj -> short_conv -> gates and long convolutions -> out_proj.
+//   hyena      streams x_0 .. x_(N-1), v; v <- conv_o(v x_(N-1-o)) for o = 0 .. N-2; y = v x_0   (Poli et al. 2023)
+//   pre_post   streams x1, x2, v; y = conv(v x1) x2                                          (Fu et al. 2023)
+//   none       y = conv(x)
+
+import type { LongConvMixer } from "../../description/generated/model.js";
+import type { Value } from "../../ir/graph.js";
+import { child, type GraphContext, type Scope } from "../context.js";
+import { lowerFilter } from "../filters/index.js";
+import { chunks, lastExtent, linear } from "../layers.js";
+import { depthwise } from "./short-conv.js";
+
+export function lowerLongConv(c: GraphContext, scope: Scope, x: Value, mixer: LongConvMixer): Value {
+  const { b } = c;
+  const width = lastExtent(x);
+  const gate = (v: Value, by: Value): Value => b.emit("mul", { a: v, b: by }, {}, "gated");
+  const streams = streamCount(mixer);
+  const projected =
+    mixer.in_proj.kind === "none"
+      ? x
+      : linear(c, child(scope, "in_proj", "/in_proj"), x, streams * width, mixer.in_proj.bias, "streams");
+  const mixed =
+    mixer.short_conv.kind === "none"
+      ? projected
+      : depthwise(c, child(scope, "short_conv", "/short_conv"), projected, mixer.short_conv);
+  const parts = streams === 1 ? [mixed] : chunks(c, mixed, Array<number>(streams).fill(width));
+  const convolve = (o: number, input: Value, ungated: Value): Value => {
+    const taps = lowerFilter(c, child(scope, `filters.${o}`, "/filter"), mixer.filter);
+    return longConv(c, {
+      k: taps,
+      x: input,
+      skip: skipTerm(c, scope, mixer, o, width),
+      ungated: mixer.skip === "input" ? ungated : undefined,
+    });
+  };
+  let y = parts[parts.length - 1]!;
+  if (mixer.gating.kind === "none") y = convolve(0, y, y);
+  else if (mixer.gating.kind === "pre_post") y = gate(convolve(0, gate(y, parts[0]!), y), parts[1]!);
+  else {
+    for (let o = 0; o < mixer.gating.order - 1; o++)
+      y = convolve(o, gate(y, parts[mixer.gating.order - 1 - o]!), y);
+    y = gate(y, parts[0]!);
+  }
+  if (mixer.residual_conv.kind !== "none") {
+    const at = child(scope, "residual_conv", "/residual_conv");
+    const skip = mixer.residual_conv.skip ? c.parameter(at, "skip", [width], "skip") : undefined;
+    const parallel = longConv(c, {
+      k: lowerFilter(c, child(at, "filter", "/filter"), mixer.residual_conv.filter),
+      x,
+      skip,
+      ungated: undefined,
+    });
+    y = b.emit("add", { a: y, b: parallel }, {});
+  }
+  return mixer.out_proj.kind === "none"
+    ? y
+    : linear(c, child(scope, "out_proj", "/out_proj"), y, width, mixer.out_proj.bias);
+}
+
+/** Streams that in_proj makes. */
+export function streamCount({ gating }: LongConvMixer): number {
+  if (gating.kind === "none") return 1;
+  return gating.kind === "pre_post" ? 3 : gating.order + 1;
+}
+
+function skipTerm(
+  c: GraphContext,
+  scope: Scope,
+  mixer: LongConvMixer,
+  o: number,
+  width: number,
+): Value | undefined {
+  return mixer.skip === "none" ? undefined : c.parameter(scope, `skip.${o}`, [width], "skip");
+}
+
+interface Convolution {
+  readonly k: { readonly k: Value; readonly lag0: number; readonly circular: boolean };
+  readonly x: Value;
+  readonly skip: Value | undefined;
+  /** Set when the skip term multiplies the stream before its gate instead of the convolution's input. */
+  readonly ungated: Value | undefined;
+}
+
+function longConv(c: GraphContext, { k: { k, lag0, circular }, x, skip, ungated }: Convolution): Value {
+  const inside = ungated === undefined || ungated === x ? skip : undefined;
+  const y = c.b.emit("long_conv", { x, k, skip: inside }, { lag0, circular }, "convolved");
+  if (skip === undefined || inside !== undefined) return y;
+  return c.b.emit("add", { a: y, b: c.b.emit("mul", { a: ungated!, b: skip }, {}) }, {});
+}

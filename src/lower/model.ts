@@ -1,0 +1,119 @@
+// The graphs of a whole model: @embed, @denoise, @round, and @step, one sampler update around the network.
+
+import type { ContinuousEmbedding, Embedding, ResolvedFile } from "../description/generated/model.js";
+import type { Dim } from "../ir/dim.js";
+import { Dim as Extent } from "../ir/dim.js";
+import type { Graph, Value } from "../ir/graph.js";
+import { type } from "../ir/type.js";
+import type { GraphContext, Lowering } from "./context.js";
+import { embeddingTable, lowerNetwork, storedTable } from "./denoise.js";
+import { clampToEmbeddings, headReadsState, lowerHead, tokensOf } from "./heads.js";
+
+/** A resolved description with `part: model`: every concept is there. */
+export type ModelDescription = ResolvedFile & {
+  readonly state_space: ContinuousEmbedding;
+  readonly embedding: Embedding;
+} & Required<
+    Pick<
+      ResolvedFile,
+      | "noise_schedule"
+      | "timesteps"
+      | "time_conditioning"
+      | "prediction_type"
+      | "self_conditioning"
+      | "blocks"
+      | "rounding_head"
+      | "sampler"
+      | "conditioning"
+    >
+  >;
+
+export function lowerModel(lowering: Lowering, description: ModelDescription): Graph[] {
+  const graphs = [embed(lowering, description), denoise(lowering, description), step(lowering, description)];
+  return headReadsState(description.rounding_head, description.prediction_type.x0_from)
+    ? [...graphs, round(lowering, description)]
+    : graphs;
+}
+
+/** @embed(tokens) -> x: the rows of the normalised table. */
+function embed(lowering: Lowering, description: ModelDescription): Graph {
+  const c = lowering.graph("embed");
+  const tokens = c.b.input("tokens", type("i32", [lowering.batch, lowering.length]));
+  return c.finish({
+    x: c.b.at("/embedding", () =>
+      c.b.emit("take", { table: embeddingTable(c, description), indices: tokens }, {}, "x"),
+    ),
+  });
+}
+
+/** @denoise(x, level, prior_scale?, self_cond?) -> x0, logits. */
+function denoise(lowering: Lowering, description: ModelDescription): Graph {
+  const c = lowering.graph("denoise");
+  const x = c.b.input("x", lowering.activation(description.embedding.dim));
+  const network = networkInputs(c, description, lowering.batch);
+  return c.finish(lowerNetwork(c, description, { x, ...network }));
+}
+
+/** The inputs beside x that this network takes, in the order of the interface. */
+function networkInputs(
+  c: GraphContext,
+  description: ModelDescription,
+  rows: Dim,
+): { level: Value | undefined; priorScale: Value | undefined; previous: Value | undefined } {
+  const column = type("f32", [rows]);
+  return {
+    level: description.time_conditioning.injection === "none" ? undefined : c.b.input("level", column),
+    priorScale:
+      description.prediction_type.prior_skip === "none" ? undefined : c.b.input("prior_scale", column),
+    previous:
+      description.self_conditioning.combine === "none"
+        ? undefined
+        : c.b.input("self_cond", c.lowering.activation(description.embedding.dim)),
+  };
+}
+
+/**
+ * @step: fixed positions are overwritten with their clean embeddings, the network predicts x0, the sampler's
+ * affine update makes the next state. coefficients = [a, b, c, s] of src/diffusion's table.
+ */
+function step(lowering: Lowering, description: ModelDescription): Graph {
+  const c = lowering.graph("step");
+  const state = lowering.activation(description.embedding.dim);
+  const given = c.b.input("x", state);
+  const network = networkInputs(c, description, Extent.of(1));
+  const noise = c.b.input("noise", state);
+  const coefficients = c.b.input("coefficients", type("f32", [4]));
+  const x = description.conditioning.kind === "none" ? given : overwriteFixed(c, given);
+  const predicted = lowerNetwork(c, description, { x, ...network });
+  const clamped =
+    description.rounding_head.clamp === "none"
+      ? predicted.x0
+      : clampToEmbeddings(c, predicted.x0, embeddingTable(c, description));
+  const tokens = tokensOf(c, predicted.logits);
+  const next = c.b.at("/sampler", () =>
+    c.b.emit("affine_step", { x0: clamped, x, noise, coefficients }, {}, "x_next"),
+  );
+  return c.finish({ x_next: next, x0: clamped, tokens, logits: predicted.logits });
+}
+
+/** x where free, the clean embedding where a token is given (Diffusion-LM infilling; DiffuSeq partial noising). */
+function overwriteFixed(c: GraphContext, x: Value): Value {
+  const mask = c.b.input("fixed_mask", type("bool", [c.lowering.batch, c.lowering.length]));
+  const fixed = c.b.input("fixed_x", x.type);
+  return c.b.at("/conditioning", () => {
+    const column = c.b.emit(
+      "reshape",
+      { x: mask },
+      { shape: [c.lowering.batch, c.lowering.length, Extent.of(1)] },
+    );
+    return c.b.emit("where", { condition: column, a: fixed, b: x }, {}, "x_fixed");
+  });
+}
+
+/** @round(x) -> logits, tokens: the head on a final state. */
+function round(lowering: Lowering, description: ModelDescription): Graph {
+  const c = lowering.graph("round");
+  const x = c.b.input("x", lowering.activation(description.embedding.dim));
+  const logits = lowerHead(c, x, description.rounding_head, storedTable(c, description));
+  return c.finish({ logits, tokens: tokensOf(c, logits) });
+}

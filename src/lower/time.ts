@@ -1,0 +1,110 @@
+// How the noise level reaches the network: number -> features -> MLP -> additive, or adaLN modulations.
+// `level` is f32[K], K the batch or 1; everything here keeps K leading so that one table serves all steps.
+
+import type {
+  AdaLnTime,
+  AdditiveTime,
+  SinusoidalFeatures,
+  TimeConditioning,
+} from "../description/generated/model.js";
+import { dim } from "../ir/dim.js";
+import type { Value } from "../ir/graph.js";
+import { child, type GraphContext, type Scope } from "./context.js";
+import { activate, chunks, lastExtent, linear } from "./layers.js";
+
+/** What the trunk gets: nothing, a vector added to every position, or the condition of the adaLN layers. */
+export type Time =
+  | { readonly kind: "none" }
+  | { readonly kind: "additive"; readonly vector: Value }
+  | { readonly kind: "ada_ln"; readonly condition: Value; readonly bias: boolean; readonly final: boolean };
+
+export const noTime: Time = { kind: "none" };
+
+export function lowerTime(c: GraphContext, time: TimeConditioning, level: Value | undefined): Time {
+  if (time.injection === "none" || level === undefined) return noTime;
+  const scope: Scope = { name: "time.", pointer: "/time_conditioning" };
+  const vector = c.b.at(scope.pointer, () => timeMlp(c, scope, time, features(c, time.features, level)));
+  return time.injection === "additive"
+    ? { kind: "additive", vector }
+    : { kind: "ada_ln", condition: vector, bias: time.bias, final: time.final };
+}
+
+/** [cos(s f), sin(s f)], f_i = max_period^(-i/D); an odd dim ends in a zero (Vaswani et al. 2017). */
+function features(
+  c: GraphContext,
+  { dim: size, max_period, order, denominator }: SinusoidalFeatures,
+  level: Value,
+): Value {
+  const { b } = c;
+  const half = Math.floor(size / 2);
+  const divisor = denominator === "half" ? half : half - 1;
+  const frequencies = b.emit(
+    "literal",
+    {},
+    { values: Array.from({ length: half }, (_, i) => max_period ** (-i / divisor)), shape: [dim(half)] },
+    "frequencies",
+  );
+  const column = b.emit("reshape", { x: level }, { shape: [level.type.shape[0]!, dim(1)] });
+  const angle = b.emit("mul", { a: column, b: frequencies }, {}, "angle");
+  const cos = b.emit("cos", { x: angle }, {});
+  const sin = b.emit("sin", { x: angle }, {});
+  const pair = b.emit(
+    "concat",
+    { xs: order === "cos_sin" ? [cos, sin] : [sin, cos] },
+    { axis: 1 },
+    "time_features",
+  );
+  return size % 2 === 0 ? pair : b.emit("pad", { x: pair }, { axis: 1, before: dim(0), after: dim(1) });
+}
+
+function timeMlp(c: GraphContext, scope: Scope, { mlp }: AdaLnTime | AdditiveTime, x: Value): Value {
+  return mlp.dims.reduce((y, out, k) => {
+    const last = k === mlp.dims.length - 1;
+    return activate(
+      c,
+      linear(c, child(scope, `mlp.${k}`, "/mlp"), y, out, mlp.bias),
+      last ? mlp.final_activation : mlp.activation,
+    );
+  }, x);
+}
+
+/** Shift, scale and gate of one branch; f32[K, 1, width] each. */
+export interface Modulation {
+  readonly shift: Value;
+  readonly scale: Value;
+  readonly gate: Value;
+}
+
+/** The `count` chunks of an adaLN layer `<scope>weight`, f32[K, 1, width] each (Peebles & Xie 2023). */
+export function modulations(
+  c: GraphContext,
+  scope: Scope,
+  time: Extract<Time, { kind: "ada_ln" }>,
+  width: number,
+  names: readonly string[],
+): Value[] {
+  return c.b.at(scope.pointer, () => {
+    const all = linear(c, scope, time.condition, names.length * width, time.bias, "modulation");
+    const rows = c.b.emit(
+      "reshape",
+      { x: all },
+      { shape: [all.type.shape[0]!, dim(1), dim(lastExtent(all))] },
+    );
+    return chunks(
+      c,
+      rows,
+      names.map(() => width),
+      names,
+    );
+  });
+}
+
+/** x (1 + scale) + shift. */
+export function modulate(
+  c: GraphContext,
+  x: Value,
+  { shift, scale }: Pick<Modulation, "shift" | "scale">,
+): Value {
+  const factor = c.b.emit("scale", { x: scale }, { offset: 1 });
+  return c.b.emit("add", { a: c.b.emit("mul", { a: x, b: factor }, {}), b: shift }, {});
+}
