@@ -60,6 +60,11 @@ function bundle() {
   return { $schema: "https://json-schema.org/draft/2020-12/schema", ...top, $defs: defs };
 }
 
+/** The alternatives of nested if/then/else. */
+function branches(node) {
+  return node.if === undefined ? [node] : [...branches(node.then), ...branches(node.else)];
+}
+
 /** What json-schema-to-typescript understands: references by type name, unions without side conditions. */
 function forTypes(schema, resolved) {
   const change = (node) => {
@@ -68,10 +73,12 @@ function forTypes(schema, resolved) {
       const out = { tsType: $ref.slice("#/$defs/".length) };
       return description === undefined ? out : { ...out, description };
     }
-    if (node.oneOf !== undefined) {
-      const { oneOf, description } = node;
-      return description === undefined ? { oneOf } : { description, oneOf };
+    if (node.oneOf !== undefined || node.if !== undefined) {
+      const oneOf = node.oneOf ?? branches(node);
+      return node.description === undefined ? { oneOf } : { description: node.description, oneOf };
     }
+    // A tuple type for "at least one" would only be in the way of map and filter.
+    if (node.type === "array") return (({ minItems: _, maxItems: __, ...rest }) => rest)(node);
     if (resolved && node.properties !== undefined && node.type === "object") {
       const filled = Object.entries(node.properties).filter(
         ([, property]) => property.default !== undefined || property["x-derived"] !== undefined,
@@ -98,9 +105,14 @@ async function types(schema, name, comment, resolved) {
   return (
     text
       .replace(/^(\s+)("?[$\w]+"?\??: )/gm, "$1readonly $2")
+      .replace(/([=:|] )(\w+)\[\]/g, "$1readonly $2[]")
+      .replace(/^(\s+)\[k: string\]/gm, "$1readonly [key: string]")
       // json-schema-to-typescript says of every definition that no property refers to it; not true here.
       .replace(/ \*\n \* This interface was referenced by [^\n]*\n \* via the `definition`[^\n]*\n/g, "")
-      .replace(/\/\*\*\n \* This interface was referenced by [^\n]*\n \* via the `definition`[^\n]*\n \*\/\n/g, "")
+      .replace(
+        /\/\*\*\n \* This interface was referenced by [^\n]*\n \* via the `definition`[^\n]*\n \*\/\n/g,
+        "",
+      )
   );
 }
 
@@ -161,7 +173,12 @@ async function generate() {
       "// The resolved form: every field with a default is present.",
       true,
     ),
-    "input.ts": await types(schema, "DescriptionFile", "// The form as written: defaults may be left out.", false),
+    "input.ts": await types(
+      schema,
+      "DescriptionFile",
+      "// The form as written: defaults may be left out.",
+      false,
+    ),
     "validate.js": validator(schema),
     "validate.d.ts": validateTypes,
     "schema.ts": bundledData(schema),
@@ -177,7 +194,8 @@ if (process.argv.includes("--check")) {
       return true;
     }
   });
-  for (const [name] of differing) console.error(`${name} differs from the schema: node scripts/generate-types.js`);
+  for (const [name] of differing)
+    console.error(`${name} differs from the schema: node scripts/generate-types.js`);
   process.exitCode = differing.length > 0 ? 1 : 0;
 } else {
   mkdirSync(outFolder, { recursive: true });

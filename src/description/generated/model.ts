@@ -3,10 +3,8 @@
 
 /**
  * Blocks in order, each repeated its own number of times.
- *
- * @minItems 1
  */
-export type BlockList = [Block, ...Block[]];
+export type BlockList = readonly Block[];
 /**
  * Number of times in a row.
  */
@@ -30,7 +28,7 @@ export type LinearStructure = FullMatrix | BlockDiagonalMatrix;
 /**
  * The trunk: one block repeated, a list of blocks, or a repeated pattern of blocks. Parameters are blocks.{i}.*, i counted over the whole trunk.
  */
-export type Blocks = Block | BlockList | BlockPattern;
+export type Blocks = BlockList | BlockPattern | Block;
 /**
  * Elementwise function. gelu_erf: x Phi(x). gelu_tanh: 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) (Hendrycks and Gimpel 2016). silu: x sigmoid(x). none: the identity.
  */
@@ -50,7 +48,7 @@ export type Affine = "weight" | "weight_bias" | "none";
 /**
  * Linear layers in order, y = activation(W x + b) each; layer k has the parameters {k}.weight [out, in] and {k}.bias [out].
  */
-export type LinearLayers = LinearLayer[];
+export type LinearLayers = readonly LinearLayer[];
 /**
  * A linear layer around a mixer, or none.
  */
@@ -126,7 +124,7 @@ export type Mixer = LongConvMixer | ShortConvMixer | AttentionMixer;
 /**
  * A number, or the checkpoint tensor of one element that holds it.
  */
-export type Constant = number | ConstantFromWeights;
+export type Constant = ConstantFromWeights | number;
 /**
  * How the function f of the family becomes noise levels of training steps.
  */
@@ -149,11 +147,8 @@ export type NumTrainSteps = number;
 export type LogSnrShift = number;
 /**
  * [lowest, highest] value allowed for ln(alpha_bar / (1 - alpha_bar)), applied before the shift. Left out: no clip.
- *
- * @minItems 2
- * @maxItems 2
  */
-export type LogSnrClip = [number, number];
+export type LogSnrClip = readonly number[];
 /**
  * How much signal is left at each time: x_t = alpha x_0 + sigma e with alpha^2 + sigma^2 = 1 and alpha_bar = alpha^2. Three independent parts: the family and its constants (here), its discretization (here), and the grid of times that sampling visits (timesteps).
  */
@@ -198,7 +193,7 @@ export type TimeConditioning = AdaLnTime | AdditiveTime | NoTime;
 /**
  * Number of steps of each section, the section of the cleanest steps first; a number means one section.
  */
-export type Sections = number | [number, ...number[]];
+export type Sections = readonly number[] | number;
 /**
  * Number of times in the grid.
  */
@@ -220,11 +215,11 @@ export type Path = string;
 /**
  * The name of a checkpoint tensor, or tensors with transforms.
  */
-export type TensorSource = string | TransformedTensor;
+export type TensorSource = TransformedTensor | string;
 /**
  * One checkpoint tensor, or several.
  */
-export type TensorNames = string | [string, ...string[]];
+export type TensorNames = readonly string[] | string;
 /**
  * A change of layout, exact in every element type.
  */
@@ -232,10 +227,8 @@ export type Transform =
   TransposeTransform | ReshapeTransform | SqueezeTransform | SliceTransform | ConcatTransform;
 /**
  * Axis numbers, counted from 0.
- *
- * @minItems 1
  */
-export type Axes = [number, ...number[]];
+export type Axes = readonly number[];
 
 /**
  * A diffusion language model, or a part of one, as dlmc reads it from model.json.
@@ -951,7 +944,7 @@ export interface TimeMlp {
   /**
    * Output widths of the layers; empty for none. Additive injection needs the trunk's width last.
    */
-  readonly dims: number[];
+  readonly dims: readonly number[];
   readonly activation: Activation;
   readonly final_activation: Activation;
   /**
@@ -1016,10 +1009,8 @@ export interface TableTimesteps {
   readonly kind: "table";
   /**
    * The times, noisiest first.
-   *
-   * @minItems 1
    */
-  readonly values: [number, ...number[]];
+  readonly values: readonly number[];
 }
 /**
  * Checkpoint tensors changed into the canonical layout. A list needs concat as its first transform.
@@ -1029,7 +1020,7 @@ export interface TransformedTensor {
   /**
    * Applied in order.
    */
-  readonly transforms: Transform[];
+  readonly transforms: readonly Transform[];
 }
 /**
  * Output axis k is input axis axes[k].
@@ -1046,7 +1037,7 @@ export interface ReshapeTransform {
   /**
    * New extents.
    */
-  readonly shape: number[];
+  readonly shape: readonly number[];
 }
 /**
  * Drops axes of extent 1.
@@ -1093,10 +1084,8 @@ export interface Weights {
   readonly file?: Path;
   /**
    * Several safetensors files with disjoint tensors.
-   *
-   * @minItems 1
    */
-  readonly files?: [Path, ...Path[]];
+  readonly files?: readonly Path[];
   /**
    * A Hugging Face index file (model.safetensors.index.json) that names the shards.
    */
@@ -1105,10 +1094,10 @@ export interface Weights {
    * From canonical parameter names to checkpoint tensors. Placeholders such as {i}, {o}, {k} stand for one number and may be used again on the right; an exact name wins over a pattern. A parameter not listed has the same name in the checkpoint. Several parameters may name one tensor.
    */
   readonly map: {
-    [k: string]: TensorSource;
+    readonly [key: string]: TensorSource;
   };
   /**
    * Checkpoint tensors that the model does not use; placeholders as in map.
    */
-  readonly ignore: string[];
+  readonly ignore: readonly string[];
 }

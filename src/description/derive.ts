@@ -1,0 +1,122 @@
+// Defaults that depend on other fields. Each is the "x-derived" of its field in the schema.
+
+import type {
+  Block,
+  Blocks,
+  Branch,
+  DescriptionFile,
+  FeedForward,
+  Filter,
+  LongConvMixer,
+  Mixer,
+  NoiseSchedule,
+  OptionalNorm,
+  PredictionType,
+  TimeConditioning,
+} from "./generated/input.js";
+import { trunkWidth } from "./widths.js";
+
+/** Sizes that derived defaults refer to. */
+interface Sizes {
+  readonly width: number;
+  readonly length: number;
+}
+
+/** The description with every derived default; fixed defaults must have been filled in already. */
+export function derive(file: DescriptionFile): DescriptionFile {
+  const sizes: Sizes = {
+    width: file.width ?? (file.embedding === undefined ? 1 : trunkWidth(file.embedding)),
+    length: file.seq_len ?? file.state_space?.seq_len ?? 1,
+  };
+  const { embedding, time_conditioning: time, prediction_type: prediction, sampler } = file;
+  const out: { -readonly [K in keyof DescriptionFile]: DescriptionFile[K] } = { ...file };
+  if (file.blocks !== undefined) out.blocks = deriveBlocks(file.blocks, sizes);
+  if (file.block !== undefined) out.block = deriveBlock(file.block, sizes);
+  if (file.mixer !== undefined) out.mixer = deriveMixer(file.mixer, sizes);
+  if (embedding?.positions?.kind === "learned")
+    out.embedding = { ...embedding, positions: { length: sizes.length, ...embedding.positions } };
+  if (time !== undefined) out.time_conditioning = deriveTime(time, file.noise_schedule, sizes);
+  if (prediction !== undefined) out.prediction_type = derivePrediction(prediction, out.blocks);
+  if (sampler !== undefined)
+    out.sampler = { final: prediction?.x0_from === "softmax_embedding" ? "denoise" : "round", ...sampler };
+  return out;
+}
+
+function deriveBlocks(blocks: Blocks, sizes: Sizes): Blocks {
+  if ("pattern" in blocks)
+    return { ...blocks, pattern: blocks.pattern.map((block) => deriveBlock(block, sizes)) };
+  return "mixer" in blocks ? deriveBlock(blocks, sizes) : blocks.map((block) => deriveBlock(block, sizes));
+}
+
+function deriveBlock(block: Block, sizes: Sizes): Block {
+  const branch = (given: Branch | undefined): Branch => ({ placement: block.placement ?? "pre", ...given });
+  return {
+    ...block,
+    mixer: deriveMixer(block.mixer, sizes),
+    ...(block.ffn === undefined ? {} : { ffn: deriveFeedForward(block.ffn, sizes) }),
+    mixer_branch: branch(block.mixer_branch),
+    ffn_branch: branch(block.ffn_branch),
+  };
+}
+
+function deriveFeedForward(ffn: FeedForward, { width }: Sizes): FeedForward {
+  return ffn.kind === "none" ? ffn : { hidden: 4 * width, ...ffn };
+}
+
+function deriveMixer(mixer: Mixer, sizes: Sizes): Mixer {
+  if (mixer.kind === "long_conv") return deriveLongConv(mixer, sizes);
+  if (mixer.kind !== "attention") return mixer;
+  // Where heads do not divide the width, a rule says so.
+  const headDim = mixer.head_dim ?? Math.max(1, Math.floor(sizes.width / mixer.heads));
+  return { ...mixer, head_dim: headDim, scale: mixer.scale ?? 1 / Math.sqrt(headDim) };
+}
+
+function deriveLongConv(mixer: LongConvMixer, sizes: Sizes): LongConvMixer {
+  const filter = deriveFilter(mixer.filter ?? { kind: "implicit_mlp" }, sizes);
+  const { residual_conv: residual, gating = { kind: "none" } } = mixer;
+  return {
+    short_conv: { kind: gating.kind === "none" ? "none" : "depthwise" },
+    ...mixer,
+    filter,
+    ...(residual?.kind === "long_conv"
+      ? { residual_conv: { ...residual, filter: deriveFilter(residual.filter ?? filter, sizes) } }
+      : {}),
+  };
+}
+
+function deriveFilter(filter: Filter, { width, length }: Sizes): Filter {
+  const reverse = (filter.span ?? "bidirectional") === "bidirectional" ? "offset_lag1" : "none";
+  return { reverse_filter: reverse, groups: width, length, ...filter };
+}
+
+function deriveTime(
+  time: TimeConditioning,
+  schedule: NoiseSchedule | undefined,
+  { width }: Sizes,
+): TimeConditioning {
+  if (time.injection === "none") return time;
+  const final = time.injection === "ada_ln" ? "silu" : "none";
+  return {
+    input: standardInput(schedule),
+    ...time,
+    mlp: { dims: [width, width], final_activation: final, ...time.mlp },
+  };
+}
+
+function standardInput(schedule: NoiseSchedule | undefined): "gamma" | "t" | "t_index" {
+  if (schedule?.family === "gumbel_quantile") return "gamma";
+  const kind = schedule?.discretization?.kind ?? "continuous";
+  return kind === "continuous" ? "t" : "t_index";
+}
+
+/** A pre-norm trunk leaves its sum un-normalised, so a norm like the last block's follows it. */
+function derivePrediction(prediction: PredictionType, blocks: Blocks | undefined): PredictionType {
+  return { final_norm: blocks === undefined ? { kind: "none" } : closingNorm(blocks), ...prediction };
+}
+
+function closingNorm(blocks: Blocks): OptionalNorm {
+  const list = "pattern" in blocks ? blocks.pattern : "mixer" in blocks ? [blocks] : blocks;
+  const last = list.at(-1);
+  const branch = last?.ffn?.kind === "none" ? last.mixer_branch : last?.ffn_branch;
+  return branch?.placement === "pre" ? (last?.norm ?? { kind: "layer" }) : { kind: "none" };
+}

@@ -1,0 +1,61 @@
+// Sizes that follow from a description, in one place.
+
+import type { Block, Description, ModelDescription, TimeConditioning } from "./description.js";
+
+/** Width of the trunk: what `embedding.in_proj` ends in, or the embedding's own. */
+export function trunkWidth(embedding: {
+  readonly dim: number;
+  readonly in_proj?: readonly { readonly out: number }[];
+}): number {
+  return embedding.in_proj?.at(-1)?.out ?? embedding.dim;
+}
+
+/** Width of what the rounding head reads with softmax_embedding, and of x0 with direct: the output layer's. */
+export function outputWidth(description: ModelDescription): number {
+  return description.prediction_type.out_proj.at(-1)?.out ?? trunkWidth(description.embedding);
+}
+
+/** Width of the time features that additive and ada_ln injection read; 0 without time conditioning. */
+export function timeWidth(time: TimeConditioning): number {
+  return time.injection === "none" ? 0 : (time.mlp.dims.at(-1) ?? time.features.dim);
+}
+
+/** Sequence length of a description that has one. */
+export function sequenceLength(description: Description): number | undefined {
+  if (description.part === "mixer" || description.part === "block") return description.seq_len;
+  return description.part === "noise_schedule" ? undefined : description.state_space.seq_len;
+}
+
+/** A block of the trunk, and where it is described. */
+export interface PlacedBlock {
+  /** i of its parameters blocks.{i}.*. */
+  readonly index: number;
+  readonly block: Block;
+  /** JSON pointer of the block's object; repeated blocks share one. */
+  readonly pointer: string;
+}
+
+/** The blocks of a model in order, repetitions unrolled. */
+export function listBlocks({ blocks }: Pick<ModelDescription, "blocks">): PlacedBlock[] {
+  const runs = describedBlocks(blocks).flatMap((placed) =>
+    Array.from({ length: placed.block.repeat }, () => placed),
+  );
+  const times = "pattern" in blocks ? blocks.repeat : 1;
+  return Array.from({ length: times }, () => runs)
+    .flat()
+    .map(({ block, pointer }, index) => ({ index, block, pointer }));
+}
+
+/** The blocks of a model as described, each once. */
+export function describedBlocks(blocks: ModelDescription["blocks"]): Omit<PlacedBlock, "index">[] {
+  if ("pattern" in blocks)
+    return blocks.pattern.map((block, i) => ({ block, pointer: `/blocks/pattern/${i}` }));
+  if ("mixer" in blocks) return [{ block: blocks, pointer: "/blocks" }];
+  return blocks.map((block, i) => ({ block, pointer: `/blocks/${i}` }));
+}
+
+/** The block of the part `block` as a list of one, or the blocks of a model. */
+export function placedBlocks(description: Description): Omit<PlacedBlock, "index">[] {
+  if (description.part === "block") return [{ block: description.block, pointer: "/block" }];
+  return description.part === "model" ? describedBlocks(description.blocks) : [];
+}
