@@ -1,0 +1,164 @@
+// The sampler loop of Gaussian (continuous-state) models, shared by every back end. It walks a SamplerPlan:
+//
+//   score    the network predicts x0 at the current level                  (runner.step)
+//   quota    how many positions may settle: all of them, for a Gaussian state
+//   select   which ones: those that are not given
+//   edit     given positions are overwritten with clean embeddings
+//   renoise  x_next = a x0 + b x + c x0_prev + s noise                     (runner.step)
+//   stop     after the last row, or when `stop` says so, or on abort
+//
+// Decoders of discrete models fill quota, select and renoise differently and keep the order and the states.
+
+import { seededNoise } from "../diffusion/normal.js";
+import type { SamplerPlan, SamplerRow } from "../diffusion/plan.js";
+import { fail } from "../support/diagnostic.js";
+import { type FixedTokens, fixedBatch, overwriteRows, overwriteTokens } from "./fixed-positions.js";
+import { margins } from "./margins.js";
+import type { FloatArray, Rounded, StepInputs, StepRunner } from "./step-runner.js";
+
+/** Standard normal noise [B, L, d] of draw 0 (the initial state) or draw k (update k, 1 is the noisiest). */
+export type NoiseSource = (draw: number) => FloatArray;
+
+/** What to generate. */
+export interface GenerateOptions {
+  readonly plan: SamplerPlan;
+  /** Number of texts at once; 1 by default. */
+  readonly batch?: number;
+  /** Where noise comes from: a seed (0 by default) of the counter generator, or the numbers themselves. */
+  readonly noise?: number | bigint | NoiseSource;
+  /** Given tokens, one row for all or one per row of the batch. */
+  readonly fixed?: FixedTokens;
+  /**
+   * When given positions are first overwritten: before the network's first call (default), or only after the
+   * first update, as Diffusion-LM's infilling does.
+   */
+  readonly fixFrom?: "start" | "first_update";
+  /** Stops between two steps by throwing the signal's reason. */
+  readonly signal?: AbortSignal;
+  /** Sees every update before it is made and may replace what it takes. */
+  readonly beforeStep?: (inputs: StepInputs) => StepInputs | undefined | Promise<StepInputs | undefined>;
+  /** Ends sampling early: the tokens are then those of the state it answered `true` to. */
+  readonly stop?: (state: GenerationState) => boolean | Promise<boolean>;
+}
+
+/** Where a generation stands after a step. Arrays are the driver's: read them, or copy before changing. */
+export interface GenerationState {
+  /** 1 after the first update; equals `of` in the last state. */
+  readonly step: number;
+  /** The plan's updates and the final call. */
+  readonly of: number;
+  readonly done: boolean;
+  /** The best tokens so far, [B, L]. */
+  readonly tokens: Int32Array;
+  /** The state, [B, L, d]. */
+  readonly x: FloatArray;
+  /** The prediction of the step, [B, L, d]. */
+  readonly x0: FloatArray;
+  /** The row of the plan that led here; absent in the final state. */
+  readonly row?: SamplerRow;
+  /** Final state only: logits [B, L, V]. */
+  readonly logits?: FloatArray;
+  /** Final state only: how far the best logit of each position is above the second, [B, L]. */
+  readonly margins?: FloatArray;
+}
+
+/**
+ * Generate, yielding a state after every update and one more, `done`, with the final tokens.
+ * Throws `generate/fixed-size`, `generate/fixed-token`, `generate/noise-size`, `generate/no-final` (the
+ * model lacks the graph that the plan ends with), the signal's reason, and what the runner throws.
+ */
+export async function* generate(
+  runner: StepRunner,
+  options: GenerateOptions,
+): AsyncGenerator<GenerationState, void, undefined> {
+  const { plan, batch = 1, signal } = options;
+  const { length, dim } = runner;
+  const size = batch * length * dim;
+  const of = plan.rows.length + 1;
+  const fixed = fixedBatch(options.fixed, batch, length, runner.vocabulary);
+  const fixedX = fixed.mask.includes(1) ? await runner.embed(fixed.tokens, batch) : new Float32Array(size);
+  const nothingFixed = new Uint8Array(fixed.mask.length);
+  const noise = noiseSource(options.noise ?? 0, batch, runner);
+  const silence = new Float32Array(size);
+
+  let x: FloatArray = noise(0).map((value) => plan.initialNoiseScale * value);
+  let x0: FloatArray = silence;
+  if (options.fixFrom !== "first_update") x = overwriteRows(x, fixedX, fixed.mask, dim);
+
+  for (const [i, row] of plan.rows.entries()) {
+    signal?.throwIfAborted();
+    const inputs: StepInputs = {
+      batch,
+      x,
+      previousX0: x0,
+      noise: row.s === 0 ? silence : noise(i + 1),
+      row,
+      fixedMask: i === 0 && options.fixFrom === "first_update" ? nothingFixed : fixed.mask,
+      fixedX,
+    };
+    const next = await runner.step((await options.beforeStep?.(inputs)) ?? inputs);
+    x = overwriteRows(next.x, fixedX, fixed.mask, dim);
+    x0 = next.x0;
+    const tokens = overwriteTokens(next.tokens, fixed);
+    const state: GenerationState = { step: i + 1, of, done: false, tokens, x, x0, row };
+    if (await options.stop?.(state)) {
+      yield { ...state, done: true };
+      return;
+    }
+    yield state;
+  }
+
+  signal?.throwIfAborted();
+  const { logits, tokens } = await final(runner, plan, x, x0, batch);
+  yield {
+    step: of,
+    of,
+    done: true,
+    tokens: overwriteTokens(tokens, fixed),
+    x,
+    x0,
+    logits,
+    margins: margins(logits, runner.vocabulary),
+  };
+}
+
+/** The last state of a generation; the others are passed over. */
+export async function generateToEnd(runner: StepRunner, options: GenerateOptions): Promise<GenerationState> {
+  let last: GenerationState | undefined;
+  for await (const state of generate(runner, options)) last = state;
+  // A generation that does not throw yields its `done` state last.
+  return last!;
+}
+
+function final(
+  runner: StepRunner,
+  plan: SamplerPlan,
+  x: FloatArray,
+  previousX0: FloatArray,
+  batch: number,
+): Promise<Rounded> {
+  if (plan.final === "round" && runner.round !== undefined) return runner.round(x, batch);
+  if (plan.final === "denoise" && runner.denoise !== undefined && plan.finalRow !== undefined)
+    return runner.denoise({ batch, x, previousX0, point: plan.finalRow });
+  return fail(
+    "generate/no-final",
+    `the sampler ends with @${plan.final}, which this model was built without`,
+    {
+      help: `compile it again with the graph "${plan.final}"`,
+    },
+  );
+}
+
+function noiseSource(noise: number | bigint | NoiseSource, batch: number, runner: StepRunner): NoiseSource {
+  const { length, dim } = runner;
+  if (typeof noise !== "function") return seededNoise(noise, batch, length, dim);
+  return (draw) => {
+    const given = noise(draw);
+    if (given.length !== batch * length * dim)
+      fail(
+        "generate/noise-size",
+        `the noise of draw ${draw} has ${given.length} numbers; ${batch} x ${length} x ${dim} are needed`,
+      );
+    return given;
+  };
+}

@@ -1,0 +1,61 @@
+// Given tokens (a prompt, the text around a gap): the positions that sampling must not change.
+
+import { fail } from "../support/diagnostic.js";
+import type { FloatArray } from "./step-runner.js";
+
+/** Tokens that are given, one entry per position of the batch, [B, L]. */
+export interface FixedTokens {
+  /** Values where `mask` is 0 do not matter. */
+  readonly tokens: Int32Array;
+  /** 1 where the token is given. */
+  readonly mask: Uint8Array;
+}
+
+/**
+ * One row of given tokens repeated for a batch, or a whole batch checked.
+ * Throws `generate/fixed-size` when the sizes fit neither, `generate/fixed-token` for a token outside the
+ * vocabulary.
+ */
+export function fixedBatch(
+  fixed: FixedTokens | undefined,
+  batch: number,
+  length: number,
+  vocabulary: number,
+): FixedTokens {
+  const size = batch * length;
+  if (fixed === undefined) return { tokens: new Int32Array(size), mask: new Uint8Array(size) };
+  const { tokens, mask } = fixed;
+  if (tokens.length !== mask.length || (tokens.length !== size && tokens.length !== length))
+    fail(
+      "generate/fixed-size",
+      `the given text has ${tokens.length} tokens and ${mask.length} mask entries; the model has ${length} positions, the batch ${batch} rows`,
+      { help: `give ${length} of each (for every row alike)${batch > 1 ? ` or ${size}` : ""}` },
+    );
+  const all = { tokens: new Int32Array(size), mask: new Uint8Array(size) };
+  for (let i = 0; i < size; i++) {
+    const from = i % tokens.length;
+    if (mask[from] === 0) continue;
+    const token = tokens[from]!;
+    if (token < 0 || token >= vocabulary)
+      fail("generate/fixed-token", `token ${token} at position ${from % length} is not in the vocabulary`, {
+        help: `tokens are 0 to ${vocabulary - 1}`,
+      });
+    all.tokens[i] = token;
+    all.mask[i] = 1;
+  }
+  return all;
+}
+
+/** x with the rows of `fixedX` where the mask is set; x itself when nothing is given. */
+export function overwriteRows(x: FloatArray, fixedX: FloatArray, mask: Uint8Array, dim: number): FloatArray {
+  if (!mask.includes(1)) return x;
+  const result = x.slice();
+  for (const [i, given] of mask.entries())
+    if (given === 1) result.set(fixedX.subarray(i * dim, (i + 1) * dim), i * dim);
+  return result;
+}
+
+/** tokens with the given ones where the mask is set. */
+export function overwriteTokens(tokens: Int32Array, { tokens: given, mask }: FixedTokens): Int32Array {
+  return tokens.map((token, i) => (mask[i] === 1 ? given[i]! : token));
+}

@@ -1,0 +1,65 @@
+// What a back end has to offer so that the sampler driver can run a model on it. The ONNX runner, the
+// float64 reference and the WGSL runner implement this and nothing else of the loop.
+
+import type { PlanPoint, SamplerRow } from "../diffusion/plan.js";
+
+/** Numbers of a state: float32 from compiled models, float64 from the reference. */
+export type FloatArray = Float32Array | Float64Array;
+
+/** What one update takes; B is `batch`, L, d and V are the runner's. All arrays are row-major. */
+export interface StepInputs {
+  readonly batch: number;
+  /** The state, [B, L, d]. */
+  readonly x: FloatArray;
+  /** The x0 of the step before, [B, L, d], zeros at the first: the self-conditioning and the history. */
+  readonly previousX0: FloatArray;
+  /** Standard normal noise, [B, L, d]; zeros where the row's `s` is 0. */
+  readonly noise: FloatArray;
+  /** The coefficients a, b, c, s and the numbers the network is told. */
+  readonly row: SamplerRow;
+  /** 1 where the token is given, [B, L]: x is replaced by `fixedX` there before the network sees it. */
+  readonly fixedMask: Uint8Array;
+  /** Embeddings of the given tokens, [B, L, d]; what it holds elsewhere does not matter. */
+  readonly fixedX: FloatArray;
+}
+
+/** What one update gives. */
+export interface StepOutputs {
+  /** a x0 + b x + c x0_prev + s noise, [B, L, d]. */
+  readonly x: FloatArray;
+  /** The clean embeddings that the network predicts, after the rounding clamp if the model has one, [B, L, d]. */
+  readonly x0: FloatArray;
+  /** The most likely tokens, [B, L]. */
+  readonly tokens: Int32Array;
+}
+
+/** Logits [B, L, V] and the index of the largest of each position (the lowest on a tie), [B, L]. */
+export interface Rounded {
+  readonly logits: FloatArray;
+  readonly tokens: Int32Array;
+}
+
+/** A model on one back end. Methods reject with a `DlmcError` for what the user can mend. */
+export interface StepRunner {
+  /** L. */
+  readonly length: number;
+  /** d, the width of the state. */
+  readonly dim: number;
+  /** V. */
+  readonly vocabulary: number;
+  /** Clean embeddings [B, L, d] of tokens [B, L]. */
+  embed(tokens: Int32Array, batch: number): Promise<FloatArray>;
+  /** One update of the sampler. */
+  step(inputs: StepInputs): Promise<StepOutputs>;
+  /** Logits of the network at one point, without an update; needed by plans that end with `denoise`. */
+  denoise?(inputs: {
+    readonly batch: number;
+    readonly x: FloatArray;
+    readonly previousX0: FloatArray;
+    readonly point: PlanPoint;
+  }): Promise<Rounded>;
+  /** The rounding head on a state; needed by plans that end with `round`. */
+  round?(x: FloatArray, batch: number): Promise<Rounded>;
+  /** Gives memory and sessions back. */
+  dispose(): Promise<void>;
+}
