@@ -1,7 +1,7 @@
 // One block: the mixer branch, then the feed-forward branch, each with its normalisation, residual and
 // adaLN modulation. Placement: pre x + f(norm(x)), post norm(x + f(x)), none x + f(x).
 
-import type { Block, Blocks, Branch, Norm } from "../description/generated/model.js";
+import type { Block, Blocks, Branch, Norm } from "../description/description.js";
 import type { Value } from "../ir/graph.js";
 import { child, type GraphContext, type Scope } from "./context.js";
 import { lowerFeedForward } from "./ffn.js";

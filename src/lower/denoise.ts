@@ -1,13 +1,18 @@
 // The network: noisy embeddings and a noise level to predicted clean embeddings and logits.
 
-import type { Embedding, SelfConditioning } from "../description/generated/model.js";
+import type {
+  Description,
+  Embedding,
+  ModelDescription,
+  OptionalNorm,
+  SelfConditioning,
+} from "../description/description.js";
 import { dim } from "../ir/dim.js";
 import type { Value } from "../ir/graph.js";
 import { blockList, lowerBlock } from "./block.js";
 import { child, type GraphContext, type Scope } from "./context.js";
 import { lowerHead } from "./heads.js";
 import { lastExtent, linear, linearLayers, normalize } from "./layers.js";
-import type { ModelDescription } from "./model.js";
 import { lowerTime, modulate, modulations, type Time } from "./time.js";
 
 const root: Scope = { name: "", pointer: "" };
@@ -23,8 +28,11 @@ export interface NetworkInputs {
   readonly previous: Value | undefined;
 }
 
+/** The descriptions that have an embedding table. */
+export type WithTable = Extract<Description, { readonly part: "model" | "sampler" }>;
+
 /** The embedding table as stored, [vocab_size, dim]. */
-export function storedTable(c: GraphContext, description: ModelDescription): Value {
+export function storedTable(c: GraphContext, description: WithTable): Value {
   const scope = child({ name: "", pointer: "/embedding" }, "embedding");
   return c.parameter(
     scope,
@@ -35,7 +43,7 @@ export function storedTable(c: GraphContext, description: ModelDescription): Val
 }
 
 /** The embedding table as used: rows normalised as the description says. */
-export function embeddingTable(c: GraphContext, description: ModelDescription): Value {
+export function embeddingTable(c: GraphContext, description: WithTable): Value {
   const { normalization, dim: width } = description.embedding;
   const table = storedTable(c, description);
   if (normalization === "none") return table;
@@ -119,13 +127,7 @@ function trunkInput(c: GraphContext, embedding: Embedding, x: Value, time: Time)
   });
 }
 
-function finalNorm(
-  c: GraphContext,
-  at: Scope,
-  h: Value,
-  norm: ModelDescription["prediction_type"]["final_norm"],
-  time: Time,
-): Value {
+function finalNorm(c: GraphContext, at: Scope, h: Value, norm: OptionalNorm, time: Time): Value {
   const normalized = normalize(c, child(at, "final_norm", "/final_norm"), h, norm, "final_norm");
   if (time.kind !== "ada_ln" || !time.final) return normalized;
   const scope = child({ ...root, pointer: "/time_conditioning" }, "final_ada_ln");

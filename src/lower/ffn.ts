@@ -1,6 +1,6 @@
 // Feed-forward networks: dense and gated, with full or block-diagonal matrices.
 
-import type { FeedForward, LinearStructure } from "../description/generated/model.js";
+import type { FeedForward, LinearStructure } from "../description/description.js";
 import { dim, product } from "../ir/dim.js";
 import type { Value } from "../ir/graph.js";
 import { child, type GraphContext, type Scope } from "./context.js";

@@ -1,6 +1,6 @@
 // Rounding heads: from a vector per position to logits over the vocabulary.
 
-import type { RoundingHead } from "../description/generated/model.js";
+import type { RoundingHead } from "../description/description.js";
 import type { Value } from "../ir/graph.js";
 import { child, type GraphContext, type Scope } from "./context.js";
 import { linear } from "./layers.js";

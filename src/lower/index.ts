@@ -1,14 +1,14 @@
 // Description -> Module. A module is built for one sequence length; its weights come later, from the parameters
 // it declares.
 
-import type { ResolvedFile } from "../description/generated/model.js";
+import type { Description } from "../description/description.js";
 import { type Graph, type Module, noWeights } from "../ir/graph.js";
 import { type } from "../ir/type.js";
 import type { ParameterDeclaration } from "../weights/store.js";
 import { lowerBlock } from "./block.js";
 import { Lowering } from "./context.js";
 import { lowerMixer } from "./mixers/index.js";
-import { lowerModel, type ModelDescription } from "./model.js";
+import { lowerModel, lowerUpdate } from "./model.js";
 import { lowerTime } from "./time.js";
 
 export interface Lowered {
@@ -24,38 +24,39 @@ export interface LowerOptions {
 }
 
 /** Lowers a resolved description. A part (mixer, block) is one graph; schedules and samplers have none. */
-export function lower(description: ResolvedFile, options: LowerOptions = {}): Lowered {
+export function lower(description: Description, options: LowerOptions = {}): Lowered {
   const lowering = new Lowering(options.length ?? sequenceLength(description));
   const graphs = lowerPart(lowering, description);
   return { module: { dims: lowering.dims, graphs, weights: noWeights }, parameters: lowering.parameters };
 }
 
 /** The length a description is built for when none is asked for. */
-export function sequenceLength(description: ResolvedFile): number {
-  return description.state_space?.seq_len ?? description.seq_len ?? 1;
+export function sequenceLength(description: Description): number {
+  if ("state_space" in description) return description.state_space.seq_len;
+  return "seq_len" in description ? description.seq_len : 1;
 }
 
-function lowerPart(lowering: Lowering, description: ResolvedFile): Graph[] {
+function lowerPart(lowering: Lowering, description: Description): Graph[] {
   switch (description.part) {
     case "mixer": {
       const c = lowering.graph("mixer");
-      const x = c.b.input("x", lowering.activation(description.width!));
-      return [c.finish({ y: lowerMixer(c, { name: "", pointer: "/mixer" }, x, description.mixer!) })];
+      const x = c.b.input("x", lowering.activation(description.width));
+      return [c.finish({ y: lowerMixer(c, { name: "", pointer: "/mixer" }, x, description.mixer) })];
     }
     case "block": {
       const c = lowering.graph("block");
-      const x = c.b.input("x", lowering.activation(description.width!));
-      const conditioning = description.time_conditioning ?? { injection: "none" };
+      const x = c.b.input("x", lowering.activation(description.width));
+      const conditioning = description.time_conditioning;
       const level =
         conditioning.injection === "none" ? undefined : c.b.input("level", type("f32", [lowering.batch]));
       const time = lowerTime(c, conditioning, level);
-      return [c.finish({ y: lowerBlock(c, { name: "", pointer: "/block" }, x, description.block!, time) })];
+      return [c.finish({ y: lowerBlock(c, { name: "", pointer: "/block" }, x, description.block, time) })];
     }
-    case "noise_schedule":
+    case "model":
+      return lowerModel(lowering, description);
     case "sampler":
+      return [lowerUpdate(lowering, description)];
+    case "noise_schedule":
       return [];
-    default:
-      // The description's own rules guarantee that a model has every concept.
-      return lowerModel(lowering, description as ModelDescription);
   }
 }

@@ -1,6 +1,6 @@
 // Small pieces every part of a network is made of: linear layers, activations, normalisations, chunks.
 
-import type { Activation, LinearLayers, Norm, OptionalNorm } from "../description/generated/model.js";
+import type { Activation, LinearLayers, Norm, OptionalNorm } from "../description/description.js";
 import { dim } from "../ir/dim.js";
 import type { Value } from "../ir/graph.js";
 import { child, type GraphContext, type Scope } from "./context.js";

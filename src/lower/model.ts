@@ -1,32 +1,12 @@
 // The graphs of a whole model: @embed, @denoise, @round, and @step, one sampler update around the network.
 
-import type { ContinuousEmbedding, Embedding, ResolvedFile } from "../description/generated/model.js";
-import type { Dim } from "../ir/dim.js";
-import { Dim as Extent } from "../ir/dim.js";
+import type { ModelDescription, SamplerDescription } from "../description/description.js";
+import { Dim } from "../ir/dim.js";
 import type { Graph, Value } from "../ir/graph.js";
 import { type } from "../ir/type.js";
 import type { GraphContext, Lowering } from "./context.js";
 import { embeddingTable, lowerNetwork, storedTable } from "./denoise.js";
 import { clampToEmbeddings, headReadsState, lowerHead, tokensOf } from "./heads.js";
-
-/** A resolved description with `part: model`: every concept is there. */
-export type ModelDescription = ResolvedFile & {
-  readonly state_space: ContinuousEmbedding;
-  readonly embedding: Embedding;
-} & Required<
-    Pick<
-      ResolvedFile,
-      | "noise_schedule"
-      | "timesteps"
-      | "time_conditioning"
-      | "prediction_type"
-      | "self_conditioning"
-      | "blocks"
-      | "rounding_head"
-      | "sampler"
-      | "conditioning"
-    >
-  >;
 
 export function lowerModel(lowering: Lowering, description: ModelDescription): Graph[] {
   const graphs = [embed(lowering, description), denoise(lowering, description), step(lowering, description)];
@@ -80,7 +60,7 @@ function step(lowering: Lowering, description: ModelDescription): Graph {
   const c = lowering.graph("step");
   const state = lowering.activation(description.embedding.dim);
   const given = c.b.input("x", state);
-  const network = networkInputs(c, description, Extent.of(1));
+  const network = networkInputs(c, description, Dim.of(1));
   const noise = c.b.input("noise", state);
   const coefficients = c.b.input("coefficients", type("f32", [4]));
   const x = description.conditioning.kind === "none" ? given : overwriteFixed(c, given);
@@ -104,7 +84,7 @@ function overwriteFixed(c: GraphContext, x: Value): Value {
     const column = c.b.emit(
       "reshape",
       { x: mask },
-      { shape: [c.lowering.batch, c.lowering.length, Extent.of(1)] },
+      { shape: [c.lowering.batch, c.lowering.length, Dim.of(1)] },
     );
     return c.b.emit("where", { condition: column, a: fixed, b: x }, {}, "x_fixed");
   });
@@ -116,4 +96,22 @@ function round(lowering: Lowering, description: ModelDescription): Graph {
   const x = c.b.input("x", lowering.activation(description.embedding.dim));
   const logits = lowerHead(c, x, description.rounding_head, storedTable(c, description));
   return c.finish({ logits, tokens: tokensOf(c, logits) });
+}
+
+/** A sampler alone: @update(x0, x, noise, coefficients) is the state machine's arithmetic around a network given from outside. */
+export function lowerUpdate(lowering: Lowering, description: SamplerDescription): Graph {
+  const c = lowering.graph("update");
+  const state = lowering.activation(description.embedding.dim);
+  const predicted = c.b.input("x0", state);
+  const x = c.b.input("x", state);
+  const noise = c.b.input("noise", state);
+  const coefficients = c.b.input("coefficients", type("f32", [4]));
+  const x0 =
+    description.rounding_head.clamp === "none"
+      ? predicted
+      : clampToEmbeddings(c, predicted, embeddingTable(c, description));
+  const next = c.b.at("/sampler", () =>
+    c.b.emit("affine_step", { x0, x, noise, coefficients }, {}, "x_next"),
+  );
+  return c.finish({ x_next: next, clamped: x0 });
 }

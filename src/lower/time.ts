@@ -6,7 +6,7 @@ import type {
   AdditiveTime,
   SinusoidalFeatures,
   TimeConditioning,
-} from "../description/generated/model.js";
+} from "../description/description.js";
 import { dim } from "../ir/dim.js";
 import type { Value } from "../ir/graph.js";
 import { child, type GraphContext, type Scope } from "./context.js";

@@ -1,6 +1,6 @@
 // Explicit filters: the taps are parameters, [length, groups] (two lengths for full_2l).
 
-import type { ExplicitFilter } from "../../description/generated/model.js";
+import type { ExplicitFilter } from "../../description/description.js";
 import type { GraphContext, Scope } from "../context.js";
 import { arrange, type Taps } from "./layout.js";
 

@@ -1,7 +1,7 @@
 // Implicit filters (Poli et al. 2023, Hyena; Fu et al. 2023, M2-BERT): taps are a small sine network of the
 // position times an exponential window. They depend on weights and L only, so passes fold them away.
 
-import type { ImplicitMlpFilter } from "../../description/generated/model.js";
+import type { ImplicitMlpFilter } from "../../description/description.js";
 import { dim } from "../../ir/dim.js";
 import type { Value } from "../../ir/graph.js";
 import { child, type GraphContext, type Scope } from "../context.js";

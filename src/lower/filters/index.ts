@@ -1,6 +1,6 @@
 // The list of filters. To add one: a schema fragment, a file here, a line here.
 
-import type { Filter } from "../../description/generated/model.js";
+import type { Filter } from "../../description/description.js";
 import type { GraphContext, Scope } from "../context.js";
 import { lowerExplicit } from "./explicit.js";
 import { lowerImplicitMlp } from "./implicit-mlp.js";

@@ -7,7 +7,7 @@
 //   full_2l      K[j] = k[j], K[-j] = k[2 length - j]      (safari standalone_long_convs)
 //   circular     K[lag mod L] = k[lag mod L]
 
-import type { Filter } from "../../description/generated/model.js";
+import type { Filter } from "../../description/description.js";
 import { dim } from "../../ir/dim.js";
 import type { Value } from "../../ir/graph.js";
 import type { GraphContext } from "../context.js";

@@ -1,6 +1,6 @@
 // Softmax attention (Vaswani et al. 2017) with optional rotary positions (Su et al. 2021).
 
-import type { AttentionMixer } from "../../description/generated/model.js";
+import type { AttentionMixer } from "../../description/description.js";
 import type { Value } from "../../ir/graph.js";
 import { child, type GraphContext, type Scope } from "../context.js";
 import { chunks, lastExtent, linear } from "../layers.js";

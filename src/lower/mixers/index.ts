@@ -1,6 +1,6 @@
 // The list of mixers. To add one: a schema fragment, a file here, a line here (docs/add-a-mixer.md).
 
-import type { Mixer } from "../../description/generated/model.js";
+import type { Mixer } from "../../description/description.js";
 import type { Value } from "../../ir/graph.js";
 import type { GraphContext, Scope } from "../context.js";
 import { lowerAttention } from "./attention.js";

@@ -3,7 +3,7 @@
 //   pre_post   streams x1, x2, v; y = conv(v x1) x2                                          (Fu et al. 2023)
 //   none       y = conv(x)
 
-import type { LongConvMixer } from "../../description/generated/model.js";
+import type { LongConvMixer } from "../../description/description.js";
 import type { Value } from "../../ir/graph.js";
 import { child, type GraphContext, type Scope } from "../context.js";
 import { lowerFilter } from "../filters/index.js";

@@ -1,7 +1,7 @@
 // Depthwise convolutions of a few taps (FIR). PyTorch's Conv1d stores taps in correlation order: with left
 // padding of taps-1, w[taps-1] is lag 0.
 
-import type { DepthwiseConv, ShortConvMixer } from "../../description/generated/model.js";
+import type { DepthwiseConv, ShortConvMixer } from "../../description/description.js";
 import type { Value } from "../../ir/graph.js";
 import { child, type GraphContext, type Scope } from "../context.js";
 import { lastExtent } from "../layers.js";
