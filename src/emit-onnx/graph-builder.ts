@@ -11,7 +11,7 @@ import { packNumbers } from "./bytes.js";
 import { leastOpset, type RuntimeRelease, sinceVersion } from "./capability/opsets.js";
 import type { OnnxElement } from "./proto/messages.js";
 import type { OnnxConstant, OnnxType, OnnxValue } from "./value.js";
-import type { WeightPool } from "./weight-pool.js";
+import type { WeightScope } from "./weight-pool.js";
 
 /** Constants of at most this many bytes are stored in the ONNX file itself. */
 const inlineBytes = 1024;
@@ -49,7 +49,7 @@ export interface BuiltGraph {
 /** What a whole file shares, whatever the nesting of its graphs. */
 interface FileState {
   readonly limits: RuntimeRelease;
-  readonly pool: WeightPool;
+  readonly pool: WeightScope;
   readonly taken: Set<string>;
   readonly names: Map<OnnxValue, string>;
   readonly initializers: Map<OnnxValue, BuiltInitializer>;
@@ -74,7 +74,7 @@ export class GraphBuilder {
   ) {}
 
   /** A file's outermost graph. `limits` bounds opset and IR version; `pool` takes the large constants. */
-  static create(name: string, limits: RuntimeRelease, pool: WeightPool): GraphBuilder {
+  static create(name: string, limits: RuntimeRelease, pool: WeightScope): GraphBuilder {
     return new GraphBuilder(name, {
       limits,
       pool,
@@ -247,9 +247,9 @@ export class GraphBuilder {
       const key = `weight ${constant.weight}`;
       const known = inlineByContent.get(key);
       if (known !== undefined) return known;
-      pool.add(constant.weight, value.type.element, shape, () => constant.read());
+      const stored = pool.add(constant.weight, value.type.element, shape, () => constant.read());
       names.set(value, this.unique(constant.weight));
-      initializers.set(value, { value, data: constant.weight });
+      initializers.set(value, { value, data: stored });
       inlineByContent.set(key, value);
       return value;
     }
@@ -262,8 +262,8 @@ export class GraphBuilder {
     if (bytes.byteLength <= inlineBytes) initializers.set(value, { value, data: bytes });
     else {
       const name = `${value.name}.${digest.slice(0, 12)}`;
-      pool.add(name, value.type.element, shape, () => constant.read());
-      initializers.set(value, { value, data: name });
+      const stored = pool.add(name, value.type.element, shape, () => constant.read());
+      initializers.set(value, { value, data: stored });
     }
     return value;
   }

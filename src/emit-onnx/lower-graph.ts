@@ -8,7 +8,7 @@ import { type BuiltGraph, GraphBuilder } from "./graph-builder.js";
 import type { LoweringContext } from "./lowering.js";
 import { onnxLowerings } from "./lowerings/index.js";
 import { type OnnxValue, onnxType } from "./value.js";
-import type { WeightPool } from "./weight-pool.js";
+import type { WeightScope } from "./weight-pool.js";
 
 /** The lowering under a name known only at run time; the one place that forgets the table's literal types. */
 type AnyLowering = (
@@ -24,7 +24,7 @@ export function lowerGraph(
   module: Module,
   graph: Graph,
   limits: RuntimeRelease,
-  pool: WeightPool,
+  pool: WeightScope,
 ): BuiltGraph {
   const builder = GraphBuilder.create(graph.name, limits, pool);
   const inputs = graph.inputs.map((value, i) =>

@@ -1,0 +1,36 @@
+// The promise of profile `cuda`, proved before anything runs: every node, in loops too, has a CUDA kernel for
+// its operator version and element types. A node without one would run on the CPU with copies around it.
+import type { Report } from "../support/diagnostic.js";
+import { missingKernel, type Provider } from "./capability/kernels.js";
+import type { BuiltGraph, BuiltNode } from "./graph-builder.js";
+
+/** What ONNX Runtime calls the execution providers. */
+const providerNames: Readonly<Record<Provider, string>> = { cpu: "CPU", cuda: "CUDA", webgpu: "WebGPU" };
+
+/** One `onnx/no-<provider>-kernel` error per node that `provider` cannot run; none is the proof. */
+export function proveKernels(graph: BuiltGraph, provider: Provider, report: Report): void {
+  const visit = (nodes: readonly BuiltNode[]): void => {
+    for (const node of nodes) {
+      for (const attribute of Object.values(node.attributes))
+        if (attribute.kind === "graph") visit(attribute.value.nodes);
+      const why = missingKernel(provider, {
+        domain: node.domain,
+        op: node.op,
+        opset: graph.opset,
+        inputs: node.inputs.map((value) => value?.type.element),
+        outputs: node.outputs.map((value) => value.type.element),
+      });
+      if (why === undefined) continue;
+      const name = providerNames[provider];
+      report.error(
+        `onnx/no-${provider}-kernel`,
+        `node ${node.name} of graph ${graph.name} cannot run on ONNX Runtime's ${name} provider: ${why}`,
+        {
+          pointer: node.pointer,
+          help: "compile with --profile standard, where such nodes run on the CPU provider",
+        },
+      );
+    }
+  };
+  visit(graph.nodes);
+}

@@ -1,0 +1,90 @@
+// manifest.json of an ONNX bundle: what each file is, what its inputs and outputs mean, how to sample, and the
+// hashes that say which inputs and which compiler it came from. The runtime reads nothing else to run a model.
+import type { Dim } from "../ir/dim.js";
+import type { OnnxElement } from "./proto/messages.js";
+import type { OnnxType } from "./value.js";
+
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
+
+export interface ManifestPort {
+  readonly name: string;
+  readonly element: OnnxElement;
+  /** Numbers, and names of extents that are free at run time. */
+  readonly shape: readonly (number | string)[];
+  readonly meaning?: string;
+}
+
+export interface ManifestGraph {
+  /** `step`, `denoise`, `embed`, `round`, `time`, `sample`, `mixer`, `block`. */
+  readonly name: string;
+  readonly file: string;
+  /** Sequence length the file is bound to; absent when it serves every length. */
+  readonly length?: number;
+  readonly opset: number;
+  readonly irVersion: number;
+  readonly sha256: string;
+  readonly bytes: number;
+  readonly inputs: readonly ManifestPort[];
+  readonly outputs: readonly ManifestPort[];
+}
+
+export interface OnnxManifest {
+  readonly format: "dlmc-onnx";
+  readonly version: 1;
+  readonly producer: { readonly name: "dlmc"; readonly version: string };
+  readonly profile: string;
+  /** Oldest ONNX Runtime release that reads the files. */
+  readonly minOrt: string;
+  readonly graphs: readonly ManifestGraph[];
+  readonly weights: { readonly file: string; readonly sha256: string; readonly bytes: number };
+  /** Facts of the caller: input hashes, flags, the sampler's plan, the model's name, vocabulary and so on. */
+  readonly [fact: string]: Json | object;
+}
+
+/** What the ports of the graphs with stable names are. */
+const meanings: Readonly<Record<string, string>> = {
+  "embed.tokens": "token ids",
+  "embed.x": "normalised embeddings of the tokens",
+  "denoise.x": "noisy latent x_t",
+  "denoise.level": "the number the time features take, one per row",
+  "denoise.prior_scale": "alpha / sigma^2 at this level, one per row",
+  "denoise.self_cond": "the previous prediction of x0; zeros in the first step",
+  "denoise.x0": "predicted clean latent",
+  "denoise.logits": "scores over the vocabulary",
+  "round.x": "latent to be rounded",
+  "round.logits": "scores over the vocabulary",
+  "round.tokens": "the best token per position, ties to the lowest id",
+  "step.x": "noisy latent x_t",
+  "step.self_cond": "the previous step's x0; zeros in the first step",
+  "step.x0_prev": "the previous step's x0; zeros in the first step",
+  "step.noise": "standard normal draws of this step",
+  "step.coefficients": "[a, b, c, s] of x_next = a x0 + b x + c x0_prev + s noise",
+  "step.level": "the number the time features take",
+  "step.prior_scale": "alpha / sigma^2 at this step",
+  "step.fixed_mask": "true where fixed_x replaces x (infilling)",
+  "step.fixed_x": "latent of the fixed positions, already at this step's noise level",
+  "step.x_next": "latent of the next step",
+  "step.x0": "predicted clean latent",
+  "step.tokens": "tokens of the predicted clean latent",
+};
+
+/** The manifest's entry for one input or output. */
+export function manifestPort(graph: string, name: string, type: OnnxType): ManifestPort {
+  const key = graph === "sample" ? `step.${name}` : `${graph}.${name}`;
+  const meaning = meanings[key];
+  return {
+    name,
+    element: type.element,
+    shape: type.shape.map((extent: Dim) => extent.value ?? extent.key),
+    ...(meaning === undefined
+      ? {}
+      : { meaning: graph === "sample" && perStep.has(name) ? `${meaning}, per step` : meaning }),
+  };
+}
+
+const perStep = new Set(["noise", "coefficients", "level", "prior_scale"]);
+
+/** Two-space JSON with a final newline; keys in the order the object has them. */
+export function manifestText(manifest: object): string {
+  return `${JSON.stringify(manifest, undefined, 2)}\n`;
+}

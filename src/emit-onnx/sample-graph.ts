@@ -1,0 +1,100 @@
+// sample.onnx: the whole sampler as one ONNX Loop around the body of @step. Noise and the table of coefficients
+// are inputs with a leading axis T (the number of steps), so the same file samples with any number of steps.
+import { Dim, dim } from "../ir/dim.js";
+import { findGraph, type Graph, type Module, type Value } from "../ir/graph.js";
+import { bug } from "../support/diagnostic.js";
+import { attr } from "./attributes.js";
+import type { RuntimeRelease } from "./capability/opsets.js";
+import { type BuiltGraph, GraphBuilder } from "./graph-builder.js";
+import { lowerBody } from "./lower-graph.js";
+import { expand, scalar } from "./nodes.js";
+import { type OnnxType, type OnnxValue, onnxType } from "./value.js";
+import type { WeightScope } from "./weight-pool.js";
+
+/** Inputs of @step that are the same in every step. */
+const fixed = new Set(["fixed_mask", "fixed_x"]);
+/** Inputs of @step that hold the previous step's prediction of x0. */
+const history = new Set(["self_cond", "x0_prev"]);
+const steps = Dim.symbol("T");
+
+const nameOf = (value: Value): string => value.hint ?? bug("an input of @step has no name");
+
+/**
+ * `@sample(x, <fixed inputs>, <per-step inputs with a leading T>) -> (x, x0, tokens)` of the last step.
+ * `undefined` when the module has no @step.
+ */
+export function sampleGraph(
+  module: Module,
+  limits: RuntimeRelease,
+  pool: WeightScope,
+): BuiltGraph | undefined {
+  const step = findGraph(module, "step");
+  if (step === undefined) return undefined;
+  const builder = GraphBuilder.create("sample", limits, pool);
+  const outer = new Map<string, OnnxValue>();
+  for (const value of step.inputs) {
+    const name = nameOf(value);
+    if (history.has(name)) continue;
+    const type = onnxType(value.type);
+    const perStep = name !== "x" && !fixed.has(name);
+    outer.set(name, builder.input(name, perStep ? { ...type, shape: [steps, ...type.shape] } : type));
+  }
+  const output = (name: string): OnnxType => onnxType(step.outputs[step.outputNames.indexOf(name)]!.type);
+  const x = outer.get("x") ?? bug("@step has no input x");
+  const carried = [x, zeros(builder, output("x0")), zeros(builder, output("tokens"))];
+  const body = loopBody(module, step, builder, outer, carried);
+  const extent = builder.node(
+    "Shape",
+    [outer.get("coefficients")],
+    { element: "int64", shape: [dim(1)] },
+    {
+      start: attr.int(0),
+      end: attr.int(1),
+    },
+  );
+  const count = builder.node("Squeeze", [extent, builder.integers([0])], { element: "int64", shape: [] });
+  const results = builder.nodeWithResults(
+    "Loop",
+    [count, undefined, ...carried],
+    carried.map((value) => value.type),
+    { body: attr.graph(body) },
+  );
+  return builder.finish(["x_last", "x0", "tokens"].map((name, i) => ({ name, value: results[i]! })));
+}
+
+const zeros = (b: GraphBuilder, type: OnnxType): OnnxValue =>
+  expand(b, scalar(b, 0, type.element), type.shape);
+
+/** (i, keep_going, x, x0_prev, tokens) -> (keep_going, x_next, x0, tokens). */
+function loopBody(
+  module: Module,
+  step: Graph,
+  builder: GraphBuilder,
+  outer: ReadonlyMap<string, OnnxValue>,
+  carried: readonly OnnxValue[],
+): BuiltGraph {
+  const body = builder.subgraph("sample_step");
+  const index = body.input("step_index", { element: "int64", shape: [] });
+  const keepGoing = body.input("keep_going", { element: "bool", shape: [] });
+  const [x, previous] = ["x_t", "x0_before", "tokens_before"].map((name, i) =>
+    body.input(name, carried[i]!.type),
+  );
+  const operands = step.inputs.map((value) => {
+    const name = nameOf(value);
+    if (name === "x") return x!;
+    if (history.has(name)) return previous!;
+    const table = outer.get(name)!;
+    return fixed.has(name)
+      ? table
+      : body.node("Gather", [table, index], onnxType(value.type), { axis: attr.int(0) });
+  });
+  const results = lowerBody(module, step, operands, body);
+  const pick = (name: string): OnnxValue =>
+    results[step.outputNames.indexOf(name)] ?? bug(`@step gives no ${name}`);
+  return body.finish([
+    { name: "keep_going_next", value: keepGoing },
+    { name: "x_next", value: pick("x_next") },
+    { name: "x0_next", value: pick("x0") },
+    { name: "tokens_next", value: pick("tokens") },
+  ]);
+}
