@@ -13,6 +13,8 @@ export interface ParameterDeclaration {
   readonly pointer: string;
   /** What the values are, for synthetic weights; guessed from the name when absent. */
   readonly init?: Init;
+  /** Factor on the deviation of synthetic values, e.g. 1/sqrt(T) for the last layer of a filter network. */
+  readonly gain?: number;
 }
 
 /** Roles of parameters; synthetic.ts says the distribution of each. */

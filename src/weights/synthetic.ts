@@ -23,9 +23,8 @@ export function syntheticStore(
       return parameter === undefined ? undefined : { dtype: "F32", shape: parameter.shape };
     },
     read: (name) => {
-      const { shape, init } = byName.get(name) ?? unknown(name);
-      const values = syntheticValues(name, shape, init ?? initOf(name), seed);
-      return tensor("f32", shape, values);
+      const parameter = byName.get(name) ?? unknown(name);
+      return tensor("f32", parameter.shape, syntheticValues(parameter, seed));
     },
   };
 }
@@ -64,12 +63,8 @@ export function initOf(name: string): Init {
  *   times       linspace(0, 1) over the first axis
  *   features    [P, 1 + 2K]: times, then cos and -sin of (k + 1e-4) 2 pi p / P  (Hyena's positional features)
  */
-export function syntheticValues(
-  name: string,
-  shape: readonly number[],
-  init: Init,
-  seed: number | bigint,
-): Float64Array {
+export function syntheticValues(parameter: ParameterDeclaration, seed: number | bigint): Float64Array {
+  const { name, shape, init = initOf(name), gain = 1 } = parameter;
   const size = shape.reduce((product, extent) => product * extent, 1);
   const last = shape.at(-1) ?? 1;
   const first = shape[0] ?? 1;
@@ -83,7 +78,7 @@ export function syntheticValues(
   }
   const [mean, scale] = distribution(name, shape, init);
   const noise = normalNoise(parameterKey(name, seed), 0, 1, size, 1);
-  return generate(size, (i) => mean + scale * noise[i]!);
+  return generate(size, (i) => mean + gain * scale * noise[i]!);
 }
 
 function distribution(

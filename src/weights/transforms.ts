@@ -91,7 +91,9 @@ function shapeAfter(
     case "concat": {
       const { axis = 0 } = transform;
       if (axis >= rank) return `${text} has no axis ${axis}`;
-      const odd = shapes.find((other) => String(other.with(axis, 0)) !== String(shape.with(axis, 0)));
+      const odd = shapes.find(
+        (other) => other.length !== rank || other.some((n, k) => k !== axis && n !== shape[k]),
+      );
       if (odd !== undefined) return `${text} and [${odd.join(", ")}] differ in another axis than ${axis}`;
       return shape.with(
         axis,
