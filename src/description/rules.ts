@@ -1,8 +1,23 @@
 // What JSON Schema cannot say: how fields must fit each other. Every rule has a stable code and points at both
-// sides of the disagreement.
+// sides of the disagreement. A concept's rules are a file in rules/; adding a concept adds a line here.
 
 import type { Report } from "../support/diagnostic.js";
 import type { Description } from "./description.js";
+import { checkBlocks } from "./rules/blocks.js";
+import { checkOutput } from "./rules/output.js";
+import { checkSampling } from "./rules/sampling.js";
+import { checkTime } from "./rules/time.js";
+import { checkWeights } from "./rules/weights.js";
 
-/** Reports every broken rule. */
-export function checkRules(_description: Description, _report: Report): void {}
+const rules: readonly ((description: Description, report: Report) => void)[] = [
+  checkBlocks,
+  checkTime,
+  checkOutput,
+  checkSampling,
+  checkWeights,
+];
+
+/** Reports every broken rule of a resolved description. */
+export function checkRules(description: Description, report: Report): void {
+  for (const rule of rules) rule(description, report);
+}

@@ -1097,7 +1097,7 @@ export interface Weights {
     readonly [key: string]: TensorSource;
   };
   /**
-   * Checkpoint tensors that the model does not use; placeholders as in map.
+   * Checkpoint tensors that the model does not use. {i} and the like stand for one number, * for any text.
    */
   readonly ignore?: readonly string[];
 }

@@ -1,0 +1,43 @@
+// Rules of blocks: the mixer and the feed-forward network against the trunk's width and the sequence length.
+
+import type { Report } from "../../support/diagnostic.js";
+import type { Description, FeedForward } from "../description.js";
+import { placedBlocks } from "../widths.js";
+import { checkMixer, type MixerPlace } from "./mixer.js";
+import { type PlacedSize, placedLength, placedWidth } from "./place.js";
+
+/** Checks every mixer and feed-forward network of the description. */
+export function checkBlocks(description: Description, report: Report): void {
+  const sizes = { width: placedWidth(description), length: placedLength(description) };
+  const at = (pointer: string): MixerPlace => ({ ...sizes, pointer, report });
+  if (description.part === "mixer") checkMixer(description.mixer, at("/mixer"));
+  for (const { block, pointer } of placedBlocks(description)) {
+    checkMixer(block.mixer, at(`${pointer}/mixer`));
+    checkFeedForward(block.ffn, sizes.width, `${pointer}/ffn`, report);
+  }
+  if (description.part === "block" && description.block.repeat !== 1)
+    report.error("model/block-repeat", `a block alone is one block, not ${description.block.repeat}`, {
+      pointer: "/block/repeat",
+      help: "leave it out",
+    });
+}
+
+/** A block-diagonal matrix cannot have more blocks than rows or columns. */
+function checkFeedForward(ffn: FeedForward, width: PlacedSize, pointer: string, report: Report): void {
+  if (ffn.kind === "none" || ffn.structure.kind === "dense") return;
+  const { blocks } = ffn.structure;
+  const least = Math.min(width.value, ffn.hidden);
+  if (blocks > least)
+    report.error(
+      "model/too-many-matrix-blocks",
+      `${blocks} blocks do not fit into a matrix of ${least} rows`,
+      {
+        pointer: `${pointer}/structure/blocks`,
+        notes: [
+          ffn.hidden < width.value
+            ? { message: "its hidden width", pointer: `${pointer}/hidden` }
+            : width.note,
+        ],
+      },
+    );
+}

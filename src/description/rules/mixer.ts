@@ -1,0 +1,142 @@
+// Rules of mixers and their filters.
+
+import type { Report } from "../../support/diagnostic.js";
+import type {
+  AttentionMixer,
+  DepthwiseConv,
+  Filter,
+  LongConvMixer,
+  Mixer,
+  ShortConvMixer,
+} from "../description.js";
+import { divisorList, type PlacedSize } from "./place.js";
+
+/** Where a mixer stands and what it must fit. */
+export interface MixerPlace {
+  readonly pointer: string;
+  readonly width: PlacedSize;
+  readonly length: PlacedSize;
+  readonly report: Report;
+}
+
+/** Checks one mixer. */
+export function checkMixer(mixer: Mixer, place: MixerPlace): void {
+  if (mixer.kind === "attention") checkAttention(mixer, place);
+  else if (mixer.kind === "long_conv") checkLongConv(mixer, place);
+  else checkShortConv(mixer, place.pointer, place.report);
+}
+
+function checkAttention(
+  { heads, head_dim, rope }: AttentionMixer,
+  { pointer, width, report }: MixerPlace,
+): void {
+  if (heads * head_dim !== width.value) {
+    const divides = width.value % heads === 0;
+    report.error(
+      divides ? "model/head-dim" : "model/heads-divide",
+      divides
+        ? `${heads} heads of ${head_dim} channels are ${heads * head_dim}, not the width ${width.value}`
+        : `${heads} heads do not divide the width ${width.value}`,
+      {
+        pointer: `${pointer}/${divides ? "head_dim" : "heads"}`,
+        notes: [width.note],
+        help: divides
+          ? `leave "head_dim" out: it is ${width.value / heads}`
+          : `numbers of heads that divide it: ${divisorList(width.value, heads)}`,
+      },
+    );
+    return;
+  }
+  if (rope.kind === "none") return;
+  const rotated = rope.fraction * head_dim;
+  if (!Number.isInteger(rotated) || rotated % 2 !== 0)
+    report.error(
+      "model/rope-odd",
+      `rotary positions turn pairs of channels, but ${rope.fraction} of ${head_dim} channels are ${rotated}`,
+      {
+        pointer: `${pointer}/rope${rope.fraction === 1 ? "" : "/fraction"}`,
+        notes: [{ message: `${heads} heads of ${head_dim} channels`, pointer: `${pointer}/heads` }],
+        help: "the rotated part of a head must be an even number of channels",
+      },
+    );
+}
+
+function checkLongConv(mixer: LongConvMixer, place: MixerPlace): void {
+  const { pointer, report } = place;
+  const { gating, in_proj, short_conv, residual_conv: residual } = mixer;
+  if (gating.kind !== "none" && in_proj.kind === "none")
+    report.error("model/gating-streams", `${gating.kind} gating needs in_proj to make its streams`, {
+      pointer: `${pointer}/in_proj`,
+      notes: [{ message: "the gating", pointer: `${pointer}/gating` }],
+      help: 'leave "in_proj" out: it is linear',
+    });
+  if (short_conv.kind === "depthwise") checkShortConv(short_conv, `${pointer}/short_conv`, report);
+  checkFilter(mixer.filter, { ...place, pointer: `${pointer}/filter` });
+  // A derived filter is the mixer's own; its problems were just reported.
+  if (residual.kind === "long_conv" && JSON.stringify(residual.filter) !== JSON.stringify(mixer.filter))
+    checkFilter(residual.filter, { ...place, pointer: `${pointer}/residual_conv/filter` });
+}
+
+function checkShortConv(
+  { span, taps }: DepthwiseConv | ShortConvMixer,
+  pointer: string,
+  report: Report,
+): void {
+  if (span === "centered" && taps % 2 === 0)
+    report.error("model/taps-even", `a centered convolution has an odd number of taps, not ${taps}`, {
+      pointer: `${pointer}/taps`,
+      notes: [{ message: "the span", pointer: `${pointer}/span` }],
+      help: `use ${taps - 1} or ${taps + 1} taps`,
+    });
+}
+
+function checkFilter(filter: Filter, { pointer, width, length, report }: MixerPlace): void {
+  const { span, reverse_filter: reverse, groups } = filter;
+  if (width.value % groups !== 0)
+    report.error("model/groups-divide", `${groups} groups do not divide the width ${width.value}`, {
+      pointer: `${pointer}/groups`,
+      notes: [width.note],
+      help: `numbers of groups that divide it: ${divisorList(width.value, groups)}`,
+    });
+  if ((span === "bidirectional") !== (reverse !== "none"))
+    report.error(
+      "model/reverse-filter",
+      span === "bidirectional"
+        ? "a bidirectional filter needs a reverse filter for its negative lags"
+        : `a ${span} filter has no negative lags for the reverse filter "${reverse}"`,
+      {
+        pointer: `${pointer}/reverse_filter`,
+        notes: [{ message: "the span", pointer: `${pointer}/span` }],
+        help:
+          span === "bidirectional" ? 'use "offset_lag1", or the span "causal"' : 'leave "reverse_filter" out',
+      },
+    );
+  if (span === "circular" && filter.length !== length.value)
+    report.error(
+      "model/circular-length",
+      `a circular filter is as long as the sequence: ${length.value}, not ${filter.length}`,
+      { pointer: `${pointer}/length`, notes: [length.note], help: 'leave "length" out' },
+    );
+  if (filter.kind === "explicit") return;
+  if (filter.length < length.value)
+    report.error(
+      "model/filter-short",
+      `the filter was built for ${filter.length} positions, the sequence has ${length.value}`,
+      {
+        pointer: `${pointer}/length`,
+        notes: [length.note],
+        help: "implicit filters are cut to shorter sequences, never stretched to longer ones",
+      },
+    );
+  if (filter.length < 2)
+    report.error("model/filter-single", "positions are t / (length - 1), so a filter needs two or more", {
+      pointer: `${pointer}/length`,
+      notes: [length.note],
+    });
+  if (filter.emb_dim % 2 === 0)
+    report.error(
+      "model/emb-dim-even",
+      `emb_dim counts one ramp and pairs of waves, so it is odd, not ${filter.emb_dim}`,
+      { pointer: `${pointer}/emb_dim`, help: `use ${filter.emb_dim - 1} or ${filter.emb_dim + 1}` },
+    );
+}

@@ -1,0 +1,69 @@
+// Rules of the way in and out: positions, the output layer, the rounding head, the prior skip.
+
+import type { Report } from "../../support/diagnostic.js";
+import type { Description, ModelDescription, SamplerDescription } from "../description.js";
+import { outputWidth } from "../widths.js";
+import { placedLength, placedWidth } from "./place.js";
+
+/** Checks how x enters and how x0, logits and tokens leave. */
+export function checkOutput(description: Description, report: Report): void {
+  if (description.part !== "model" && description.part !== "sampler") return;
+  checkPositions(description, report);
+  checkPrior(description, report);
+  if (description.part === "model") checkWidths(description, report);
+}
+
+function checkPositions(description: ModelDescription | SamplerDescription, report: Report): void {
+  const { positions } = description.embedding;
+  const length = placedLength(description);
+  if (positions.kind === "learned" && positions.length < length.value)
+    report.error(
+      "model/positions-short",
+      `the position table has ${positions.length} rows, the sequence ${length.value} positions`,
+      { pointer: "/embedding/positions/length", notes: [length.note], help: 'leave "length" out' },
+    );
+}
+
+function checkPrior(description: ModelDescription | SamplerDescription, report: Report): void {
+  const { prior_skip: prior, x0_from: from } = description.prediction_type;
+  if (prior === "none") return;
+  if (from === "direct")
+    report.error("model/prior-skip", "prior_skip adds to logits, but x0 is predicted directly", {
+      pointer: "/prediction_type/prior_skip",
+      notes: [{ message: "x0 comes from here", pointer: "/prediction_type/x0_from" }],
+      help: 'use "x0_from": "softmax_embedding", or leave "prior_skip" out',
+    });
+  else if (description.embedding.normalization === "none")
+    report.warn("model/prior-norm", "prior_skip is a log posterior only if all embeddings have one norm", {
+      pointer: "/prediction_type/prior_skip",
+      notes: [{ message: "rows are used as stored", pointer: "/embedding/normalization" }],
+      help: 'use "normalization": "unit_sqrt_d" if the checkpoint was trained with it',
+    });
+}
+
+/** The width of the output layer against what reads it. */
+function checkWidths(description: ModelDescription, report: Report): void {
+  const { embedding, prediction_type: prediction, rounding_head: head } = description;
+  const found = outputWidth(description);
+  if (found === embedding.dim) return;
+  const last = prediction.out_proj.length - 1;
+  const pointer = last < 0 ? "/prediction_type" : `/prediction_type/out_proj/${last}/out`;
+  const trunk = placedWidth(description).note;
+  const notes = [
+    { message: "the embedding's width", pointer: "/embedding/dim" },
+    ...(last < 0 && trunk.pointer !== "/embedding/dim" ? [trunk] : []),
+  ];
+  const help = `end "prediction_type.out_proj" in { "out": ${embedding.dim} }`;
+  if (prediction.x0_from === "direct")
+    report.error("model/output-width", `the output has width ${found}, x0 needs ${embedding.dim}`, {
+      pointer,
+      notes,
+      help,
+    });
+  else if (head.kind === "l2_nearest" || head.tied)
+    report.error(
+      "model/head-width",
+      `the head compares with embeddings of width ${embedding.dim}, the output has ${found}`,
+      { pointer: head.kind === "linear" ? "/rounding_head/tied" : "/rounding_head/kind", notes, help },
+    );
+}

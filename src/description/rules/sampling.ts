@@ -1,0 +1,119 @@
+// Rules of noise schedules and timestep grids. Whatever the numbers themselves can show (a stride that exists,
+// noise that falls) is asked of src/diffusion, which computes the same tables for the sampler.
+
+import { checkSchedule } from "../../diffusion/check.js";
+import { resolveGrid } from "../../diffusion/grid.js";
+import { resolveSchedule } from "../../diffusion/resolve.js";
+import { DlmcError, type Report } from "../../support/diagnostic.js";
+import type { Description, NoiseSchedule, Timesteps } from "../description.js";
+
+/** Checks the schedule and the grid of a description that has them. */
+export function checkSampling(description: Description, report: Report): void {
+  if (!("noise_schedule" in description)) return;
+  const { noise_schedule: schedule, timesteps } = description;
+  const problems = report.diagnostics.length;
+  checkConstants(schedule, description, report);
+  if (timesteps !== undefined) {
+    checkKind(schedule, timesteps, report);
+    checkOrder(timesteps, report);
+  }
+  if (timesteps !== undefined && report.diagnostics.length === problems)
+    checkNumbers(schedule, timesteps, report);
+}
+
+function checkConstants(schedule: NoiseSchedule, description: Description, report: Report): void {
+  const clip = schedule.log_snr_clip;
+  if (clip !== undefined && !((clip[0] ?? 0) < (clip[1] ?? 0)))
+    report.error("model/clip-order", `log_snr_clip is [lowest, highest], not [${clip.join(", ")}]`, {
+      pointer: "/noise_schedule/log_snr_clip",
+      help: `use [${[...clip].reverse().join(", ")}]`,
+    });
+  if (schedule.family === "linear") {
+    const { num_train_steps: steps } = schedule.discretization;
+    const end = schedule.beta_end * (schedule.rescale ? 1000 / steps : 1);
+    if (end >= 1)
+      report.error(
+        "model/beta-range",
+        `rescaled to ${steps} training steps, beta_end is ${end}, not below 1`,
+        {
+          pointer: "/noise_schedule/beta_end",
+          notes: [
+            { message: "the training steps", pointer: "/noise_schedule/discretization/num_train_steps" },
+          ],
+          help: 'use more training steps, or "rescale": false',
+        },
+      );
+  }
+  if (schedule.family !== "gumbel_quantile") return;
+  if (typeof schedule.scale === "number" && schedule.scale <= 0)
+    report.error("model/gumbel-scale", `the scale of gumbel_quantile is positive, not ${schedule.scale}`, {
+      pointer: "/noise_schedule/scale",
+    });
+  const { file, files, index } = description.weights;
+  if (file !== undefined || files !== undefined || index !== undefined) return;
+  for (const name of ["loc", "scale"] as const)
+    if (typeof schedule[name] !== "number")
+      report.error("model/constant-without-weights", `${name} comes from the weights, and there are none`, {
+        pointer: `/noise_schedule/${name}`,
+        notes: [{ message: "the weights", pointer: "/weights" }],
+        help: 'name a file in "weights", or write the number here',
+      });
+}
+
+/** Indices need a discretized schedule, times a continuous one, quantiles a quantile function. */
+function checkKind({ family, discretization }: NoiseSchedule, timesteps: Timesteps, report: Report): void {
+  const discrete = discretization.kind !== "continuous";
+  const { kind } = timesteps;
+  const needsDiscrete = kind === "spaced" || kind === "ddim_stride" || kind === "all";
+  const quantile = family === "gumbel_quantile";
+  if (kind === "table" || (discrete && needsDiscrete)) return;
+  if (!discrete && kind === (quantile ? "quantile" : "linspace")) return;
+  const what = discrete ? "has training steps" : quantile ? "is a function of quantiles" : "is continuous";
+  const use = discrete
+    ? '"spaced", "ddim_stride" or "all"'
+    : `"${quantile ? "quantile" : "linspace"}"${quantile ? "" : ", or give the schedule a discretization"}`;
+  report.error("model/timesteps-kind", `the timesteps "${kind}" do not fit a schedule that ${what}`, {
+    pointer: "/timesteps/kind",
+    notes: [
+      discrete || quantile
+        ? { message: "the schedule", pointer: "/noise_schedule/family" }
+        : { message: "its discretization", pointer: "/noise_schedule/discretization" },
+    ],
+    help: `use ${use}`,
+  });
+}
+
+function checkOrder(timesteps: Timesteps, report: Report): void {
+  if (timesteps.kind === "table") {
+    const at = timesteps.values.findIndex((value, i) => i > 0 && value >= timesteps.values[i - 1]!);
+    if (at > 0)
+      report.error("model/timesteps-order", "listed times fall strictly, the noisiest first", {
+        pointer: `/timesteps/values/${at}`,
+        notes: [{ message: "the time before it", pointer: `/timesteps/values/${at - 1}` }],
+      });
+  } else if (timesteps.kind === "linspace" || timesteps.kind === "quantile") {
+    const { from, to } = timesteps;
+    if (from <= to)
+      report.error("model/timesteps-order", `times run from the noisy ${from} down, but "to" is ${to}`, {
+        pointer: "/timesteps/to",
+        notes: [{ message: "the noisiest time", pointer: "/timesteps/from" }],
+        help: `swap "from" and "to"`,
+      });
+  }
+}
+
+/** The grid itself; constants that come with the weights are checked when they are read. */
+function checkNumbers(schedule: NoiseSchedule, timesteps: Timesteps, report: Report): void {
+  if (
+    schedule.family === "gumbel_quantile" &&
+    (typeof schedule.loc !== "number" || typeof schedule.scale !== "number")
+  )
+    return;
+  try {
+    const grid = resolveGrid(timesteps, resolveSchedule(schedule));
+    for (const diagnostic of checkSchedule(grid)) report.add(diagnostic);
+  } catch (error) {
+    if (!(error instanceof DlmcError)) throw error;
+    for (const diagnostic of error.diagnostics) report.add(diagnostic);
+  }
+}

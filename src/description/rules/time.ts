@@ -1,0 +1,108 @@
+// Rules of time conditioning: its features against the trunk, its injection against the blocks.
+
+import type { Report } from "../../support/diagnostic.js";
+import type { AdaLnTime, AdditiveTime, Block, Description } from "../description.js";
+import { placedBlocks, timeWidth } from "../widths.js";
+import { placedWidth } from "./place.js";
+
+const here = "/time_conditioning";
+
+/** Checks the time conditioning of a description that has one. */
+export function checkTime(description: Description, report: Report): void {
+  const time = "time_conditioning" in description ? description.time_conditioning : undefined;
+  if (time === undefined || time.injection === "none") return;
+  checkInput(description, time, report);
+  checkFeatures(time, report);
+  if (time.injection === "additive") checkAdditive(description, time, report);
+  else checkAdaLn(description, time, report);
+}
+
+function checkInput(
+  description: Description,
+  { input, scale }: AdaLnTime | AdditiveTime,
+  report: Report,
+): void {
+  if (scale !== 1 && input !== "t_scaled")
+    report.error("model/time-scale", `scale belongs to the input "t_scaled", not to "${input}"`, {
+      pointer: `${here}/scale`,
+      notes: [{ message: "the input", pointer: `${here}/input` }],
+      help: 'use "input": "t_scaled", or leave "scale" out',
+    });
+  if (input !== "t_index" || !("noise_schedule" in description)) return;
+  if (description.noise_schedule.discretization.kind === "continuous")
+    report.error(
+      "model/time-index",
+      "t_index is the index of a training step, but the schedule is continuous",
+      {
+        pointer: `${here}/input`,
+        notes: [{ message: "the noise schedule", pointer: "/noise_schedule/discretization" }],
+        help: 'use "t" or "gamma", or give the schedule a discretization',
+      },
+    );
+}
+
+function checkFeatures({ features }: AdaLnTime | AdditiveTime, report: Report): void {
+  if (features.denominator === "half_minus_1" && features.dim < 4)
+    report.error("model/time-features", `with half_minus_1, ${features.dim} features would divide by zero`, {
+      pointer: `${here}/features/dim`,
+      notes: [{ message: "the denominator", pointer: `${here}/features/denominator` }],
+      help: "use 4 features or more",
+    });
+}
+
+function checkAdditive(description: Description, time: AdditiveTime, report: Report): void {
+  if (description.part === "block") {
+    report.error(
+      "model/additive-block",
+      "additive time features enter before the first block, not in a block",
+      {
+        pointer: `${here}/injection`,
+        help: 'use "ada_ln" or "none" for a block alone',
+      },
+    );
+    return;
+  }
+  if (description.part !== "model") return;
+  const width = placedWidth(description);
+  const found = timeWidth(time);
+  if (found === width.value) return;
+  const { dims } = time.mlp;
+  report.error(
+    "model/time-width",
+    `time features of width ${found} cannot be added to a trunk of width ${width.value}`,
+    {
+      pointer: dims.length > 0 ? `${here}/mlp/dims/${dims.length - 1}` : `${here}/features/dim`,
+      notes: [width.note],
+      help: `the last of "dims" must be ${width.value}`,
+    },
+  );
+}
+
+/** ada_ln modulates what a norm gives to its branch, so each branch needs one in front of it. */
+function checkAdaLn(description: Description, time: AdaLnTime, report: Report): void {
+  for (const { block, pointer } of placedBlocks(description))
+    for (const branch of branchesOf(block)) {
+      const { placement } = block[branch];
+      if (placement === "pre") continue;
+      report.error(
+        "model/ada-ln-placement",
+        `ada_ln modulates a norm before the branch, but it is "${placement}"`,
+        {
+          pointer: `${pointer}/${branch}/placement`,
+          notes: [{ message: "the injection", pointer: `${here}/injection` }],
+          help: 'use the placement "pre", or additive time features',
+        },
+      );
+    }
+  if (description.part !== "model" || !time.final) return;
+  if (description.prediction_type.final_norm.kind === "none")
+    report.error("model/ada-ln-final", "ada_ln modulates the final norm, and there is none", {
+      pointer: `${here}/final`,
+      notes: [{ message: "the final norm", pointer: "/prediction_type/final_norm" }],
+      help: 'give "final_norm", or set "final": false',
+    });
+}
+
+function branchesOf({ ffn }: Block): readonly ("mixer_branch" | "ffn_branch")[] {
+  return ffn.kind === "none" ? ["mixer_branch"] : ["mixer_branch", "ffn_branch"];
+}
