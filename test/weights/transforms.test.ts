@@ -147,6 +147,7 @@ const impossible: readonly (readonly [
     0,
   ],
   [[[2, 3], [3]], [{ kind: "concat" }], /\[2, 3\] and \[3\] differ/, 0],
+  [[[2, 3], [3]], [{ kind: "concat", axis: 1 }], /\[2, 3\] and \[3\] differ/, 0],
   [
     [
       [2, 3],
