@@ -104,7 +104,10 @@ function transformCandidates(request: ConvolutionRequest, form: Form, profile: P
     if (isExact) break;
   }
   const splits = profile.blocks.filter(
-    (n) => request.channels % n === 0 && request.channels / n >= 32 && request.groups % n === 0,
+    (n) =>
+      request.channels % n === 0 &&
+      request.channels / n >= 32 &&
+      (request.groups === 1 || request.groups % n === 0),
   );
   return whole.flatMap((best) => [
     best[0]!,

@@ -1,0 +1,96 @@
+// The chain of products a transform is: stages forward, one broadcast multiplication by the spectrum, stages back,
+// with nothing but reshapes between them (src/ir/fft/transform.ts has the index maps).
+
+import { type Dim, dim } from "../../ir/dim.js";
+import {
+  type Direction,
+  samples,
+  spectrumShape,
+  stageShape,
+  type Transform,
+} from "../../ir/fft/transform.js";
+import type { Value } from "../../ir/graph.js";
+import type { Rewriter } from "../../ir/rewrite.js";
+import { padded, reshaped, sliced } from "./view.js";
+
+/** What the columns of a chain are: axes before the line, and numbers per sample after it. */
+export interface Columns {
+  readonly lead: readonly Dim[];
+  readonly width: Dim;
+}
+
+/** One stage: data [lead.., batch, columns, inner * width] -> [lead.., batch, rows, inner * width]. */
+function stageProduct(
+  b: Rewriter,
+  transform: Transform,
+  stage: number,
+  direction: Direction,
+  data: Value,
+  { lead, width }: Columns,
+  complexInput = false,
+): Value {
+  const shape = stageShape(transform, stage, direction, complexInput);
+  const batch = shape.batch === 1 ? [] : [dim(shape.batch)];
+  const { form, factors, rows, scaling } = transform;
+  const element = data.type.element === "f16" ? "f16" : "f32";
+  const matrix = b.emit(
+    "fft_matrix",
+    {},
+    { form, factors, rows, stage, direction, complex_input: complexInput, scaling, element },
+    `${direction}_${stage}`,
+  );
+  const columns = reshaped(b, data, [...lead, ...batch, shape.columns, width.times(shape.inner)]);
+  return b.emit("matmul", { a: matrix, b: columns }, {});
+}
+
+/** Forward stages over a line of `samples(transform)` values (2 M of them, (re, im), with complex input). */
+export function transformLines(
+  b: Rewriter,
+  transform: Transform,
+  line: Value,
+  columns: Columns,
+  complexInput = false,
+): Value {
+  let data = line;
+  transform.factors.forEach((_, stage) => {
+    data = stageProduct(b, transform, stage, "forward", data, columns, complexInput && stage === 0);
+  });
+  return data;
+}
+
+/** y[B, L, D] = x convolved with the filter whose spectrum [Q, 2, 1, K, G] is given. */
+export function convolveLines(b: Rewriter, transform: Transform, x: Value, spectrum: Value): Value {
+  const [batch, length, width] = x.type.shape as [Dim, Dim, Dim];
+  const columns = { lead: [batch], width };
+  const extra = samples(transform) - length.value!;
+  let data = transformLines(b, transform, padded(b, x, 1, 0, extra), columns);
+  data = multiplySpectrum(b, transform, data, spectrum, columns);
+  for (let stage = transform.factors.length - 1; stage >= 0; stage--)
+    data = stageProduct(b, transform, stage, "inverse", data, columns);
+  const line = reshaped(b, data, [batch, samples(transform), width]);
+  return sliced(b, line, 1, 0, length.value!);
+}
+
+/** (a, b) by (c, d) -> (ac, bc, ad, bd) in one broadcast: [.., Q, 1, 2, K, D] times [Q, 2, 1, K, G]. */
+function multiplySpectrum(
+  b: Rewriter,
+  transform: Transform,
+  data: Value,
+  spectrum: Value,
+  { lead, width }: Columns,
+): Value {
+  const [Q, , , K] = spectrumShape(transform, 1) as [number, number, number, number, number];
+  const groups = spectrum.type.shape[4]!;
+  const isShared = groups.value !== 1 && !groups.equals(width);
+  // Filters shared by D / G neighbouring channels broadcast over an axis of their own.
+  const channels = isShared ? [groups, width.dividedBy(groups)!] : [width];
+  const ofFilter = isShared ? [groups, dim(1)] : [groups];
+  return b.emit(
+    "mul",
+    {
+      a: reshaped(b, data, [...lead, Q, 1, 2, K, ...channels]),
+      b: reshaped(b, spectrum, [Q, 2, 1, K, ...ofFilter]),
+    },
+    {},
+  );
+}
