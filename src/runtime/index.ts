@@ -1,0 +1,30 @@
+// dlmc/runtime: run compiled models. Browser-safe; ONNX Runtime is imported only when a bundle is loaded.
+//
+//   const { manifest, runner } = await loadOnnx("out/");
+//   const plan = planFromManifest(manifest);
+//   for await (const state of generate(runner, { plan, noise: 7 })) show(state.tokens);
+
+export { seededNoise } from "../diffusion/normal.js";
+export {
+  type PlanOptions,
+  type PlanPoint,
+  planSampler,
+  type SamplerParts,
+  type SamplerPlan,
+  type SamplerRow,
+} from "../diffusion/plan.js";
+export { type Diagnostic, DlmcError, exitCodes } from "../support/diagnostic.js";
+export {
+  type GenerateOptions,
+  type GenerationState,
+  generate,
+  generateToEnd,
+  type NoiseSource,
+} from "./driver.js";
+export type { FixedTokens } from "./fixed-positions.js";
+export { planFromManifest, type RuntimeManifest } from "./manifest.js";
+export { argmaxRows, margins } from "./margins.js";
+export { loadOnnx, type OnnxBundle, type OnnxOptions } from "./onnx.js";
+export type { OrtModule } from "./ort.js";
+export type { FloatArray, Rounded, StepInputs, StepOutputs, StepRunner } from "./step-runner.js";
+export { createTokenizer, type Tokenizer, type TokenizerOptions } from "./tokenizer.js";

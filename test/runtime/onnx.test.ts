@@ -1,0 +1,139 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { seededNoise } from "../../src/diffusion/normal.js";
+import { planSampler } from "../../src/diffusion/plan.js";
+import { type GenerationState, generate } from "../../src/runtime/driver.js";
+import { planFromManifest } from "../../src/runtime/manifest.js";
+import { loadOnnx } from "../../src/runtime/onnx.js";
+import type { OrtModule } from "../../src/runtime/ort.js";
+import { worstRelative } from "../diffusion/golden.js";
+import { tiny, tinySampler, writeTinyBundle } from "./tiny-bundle.js";
+
+let root: string;
+beforeAll(() => {
+  root = mkdtempSync(join(tmpdir(), "dlmc-runtime-"));
+  writeTinyBundle(join(root, "good"));
+});
+afterAll(() => rmSync(root, { recursive: true }));
+
+function edited(name: string, edit: (manifest: Record<string, unknown>) => void): string {
+  writeTinyBundle(join(root, name), edit);
+  return join(root, name);
+}
+
+describe("the ONNX runner", () => {
+  it("runs a bundle as its graphs are written", async () => {
+    const { manifest, runner } = await loadOnnx(join(root, "good"));
+    expect([runner.length, runner.dim, runner.vocabulary]).toEqual([3, 2, 2]);
+    const plan = planFromManifest(manifest);
+    expect(plan).toEqual(planSampler(tinySampler));
+    const fixed = { tokens: Int32Array.of(0, 1, 0), mask: Uint8Array.of(0, 1, 0) };
+    const seen: GenerationState[] = [];
+    for await (const state of generate(runner, { plan, noise: 5, batch: 2, fixed })) seen.push(state);
+    await runner.dispose();
+
+    const noise = seededNoise(5, 2, 3, 2);
+    const given = (k: number) => Math.floor(k / 2) % 3 === 1;
+    const clean = (x: ArrayLike<number>) =>
+      Array.from(x, (value, k) => (given(k) ? tiny.table[2 + (k % 2)]! : value));
+    let x = clean(noise(0));
+    let previous = new Array<number>(12).fill(0);
+    for (const [i, row] of plan.rows.entries()) {
+      const x0 = x.map((value, k) => value * row.priorScale + 0.5 * previous[k]! + 10 * row.level);
+      const draw = noise(i + 1);
+      x = clean(
+        x.map((value, k) => row.a * x0[k]! + row.b * value + row.c * previous[k]! + row.s * draw[k]!),
+      );
+      // Sums of a few float32 products: each rounding is 2^-24 of terms up to 100 against results near 1.
+      expect(worstRelative(seen[i]!.x0, x0, 1)).toBeLessThan(1e-5);
+      expect(worstRelative(seen[i]!.x, x, 1)).toBeLessThan(1e-5);
+      previous = x0;
+    }
+    const last = seen.at(-1)!;
+    expect(
+      worstRelative(
+        last.logits!,
+        x.map((value) => value + 1),
+        1,
+      ),
+    ).toBeLessThan(1e-5);
+    const tokens = Array.from({ length: 6 }, (_, p) => (p % 3 === 1 || x[2 * p + 1]! > x[2 * p]! ? 1 : 0));
+    expect(Array.from(last.tokens)).toEqual(tokens);
+  });
+
+  it("runs @time once for every level", async () => {
+    const real = (await import("onnxruntime-node")) as unknown as OrtModule;
+    const runs: string[] = [];
+    const counting: OrtModule = {
+      Tensor: real.Tensor,
+      InferenceSession: {
+        async create(location, options) {
+          const session = await real.InferenceSession.create(location, options);
+          const name = location.split("/").at(-1)!;
+          return {
+            run: (feeds) => {
+              runs.push(name);
+              return session.run(feeds);
+            },
+            release: () => session.release(),
+          };
+        },
+      },
+    };
+    const { manifest, runner } = await loadOnnx(join(root, "good"), { ort: counting });
+    const plan = planFromManifest(manifest, 4);
+    for (let text = 0; text < 2; text++) for await (const _ of generate(runner, { plan }));
+    expect(runs.filter((name) => name === "time.onnx")).toHaveLength(4);
+    expect(runs.filter((name) => name === "step.onnx")).toHaveLength(8);
+    await runner.dispose();
+  });
+});
+
+describe("what is wrong with a bundle is said", () => {
+  it.each([
+    ["format", (m: Record<string, unknown>) => void (m.format = "onnx"), /bundle\/manifest.*format "onnx"/],
+    ["version", (m: Record<string, unknown>) => void (m.version = 2), /bundle\/manifest.*version 2/],
+    [
+      "step",
+      (m: Record<string, unknown>) =>
+        void (m.graphs = (m.graphs as { name: string }[]).filter((g) => g.name !== "step")),
+      /bundle\/missing-graph.*"step"/,
+    ],
+    [
+      "lengths",
+      (m: Record<string, unknown>) =>
+        void (m.graphs as object[]).push({
+          name: "step",
+          file: "step.L5.onnx",
+          length: 5,
+          inputs: [],
+          outputs: [],
+        }),
+      /bundle\/length.*3, 5/,
+    ],
+  ])("%s", async (name, edit, message) => {
+    await expect(loadOnnx(edited(name, edit))).rejects.toThrow(message);
+  });
+
+  it("a directory without a manifest, and another length", async () => {
+    await expect(loadOnnx(join(root, "nowhere"))).rejects.toThrow(/bundle\/unreadable.*nowhere/);
+    await expect(loadOnnx(join(root, "good"), { length: 7 })).rejects.toThrow(/length 3, not 7/);
+  });
+
+  it("a graph that ONNX Runtime refuses is exit code 3, and names the file", async () => {
+    const directory = edited("damaged", () => {});
+    writeFileSync(join(directory, "step.onnx"), "not a model");
+    await expect(loadOnnx(directory)).rejects.toMatchObject({
+      exitCode: 3,
+      diagnostics: [{ code: "onnx/session", file: expect.stringContaining("step.onnx") }],
+    });
+  });
+
+  it("no sampler in the manifest", async () => {
+    const { manifest, runner } = await loadOnnx(edited("part", (m) => void delete m.sampler));
+    expect(() => planFromManifest(manifest)).toThrow(/bundle\/no-sampler/);
+    await runner.dispose();
+  });
+});
