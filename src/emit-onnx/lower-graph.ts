@@ -1,12 +1,16 @@
 // One IR graph -> one ONNX graph: walks the ops in order, looks each up in the table, inlines calls.
+
+import { evaluateOp } from "../ir/evaluate.js";
 import type { Graph, Module, Op, Value } from "../ir/graph.js";
-import { operandRecord } from "../ir/op.js";
+import { type EvaluateContext, operandRecord } from "../ir/op.js";
 import { definitionOf } from "../ir/ops/index.js";
+import type { Tensor } from "../ir/tensor.js";
 import { bug } from "../support/diagnostic.js";
 import type { RuntimeRelease } from "./capability/opsets.js";
 import { type BuiltGraph, GraphBuilder } from "./graph-builder.js";
 import type { LoweringContext } from "./lowering.js";
 import { onnxLowerings } from "./lowerings/index.js";
+import { extentNumber } from "./nodes.js";
 import { type OnnxValue, onnxType } from "./value.js";
 import type { WeightScope } from "./weight-pool.js";
 
@@ -42,18 +46,58 @@ export function lowerBody(
   builder: GraphBuilder,
 ): readonly OnnxValue[] {
   const values = new Map<Value, OnnxValue>();
+  const known = knownNumbers(module);
   graph.inputs.forEach((value, i) => {
     values.set(value, inputs[i]!);
   });
   for (const op of graph.ops) {
     builder.at(op.loc);
-    const operands = op.operands.map((v) => (v === undefined ? undefined : values.get(v)!));
+    known.see(op);
+    const operands = op.operands.map((v) => {
+      const value = v && values.get(v);
+      const read = v && wantsNumbers.has(op.name) ? known.reader(v) : undefined;
+      return value && read ? { ...value, constant: { read } } : value;
+    });
     const results = lowerOp(module, op, operands, builder);
     op.results.forEach((value, i) => {
       values.set(value, results[i]!);
     });
   }
   return graph.outputs.map((value) => values.get(value)!);
+}
+
+/** Ops that are computed when the file is written, from operands that may be whole expressions of constants. */
+const wantsNumbers: ReadonlySet<string> = new Set(["fft_spectrum"]);
+
+/** Follows which values of a graph depend on constants alone; their numbers are computed when somebody asks. */
+function knownNumbers(module: Module) {
+  const readers = new Map<Value, () => Tensor>();
+  const context: EvaluateContext = {
+    size: extentNumber,
+    shape: (extents) => extents.map(extentNumber),
+    weight: (name) => module.weights.read(name),
+    call: (graph) => bug(`@${graph} is not a constant`),
+  };
+  return {
+    see(op: Op): void {
+      const operands = op.operands.map((v) => v && readers.get(v));
+      const constant = op.operands.every((v, i) => v === undefined || operands[i] !== undefined);
+      const bound = op.results.every((v) => v.type.shape.every((extent) => extent.value !== undefined));
+      if (op.name === "call" || !constant || !bound) return;
+      let results: readonly Tensor[] | undefined;
+      op.results.forEach((value, i) => {
+        readers.set(value, () => {
+          results ??= evaluateOp(
+            op,
+            operands.map((read) => read?.()),
+            context,
+          );
+          return results[i]!;
+        });
+      });
+    },
+    reader: (value: Value): (() => Tensor) | undefined => readers.get(value),
+  };
 }
 
 function lowerOp(

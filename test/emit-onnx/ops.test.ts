@@ -160,8 +160,15 @@ agrees("reverse", {
   sequence: { inputs: [x3], batched: [0], attributes: { axis: 1 } },
   "one element": { inputs: [numbers(26, [1, 3])], attributes: { axis: 0 } },
 });
-agrees("take", {
-  weights: { inputs: [], weights: [numbers(27, [11, 3])] },
+test("take", async () => {
+  tested.add("take");
+  const b = new Builder("test");
+  const indices = b.input("tokens", type("i32", [batch, 5]));
+  const y = b.emit("take", { table: b.weight("w0", [dim(11), dim(3)]), indices }, {});
+  const weights = { has: () => true, read: () => numbers(27, [11, 3]) };
+  await expectAgreement({ dims: new Map(), graphs: [b.finish({ y })], weights }, [
+    numbers(28, [2, 5], "i32", 11),
+  ]);
 });
 
 agrees("matmul", {
@@ -304,10 +311,72 @@ agrees("iota", {
   reals: { attributes: { length: dim(13) } },
   "stored outside": { attributes: { length: dim(1000), element: "i32" } },
 });
-agrees("weight", {});
+
+agrees("depthwise_conv", {
+  causal: {
+    inputs: [numbers(64, [2, 3, 7])],
+    batched: [0],
+    weights: [numbers(65, [3, 4])],
+    attributes: { before: 3, after: 0 },
+  },
+  valid: {
+    inputs: [numbers(64, [2, 3, 7])],
+    batched: [0],
+    weights: [numbers(65, [3, 4])],
+    attributes: { before: 0, after: 0 },
+  },
+});
+for (const form of ["right_angle", "packed_circular"])
+  agrees("fft_matrix", {
+    [`${form} forward`]: { attributes: { form, factors: [4, 3], rows: 4, stage: 1, direction: "forward" } },
+    [`${form} inverse, fewer rows`]: {
+      attributes: { form, factors: [4, 3], rows: 2, stage: 0, direction: "inverse" },
+    },
+  });
+const spectrum = { form: "right_angle", factors: [4, 3], lag0: 2, length: dim(10) };
+agrees("fft_spectrum", {
+  taps: { weights: [numbers(66, [5, 2])], attributes: spectrum },
+  "taps, skip and scale": {
+    weights: [numbers(66, [5, 2]), numbers(67, [4]), numbers(68, [4])],
+    attributes: spectrum,
+  },
+});
+for (const [n, samples] of [
+  [1, 1],
+  [2, 2],
+  [7, 7],
+  [16, 13],
+] as const) {
+  agrees("rfft", {
+    [`${n}, last axis`]: {
+      inputs: [numbers(90, [2, samples])],
+      batched: [0],
+      attributes: { axis: 1, length: dim(n) },
+    },
+    [`${n}, middle axis`]: {
+      inputs: [numbers(90, [2, samples, 3])],
+      batched: [0],
+      attributes: { axis: 1, length: dim(n) },
+    },
+    [`${n}, one line`]: { inputs: [numbers(90, [samples])], attributes: { axis: 0, length: dim(n) } },
+  });
+  const bins = Math.floor(n / 2) + 1;
+  agrees("irfft", {
+    [`${n}, last axis`]: {
+      inputs: [numbers(91, [2, bins], "c64")],
+      batched: [0],
+      attributes: { axis: 1, length: dim(n) },
+    },
+    [`${n}, middle axis`]: {
+      inputs: [numbers(91, [2, bins, 3], "c64")],
+      batched: [0],
+      attributes: { axis: 1, length: dim(n) },
+    },
+  });
+}
 
 test("weight and call", async () => {
-  tested.add("call");
+  tested.add("call").add("weight");
   const callee = new Builder("double");
   const v = callee.input("v", type("f32", [batch, 3]));
   const double = callee.finish({ y: callee.emit("add", { a: v, b: v }, {}) });

@@ -7,6 +7,7 @@ import { constants } from "./constant.js";
 import { convolutions } from "./conv.js";
 import { diffusion } from "./diffusion.js";
 import { elementwise } from "./elementwise.js";
+import { transforms } from "./fft.js";
 import { products } from "./matmul.js";
 import { norms } from "./norm.js";
 import { reductions } from "./reduce.js";
@@ -21,6 +22,7 @@ export const onnxLowerings = {
   ...norms,
   ...attentions,
   ...convolutions,
+  ...transforms,
   ...diffusion,
 } satisfies OnnxLowerings;
 
