@@ -1,0 +1,104 @@
+// compile(): a description and its weights become an artefact on disk.
+
+import { createHash } from "node:crypto";
+import { closeSync, openSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import { optimise, targetOf } from "../compile.js";
+import { emitOnnx, type OnnxBundle, writeOnnxBundle } from "../emit-onnx/emit.js";
+import type { Json, OnnxManifest } from "../emit-onnx/manifest.js";
+import type { Module } from "../ir/graph.js";
+import type { RunOptions } from "../passes/pass.js";
+import { fail } from "../support/diagnostic.js";
+import type { BuildOptions } from "../targets.js";
+import { version } from "../version.js";
+import { type LoadedModel, loadModel, type ModelOptions, samplerPlan } from "./load.js";
+import { replaceDirectory } from "./output.js";
+
+export interface CompileOptions extends Omit<ModelOptions, "length">, BuildOptions {
+  readonly target: string;
+  /** Sequence lengths, sharing one weight file; the description's own by default. */
+  readonly lengths?: readonly number[];
+  /** Oldest ONNX Runtime that must read the files, "1.18" for example. */
+  readonly minOrt?: string;
+  /** Also emit sample.onnx, the whole sampling loop. */
+  readonly sample?: boolean;
+  /** Number of sampling steps of the manifest's table; the description's own by default. */
+  readonly steps?: number;
+  readonly run?: RunOptions;
+}
+
+/** What was built, before it is written. */
+export interface Built {
+  readonly models: readonly LoadedModel[];
+  /** One planned module per length. */
+  readonly planned: readonly Module[];
+  readonly bundle: OnnxBundle;
+}
+
+/** Compiles in memory. Throws DlmcError (exit 2 for bad input, 3 for what the target cannot do). */
+export function build(options: CompileOptions): Built {
+  const target = targetOf(options.target);
+  const lengths = options.lengths ?? [undefined];
+  const models = lengths.map((length) => loadModel({ ...options, ...(length !== undefined && { length }) }));
+  const first = models[0]!;
+  if (first.module.graphs.length === 0)
+    fail("compile/no-graph", `the part "${first.description.part}" has no graph to compile`, {
+      file: first.file,
+      pointer: "/part",
+      help: "`dlmc inspect --schedule` shows its tables",
+    });
+  const planned = models.map((model) => optimise(model.module, target, options, options.run));
+  const bundle = emitOnnx(
+    planned.map((module, i) => ({ module, length: sequenceOf(models[i]!) })),
+    {
+      version,
+      profile: options.profile ?? "standard",
+      ...(options.minOrt !== undefined && { minOrt: options.minOrt }),
+      sample: options.sample ?? false,
+      facts: facts(first, options),
+    },
+  );
+  return { models, planned, bundle };
+}
+
+/** Compiles into `outDir`, which is replaced as a whole or not at all. */
+export function compile(options: CompileOptions & { readonly outDir: string }): OnnxManifest {
+  const { bundle } = build(options);
+  return replaceDirectory(options.outDir, (directory) =>
+    writeOnnxBundle(bundle, (name) => {
+      const handle = openSync(join(directory, name), "wx");
+      return { write: (bytes) => writeAll(handle, bytes), close: () => closeSync(handle) };
+    }),
+  );
+}
+
+function writeAll(handle: number, bytes: Uint8Array): void {
+  for (let at = 0; at < bytes.length; ) at += writeSync(handle, bytes, at);
+}
+
+/** The length a loaded model was lowered for. */
+export function sequenceOf(model: LoadedModel): number {
+  return model.module.dims.get("L")!.value!;
+}
+
+function facts(model: LoadedModel, options: CompileOptions): Readonly<Record<string, Json>> {
+  const { description } = model;
+  const sampled = description.part === "model" || description.part === "sampler";
+  return {
+    model: {
+      name: description.name,
+      part: description.part,
+      descriptionSha256: createHash("sha256").update(model.text).digest("hex"),
+      ...("state_space" in description && {
+        vocabularySize: description.state_space.vocab_size,
+        dim: description.embedding.dim,
+      }),
+    },
+    flags: {
+      target: options.target,
+      spectra: options.spectra ?? "fold",
+      ...(options.synthetic !== undefined && { synthetic: options.synthetic }),
+    },
+    ...(sampled && { sampler: samplerPlan(model, options.steps) as unknown as Json }),
+  };
+}

@@ -1,0 +1,132 @@
+// A model from disk: its description, its weights (a checkpoint or synthetic ones) and its sampler's table.
+
+import { readFileSync } from "node:fs";
+import { dirname } from "node:path";
+import { type BindWeights, describe, type Lowered, lowerBound } from "../compile.js";
+import type { Description } from "../description/description.js";
+import { planSampler, type SamplerPlan } from "../diffusion/index.js";
+import { fail } from "../support/diagnostic.js";
+import { openCheckpoint, openWeights } from "../weights/open.js";
+import { resolveParameters } from "../weights/resolve.js";
+import { memoryStore, type ParameterDeclaration, type WeightStore } from "../weights/store.js";
+import { syntheticStore } from "../weights/synthetic.js";
+
+/** Where a model comes from. */
+export interface ModelOptions {
+  /** Path of the description. */
+  readonly model: string;
+  /** A weight file, shard index or directory that replaces the description's own. */
+  readonly weights?: string;
+  /** Seed of synthetic weights: no checkpoint is read. */
+  readonly synthetic?: number;
+  /** Sequence length; the description's own by default. */
+  readonly length?: number;
+}
+
+/** A model ready to be compiled, checked or run. */
+export interface LoadedModel extends Lowered {
+  readonly file: string;
+  readonly text: string;
+  readonly store: WeightStore;
+}
+
+/**
+ * Reads a description, lowers it and binds its weights.
+ * Throws DlmcError (exit 2) with every problem of the description or of the weights.
+ */
+export function loadModel(options: ModelOptions): LoadedModel {
+  const text = readModelText(options.model);
+  const description = describe(text, options.model);
+  let store = memoryStore({});
+  const bind: BindWeights = (described, parameters, report) => {
+    store = bindWeights(described, parameters, options, report);
+    return store;
+  };
+  return {
+    ...lowerBound(description, options.model, bind, options.length),
+    file: options.model,
+    text,
+    store,
+  };
+}
+
+/** The text of a description. Throws `model/open` (exit 2) when there is none. */
+export function readModelText(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    return fail("model/open", `cannot read the description ${path}: ${(error as Error).message}`, {
+      help: "name a model.json; `dlmc init` writes one to start from",
+    });
+  }
+}
+
+function bindWeights(
+  description: Description,
+  declared: readonly ParameterDeclaration[],
+  options: ModelOptions,
+  report: Parameters<BindWeights>[2],
+): WeightStore {
+  const learned = learnedConstants(description);
+  if (options.synthetic !== undefined) return syntheticStore(declared, options.synthetic);
+  const weights = description.weights;
+  const checkpoint =
+    options.weights === undefined
+      ? openWeights(weights, dirname(options.model))
+      : openCheckpoint(options.weights);
+  if (checkpoint === undefined) {
+    if (declared.length === 0 && learned.length === 0) return memoryStore({});
+    return fail("weights/none", `${options.model} names no weights and has ${declared.length} parameters`, {
+      file: options.model,
+      pointer: "/weights",
+      help: "give --weights FILE, name the file in weights.file, or use --synthetic SEED",
+    });
+  }
+  const map = { ...weights.map, ...Object.fromEntries(learned.map(({ name, from }) => [name, from])) };
+  const constants = learned.map(({ name, pointer }): ParameterDeclaration => ({ name, shape: [], pointer }));
+  return resolveParameters([...declared, ...constants], checkpoint, { ...weights, map }, report);
+}
+
+interface LearnedConstant {
+  readonly name: string;
+  readonly key: string;
+  readonly from: string;
+  readonly pointer: string;
+}
+
+/** Constants of the noise schedule that are tensors of the checkpoint: `{ "loc": { "from": "proposal.loc" } }`. */
+function learnedConstants(description: Description): LearnedConstant[] {
+  if (!("noise_schedule" in description)) return [];
+  return Object.entries(description.noise_schedule).flatMap(([key, value]) => {
+    const from = typeof value === "object" && value !== null && "from" in value ? value.from : undefined;
+    return typeof from === "string"
+      ? [{ name: `noise_schedule.${key}`, key, from, pointer: `/noise_schedule/${key}` }]
+      : [];
+  });
+}
+
+/**
+ * The sampler's table of a model or sampler description. Throws DlmcError: `schedule/...`, `timesteps/...`,
+ * `model/no-sampler` for a part without one.
+ */
+export function samplerPlan(
+  { description, store, file }: Pick<LoadedModel, "description" | "store" | "file">,
+  steps?: number,
+): SamplerPlan {
+  if (description.part !== "model" && description.part !== "sampler") {
+    return fail("model/no-sampler", `the part "${description.part}" has no sampler`, {
+      file,
+      pointer: "/part",
+      help: "generate needs a whole model",
+    });
+  }
+  const constants = Object.fromEntries(
+    learnedConstants(description).flatMap(({ name, key }) =>
+      store.info(name) === undefined ? [] : [[key, store.read(name).data[0]!]],
+    ),
+  );
+  return planSampler(description as Parameters<typeof planSampler>[0], {
+    constants,
+    ...(steps !== undefined && { numSteps: steps }),
+  });
+}

@@ -1,0 +1,78 @@
+// The straight line: text -> Description -> Module -> passes -> Module -> artefact. Pure: files are read and
+// written by its callers. `targets.ts` says which passes and which emitter a target has.
+
+import type { Description } from "./description/description.js";
+import { readDescription } from "./description/read.js";
+import type { Module } from "./ir/graph.js";
+import { lower } from "./lower/index.js";
+import { type RunOptions, runPasses } from "./passes/pass.js";
+import { bug, DlmcError, Report } from "./support/diagnostic.js";
+import { type BuildOptions, type Target, targets } from "./targets.js";
+import type { ParameterDeclaration, WeightStore } from "./weights/store.js";
+
+/** A description read, lowered for one length and bound to its weights. */
+export interface Lowered {
+  readonly description: Description;
+  readonly module: Module;
+  readonly parameters: readonly ParameterDeclaration[];
+}
+
+/** Finds the values of the declared parameters; problems go to the report. */
+export type BindWeights = (
+  description: Description,
+  parameters: readonly ParameterDeclaration[],
+  report: Report,
+) => WeightStore;
+
+/** Text -> validated description. Throws DlmcError with every problem of the file. */
+export function describe(text: string, file: string): Description {
+  const report = new Report(file);
+  const description = readDescription(text, file, report);
+  report.throwIfErrors();
+  return description ?? bug("a description without errors is undefined");
+}
+
+/** Description -> module with weights, for one sequence length (the description's own by default). */
+export function lowerBound(
+  description: Description,
+  file: string,
+  bind: BindWeights,
+  length?: number,
+): Lowered {
+  const { module, parameters } = lower(description, length === undefined ? {} : { length });
+  const report = new Report(file);
+  const store = bind(description, parameters, report);
+  report.throwIfErrors();
+  return {
+    description,
+    parameters,
+    module: {
+      ...module,
+      weights: { has: (name) => store.info(name) !== undefined, read: (name) => store.read(name) },
+    },
+  };
+}
+
+/** Module -> module of the target: its passes, each verified. */
+export function optimise(
+  module: Module,
+  target: Target,
+  options: BuildOptions,
+  run: RunOptions = {},
+): Module {
+  return runPasses(module, target.pipeline(options), run);
+}
+
+/** A target by name. Throws DlmcError `flags/unknown-target`. */
+export function targetOf(name: string): Target {
+  const target = Object.hasOwn(targets, name) ? targets[name as keyof typeof targets] : undefined;
+  if (target !== undefined) return target;
+  throw new DlmcError([
+    {
+      severity: "error",
+      code: "flags/unknown-target",
+      message: `no target is named ${name}`,
+      help: `targets are ${Object.keys(targets).join(", ")}`,
+    },
+  ]);
+}

@@ -1,0 +1,2 @@
+// dlmc's version, written into every artefact; a test holds it equal to package.json's.
+export const version = "0.1.0";
