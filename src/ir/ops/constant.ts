@@ -1,8 +1,19 @@
 // Values that come from no operand: named weights, splats, small literals, position indices.
 
+import { decodeHalf, encodeHalf } from "../../support/half.js";
 import { product } from "../dim.js";
 import { attribute, choice, defineOp, rounding, withDefault } from "../op.js";
-import { tensor } from "../tensor.js";
+import { type Tensor, tensor } from "../tensor.js";
+
+/** A number that its format does not hold (folded in float64, or 0.1) is rounded once when it is stored. */
+function storedRounding(_: unknown, results: readonly Tensor[]): Float64Array[] {
+  return results.map(({ element, data }) => {
+    const nearest = element === "f16" ? (v: number) => decodeHalf(encodeHalf(v)) : Math.fround;
+    return element === "i32" || element === "bool"
+      ? new Float64Array(data.length)
+      : data.map((v) => (Object.is(nearest(v), v) || Number.isNaN(v) ? 0 : Math.abs(v)));
+  });
+}
 
 export const weight = defineOp({
   name: "weight",
@@ -22,7 +33,7 @@ export const weight = defineOp({
       throw new RangeError(`weight ${name} is [${stored.shape}], expected [${wanted}]`);
     return [stored];
   },
-  rounding: rounding.exact,
+  rounding: storedRounding,
 });
 
 export const constant = defineOp({
@@ -41,7 +52,7 @@ export const constant = defineOp({
     out.data.fill(value);
     return [out];
   },
-  rounding: rounding.exact,
+  rounding: storedRounding,
 });
 
 export const literal = defineOp({
@@ -65,7 +76,7 @@ export const literal = defineOp({
   evaluate: (_, { values, shape, element }, context) => [
     tensor(element, context.shape(shape), Float64Array.from(values)),
   ],
-  rounding: rounding.exact,
+  rounding: storedRounding,
 });
 
 export const iota = defineOp({
