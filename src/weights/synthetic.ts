@@ -53,8 +53,9 @@ export function initOf(name: string): Init {
 
 /**
  * The values of one parameter, row-major. With n ~ N(0, 1) drawn per element and i the index:
- *   linear      n / sqrt(fan-in), fan-in = product of all extents but the first
- *   bias, modulation   0.02 n
+ *   linear      n / sqrt(fan-in), fan-in = the last extent, as in [out, in] and [blocks, out, in]
+ *   bias        0.02 n
+ *   modulation  0.5 n / sqrt(fan-in), bias 0.1 n: gates and scales are then large enough to matter
  *   norm        1 + 0.1 n              skip        1 + 0.1 n
  *   embedding   n                      positions   0.1 n
  *   taps        n / sqrt(T), T = the longer side of [T, G] or the last extent of [C, taps] (short convolution)
@@ -86,10 +87,12 @@ function distribution(
   shape: readonly number[],
   init: Init,
 ): readonly [mean: number, scale: number] {
+  const fanIn = shape.at(-1) ?? 1;
   switch (init) {
     case "bias":
-    case "modulation":
       return [0, 0.02];
+    case "modulation":
+      return [0, shape.length > 1 ? 0.5 / Math.sqrt(Math.max(1, fanIn)) : 0.1];
     case "norm":
     case "skip":
     case "frequency":
@@ -102,10 +105,8 @@ function distribution(
       const taps = name.endsWith("short_conv.weight") ? shape.at(-1) : shape[0];
       return [0, 1 / Math.sqrt(Math.max(1, taps ?? 1))];
     }
-    default: {
-      const fanIn = shape.slice(1).reduce((product, extent) => product * extent, 1);
+    default:
       return [0, 1 / Math.sqrt(Math.max(1, fanIn))];
-    }
   }
 }
 

@@ -1,6 +1,8 @@
 // Every way a file can be damaged gives exactly one diagnostic that says what is wrong and where.
 
+import fc from "fast-check";
 import { expect, test } from "vitest";
+import { DlmcError } from "../../src/support/diagnostic.js";
 import { diagnosticsOf, f32, file, join, open, text, u64 } from "./helpers.js";
 
 const a = { dtype: "F32", shape: [2], data_offsets: [0, 8] };
@@ -83,6 +85,12 @@ const damages: readonly Damage[] = [
     code: "safetensors/json",
     says: /at byte 9/,
     offset: 9,
+  },
+  {
+    what: "lists in lists without end",
+    bytes: file(`{"a":${"[".repeat(100_000)}`),
+    code: "safetensors/json",
+    says: /values nested too deep at byte 28/,
   },
   {
     what: "a list as header",
@@ -333,6 +341,27 @@ test.each(damages)("$what: $code", ({ bytes, code, says, pointer, offset }) => {
   if (pointer !== undefined) expect(diagnostic!.pointer).toBe(pointer);
   if (offset !== undefined) expect(diagnostic!.offset).toBe(offset);
   expect(diagnostic!.pointer !== undefined || diagnostic!.offset !== undefined).toBe(true);
+});
+
+test("whatever bytes are changed, cut or put in, the answer is a diagnostic or a consistent file", () => {
+  const spot = fc.nat(good.length);
+  const edits = fc.array(fc.tuple(spot, fc.nat(255)), { maxLength: 4 });
+  fc.assert(
+    fc.property(edits, spot, fc.uint8Array({ maxLength: 12 }), fc.boolean(), (changed, at, inserted, cut) => {
+      const bytes = Uint8Array.from(good);
+      for (const [i, value] of changed) bytes[i] = value;
+      const edited = join(bytes.subarray(0, at), inserted, cut ? new Uint8Array(0) : bytes.subarray(at));
+      try {
+        const checkpoint = open(edited);
+        for (const name of checkpoint.names())
+          expect(checkpoint.bytes(name)).toHaveLength(checkpoint.info(name)!.bytes);
+      } catch (error) {
+        expect(error).toBeInstanceOf(DlmcError);
+        for (const diagnostic of (error as DlmcError).diagnostics) expect(diagnostic.help).toBeDefined();
+      }
+    }),
+    { numRuns: 2000 },
+  );
 });
 
 test("the undamaged file is read", () => {

@@ -47,7 +47,9 @@ test.each([
   ["a short convolution [C, taps]", parameter("blocks.0.mixer.short_conv.weight", [1600, 4]), 0, 1 / 2],
   ["a skip term", parameter("blocks.0.mixer.skip.0", [6400]), 1, 0.1],
   ["a frequency", parameter("blocks.0.mixer.filters.0.frequency", [6400]), 1, 0.1],
-  ["modulation", parameter("blocks.0.ada_ln.bias", [6400]), 0, 0.02],
+  ["a block-diagonal layer [blocks, out, in]", parameter("blocks.0.ffn.up.weight", [4, 100, 16]), 0, 1 / 4],
+  ["modulation", parameter("blocks.0.ada_ln.bias", [6400]), 0, 0.1],
+  ["modulation [out, in]", parameter("blocks.0.ada_ln.weight", [64, 100], { init: "modulation" }), 0, 1 / 20],
 ] as const)("mean and deviation of %s", (_, declaration, mean, deviation) => {
   const values = syntheticValues(declaration, 11);
   const n = values.length;
