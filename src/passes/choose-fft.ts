@@ -36,7 +36,7 @@ export function chooseFft(options: ChooseFftOptions = {}): Pass {
     const candidate = choose(bound, profile, options.lowering, op.loc.pointer);
     const isFolded =
       spectra === "fold" && isConstant(k, b.producer) && (!skip || isConstant(skip, b.producer));
-    const taps = { value: k, minLag: -bound.lag0, count: bound.taps };
+    const taps = { value: k, minLag: bound.request.minLag, count: bound.taps };
     const filter: Filter = { taps, circular: attributes.circular, length: bound.request.length };
     // A skip per column of taps is one more tap; with shared columns only the depthwise form has a tap for it.
     const isTap =

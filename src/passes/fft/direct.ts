@@ -18,7 +18,7 @@ export function depthwise(b: Rewriter, x: Value, filter: Filter): Value {
   const k = b.emit("transpose", { x: reading }, { permutation: [1, 0] });
   const before = taps.minLag + taps.count - 1;
   const lines = b.emit("transpose", { x }, { permutation: [0, 2, 1] });
-  const y = b.emit("depthwise_conv", { x: lines, k }, { before, after: -taps.minLag });
+  const y = b.emit("depthwise_conv", { x: lines, k }, { before, after: 0 - taps.minLag });
   return b.emit("transpose", { x: y }, { permutation: [0, 2, 1] });
 }
 

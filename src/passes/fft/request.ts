@@ -21,7 +21,7 @@ export function boundConvolution(op: Op, batch: number): BoundConvolution | unde
   const points = (op.attributes.length as { value?: number | undefined }).value;
   if (!length || !channels || !taps || !groups || points === undefined) return undefined;
   const lag0 = op.attributes.lag0 as number;
-  const lags = { minLag: -lag0, maxLag: taps - 1 - lag0, circular: op.attributes.circular as boolean };
+  const lags = { minLag: 0 - lag0, maxLag: taps - 1 - lag0, circular: op.attributes.circular as boolean };
   return { request: { length, channels, groups, batch, ...lags }, taps, lag0, points };
 }
 

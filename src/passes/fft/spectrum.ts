@@ -21,7 +21,7 @@ export interface Filter {
 export function foldedSpectrum(b: Rewriter, transform: Transform, filter: Filter): Value {
   const { taps, circular, length, skip } = filter;
   const { form, factors } = transform;
-  const attributes = { form, factors, lag0: -taps.minLag, circular, length: dim(length) };
+  const attributes = { form, factors, lag0: 0 - taps.minLag, circular, length: dim(length) };
   const single = (v: Value) => (v.type.element === "f32" ? v : b.emit("cast", { x: v }, { to: "f32" }));
   const operands = { taps: single(taps.value), skip: skip && single(skip) };
   const spectrum = b.emit("fft_spectrum", operands, attributes, "spectrum");

@@ -44,6 +44,6 @@ export function tapsPerChannel(b: Rewriter, taps: LagRange, channels: number): L
 /** K + skip at lag 0: y = K * x + skip x. Lag 0 must be among the taps, skip one number per column. */
 export function addSkip(b: Rewriter, taps: LagRange, skip: Value): LagRange {
   const row = reshaped(b, skip, [1, skip.type.shape[0]!]);
-  const term = padded(b, row, 0, -taps.minLag, taps.count - 1 + taps.minLag);
+  const term = padded(b, row, 0, 0 - taps.minLag, taps.count - 1 + taps.minLag);
   return { ...taps, value: b.emit("add", { a: taps.value, b: term }, {}) };
 }
