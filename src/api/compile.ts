@@ -11,7 +11,7 @@ import type { RunOptions } from "../passes/pass.js";
 import { fail } from "../support/diagnostic.js";
 import type { BuildOptions } from "../targets.js";
 import { version } from "../version.js";
-import { type LoadedModel, loadModel, type ModelOptions, samplerPlan } from "./load.js";
+import { type LoadedModel, loadModel, type ModelOptions, samplerParts } from "./load.js";
 import { replaceDirectory } from "./output.js";
 
 export interface CompileOptions extends Omit<ModelOptions, "length">, BuildOptions {
@@ -22,8 +22,6 @@ export interface CompileOptions extends Omit<ModelOptions, "length">, BuildOptio
   readonly minOrt?: string;
   /** Also emit sample.onnx, the whole sampling loop. */
   readonly sample?: boolean;
-  /** Number of sampling steps of the manifest's table; the description's own by default. */
-  readonly steps?: number;
   readonly run?: RunOptions;
 }
 
@@ -81,24 +79,23 @@ export function sequenceOf(model: LoadedModel): number {
   return model.module.dims.get("L")!.value!;
 }
 
+/** What the manifest says beside the graphs: the model, its sampler (all that the runtime's loop needs) and the flags. */
 function facts(model: LoadedModel, options: CompileOptions): Readonly<Record<string, Json>> {
   const { description } = model;
-  const sampled = description.part === "model" || description.part === "sampler";
+  const sampler = samplerParts(model);
   return {
     model: {
       name: description.name,
       part: description.part,
       descriptionSha256: createHash("sha256").update(model.text).digest("hex"),
-      ...("state_space" in description && {
-        vocabularySize: description.state_space.vocab_size,
-        dim: description.embedding.dim,
-      }),
     },
     flags: {
       target: options.target,
       spectra: options.spectra ?? "fold",
       ...(options.synthetic !== undefined && { synthetic: options.synthetic }),
     },
-    ...(sampled && { sampler: samplerPlan(model, options.steps) as unknown as Json }),
+    ...(sampler !== undefined && {
+      sampler: { ...sampler.parts, constants: sampler.constants } as unknown as Json,
+    }),
   };
 }

@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { type BindWeights, describe, type Lowered, lowerBound } from "../compile.js";
 import type { Description } from "../description/description.js";
-import { planSampler, type SamplerPlan } from "../diffusion/index.js";
+import { planSampler, type SamplerParts, type SamplerPlan } from "../diffusion/index.js";
 import { fail } from "../support/diagnostic.js";
 import { openCheckpoint, openWeights } from "../weights/open.js";
 import { resolveParameters } from "../weights/resolve.js";
@@ -105,28 +105,54 @@ function learnedConstants(description: Description): LearnedConstant[] {
   });
 }
 
+/** What `planSampler` takes: the description's parts and the schedule constants that came with the weights. */
+export interface SamplerSource {
+  readonly parts: SamplerParts;
+  readonly constants: Readonly<Record<string, number>>;
+}
+
+/** The sampler of a model or sampler description; undefined for other parts. */
+export function samplerParts({
+  description,
+  store,
+}: Pick<LoadedModel, "description" | "store">): SamplerSource | undefined {
+  if (description.part !== "model" && description.part !== "sampler") return undefined;
+  const { noise_schedule, timesteps, time_conditioning, prediction_type, sampler } = description;
+  const constants = learnedConstants(description).flatMap(({ name, key }) =>
+    store.info(name) === undefined ? [] : [[key, store.read(name).data[0]!] as const],
+  );
+  // A constant that names a tensor has its value in `constants`; synthetic weights take the family's default.
+  const literal = Object.fromEntries(
+    Object.entries(noise_schedule).filter(
+      ([, value]) => typeof value !== "object" || value === null || !("from" in value),
+    ),
+  );
+  const parts = {
+    noise_schedule: literal,
+    timesteps,
+    time_conditioning,
+    prediction_type,
+    sampler,
+  } as unknown as SamplerParts;
+  return { parts, constants: Object.fromEntries(constants) };
+}
+
 /**
- * The sampler's table of a model or sampler description. Throws DlmcError: `schedule/...`, `timesteps/...`,
- * `model/no-sampler` for a part without one.
+ * The sampler's table. Throws DlmcError: `schedule/...`, `timesteps/...`, `model/no-sampler` for a part without one.
  */
 export function samplerPlan(
-  { description, store, file }: Pick<LoadedModel, "description" | "store" | "file">,
+  model: Pick<LoadedModel, "description" | "store" | "file">,
   steps?: number,
 ): SamplerPlan {
-  if (description.part !== "model" && description.part !== "sampler") {
-    return fail("model/no-sampler", `the part "${description.part}" has no sampler`, {
-      file,
+  const source = samplerParts(model);
+  if (source === undefined)
+    return fail("model/no-sampler", `the part "${model.description.part}" has no sampler`, {
+      file: model.file,
       pointer: "/part",
       help: "generate needs a whole model",
     });
-  }
-  const constants = Object.fromEntries(
-    learnedConstants(description).flatMap(({ name, key }) =>
-      store.info(name) === undefined ? [] : [[key, store.read(name).data[0]!]],
-    ),
-  );
-  return planSampler(description as Parameters<typeof planSampler>[0], {
-    constants,
+  return planSampler(source.parts, {
+    constants: source.constants,
     ...(steps !== undefined && { numSteps: steps }),
   });
 }

@@ -880,6 +880,32 @@ export interface ContinuousEmbedding {
    * Sequence length L the model was made for; a build may choose another.
    */
   readonly seq_len: number;
+  readonly vocabulary?: Vocabulary;
+}
+/**
+ * How text becomes tokens: symbols in place or in a JSON file beside the description. Only generate and the runtime's tokenizer read it; without it a prompt is given as tokens.
+ */
+export interface Vocabulary {
+  /**
+   * The symbol of every token, in order.
+   */
+  readonly symbols?: readonly string[];
+  /**
+   * A JSON file with such a list, or with a map from symbol to token (Diffusion-LM's vocab.json); relative to the description.
+   */
+  readonly file?: string;
+  /**
+   * Whether a text is cut into characters or into words at white space. Absent: characters when every symbol is one.
+   */
+  readonly split?: "characters" | "words";
+  /**
+   * Symbols of a prompt that mean: generate this. Absent: those of _ and . that the vocabulary does not have.
+   */
+  readonly blanks?: readonly string[];
+  /**
+   * Symbols that are left out when tokens are shown as text, such as padding.
+   */
+  readonly hidden?: readonly string[];
 }
 /**
  * The network does not see the noise level.

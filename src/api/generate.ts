@@ -1,0 +1,189 @@
+// generate(): run the sampler loop on the reference, or on an artefact, and see every state of it.
+
+import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { referenceRunner } from "../reference/runner.js";
+import {
+  type FixedTokens,
+  type GenerationState,
+  generate as generateStates,
+  loadOnnx,
+  planFromManifest,
+  type SamplerPlan,
+  type StepRunner,
+} from "../runtime/index.js";
+import { createTokenizer, type Tokenizer } from "../runtime/tokenizer.js";
+import { fail } from "../support/diagnostic.js";
+import type { BuildOptions } from "../targets.js";
+import { compile } from "./compile.js";
+import { type LoadedModel, loadModel, type ModelOptions, samplerPlan } from "./load.js";
+import { type Vocabulary, vocabularyOf } from "./vocabulary.js";
+
+export interface GenerateOptions extends ModelOptions, BuildOptions {
+  /** `reference` (float64), or a compile target. */
+  readonly target: string;
+  /** Seed of the counter generator; 0 by default. */
+  readonly seed?: number;
+  /** Number of sampling steps; the description's own by default. */
+  readonly steps?: number;
+  /** Number of texts at once. */
+  readonly batch?: number;
+  /** Text with blanks: the blanks are generated, the rest is kept. Needs a vocabulary. */
+  readonly prompt?: string;
+  /** Tokens with blanks (null): the blanks are generated, the rest is kept. */
+  readonly tokens?: readonly (number | null)[];
+  readonly signal?: AbortSignal;
+}
+
+/** A model opened for generation. */
+export interface Session {
+  readonly plan: SamplerPlan;
+  readonly runner: StepRunner;
+  readonly tokenizer: Tokenizer | undefined;
+  /** Every state of one generation, the last one `done`. */
+  states(seed?: number): AsyncGenerator<GenerationState, void, undefined>;
+  close(): Promise<void>;
+}
+
+/**
+ * Opens a model (or a compiled bundle's directory) for generation.
+ * Throws DlmcError: exit 2 for bad input, 3 for an unsupported graph, 5 when ONNX Runtime is not installed.
+ */
+export async function openSession(options: GenerateOptions): Promise<Session> {
+  const { plan, runner, vocabulary, close } = await open(options);
+  const tokenizer =
+    vocabulary === undefined ? undefined : createTokenizer(vocabulary.symbols, vocabulary.options);
+  const fixed = fixedTokens(options, runner.length, tokenizer);
+  return {
+    plan,
+    runner,
+    tokenizer,
+    states: (seed = options.seed ?? 0) =>
+      generateStates(runner, {
+        plan,
+        noise: seed,
+        batch: options.batch ?? 1,
+        ...(fixed && { fixed }),
+        ...(options.signal && { signal: options.signal }),
+      }),
+    close,
+  };
+}
+
+interface Opened {
+  readonly plan: SamplerPlan;
+  readonly runner: StepRunner;
+  readonly vocabulary: Vocabulary | undefined;
+  close(): Promise<void>;
+}
+
+async function open(options: GenerateOptions): Promise<Opened> {
+  if (isBundle(options.model)) return openBundle(options.model, options);
+  const model = loadModel(options);
+  const plan = samplerPlan(model, options.steps);
+  const vocabulary = vocabularyOf(model);
+  if (options.target === "reference") {
+    const runner = referenceRunner(model.module);
+    return { plan, runner, vocabulary, close: () => runner.dispose() };
+  }
+  return { ...(await openCompiled(options, model)), plan, vocabulary };
+}
+
+/** Compiles into a directory that lives as long as the session. */
+async function openCompiled(
+  options: GenerateOptions,
+  model: LoadedModel,
+): Promise<Pick<Opened, "runner" | "close">> {
+  const directory = mkdtempSync(join(tmpdir(), "dlmc-"));
+  const remove = (): void => rmSync(directory, { recursive: true, force: true });
+  try {
+    compile({
+      ...options,
+      outDir: join(directory, model.description.name),
+      ...(options.length !== undefined && { lengths: [options.length] }),
+    });
+    const { runner } = await loadOnnx(join(directory, model.description.name));
+    return {
+      runner,
+      async close() {
+        await runner.dispose();
+        remove();
+      },
+    };
+  } catch (error) {
+    remove();
+    throw error;
+  }
+}
+
+async function openBundle(directory: string, { length, steps, target }: GenerateOptions): Promise<Opened> {
+  if (target === "reference")
+    fail("generate/bundle-reference", `${directory} is a compiled bundle; the reference runs descriptions`, {
+      help: "name the model.json, or use --target onnx",
+    });
+  const { runner, manifest } = await loadOnnx(directory, length === undefined ? {} : { length });
+  return {
+    runner,
+    plan: planFromManifest(manifest, steps),
+    vocabulary: manifest.vocabulary as Vocabulary | undefined,
+    close: () => runner.dispose(),
+  };
+}
+
+function isBundle(path: string): boolean {
+  try {
+    return statSync(path).isDirectory();
+  } catch {
+    return false;
+  }
+}
+
+function fixedTokens(
+  { prompt, tokens }: GenerateOptions,
+  length: number,
+  tokenizer: Tokenizer | undefined,
+): FixedTokens | undefined {
+  if (prompt !== undefined) {
+    if (tokenizer === undefined)
+      return fail("generate/no-vocabulary", "a prompt needs a vocabulary and the description has none", {
+        pointer: "/state_space",
+        help: 'add "vocabulary" to state_space, or give --tokens FILE',
+      });
+    return tokenizer.encode(prompt, length);
+  }
+  if (tokens === undefined) return undefined;
+  if (tokens.length > length)
+    fail("generate/fixed-size", `${tokens.length} tokens are given, the model has ${length} positions`, {
+      help: `give at most ${length}; null is a blank`,
+    });
+  const padded = Array.from({ length }, (_, i) => tokens[i] ?? null);
+  return {
+    tokens: Int32Array.from(padded, (token) => token ?? 0),
+    mask: Uint8Array.from(padded, (token) => (token === null ? 0 : 1)),
+  };
+}
+
+/** Reads a tokens file: a JSON list of token ids, null where a token is to be generated. Throws `generate/tokens-file`. */
+export function readTokens(file: string): (number | null)[] {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(readFileSync(file, "utf8"));
+  } catch (error) {
+    return fail("generate/tokens-file", `cannot read tokens from ${file}: ${(error as Error).message}`, {
+      file,
+      help: "expected a JSON list such as [3, null, 1]",
+    });
+  }
+  const list = Array.isArray(parsed) ? parsed : [undefined];
+  const wrong = list.findIndex((token) => token !== null && !(Number.isInteger(token) && token >= 0));
+  if (wrong >= 0)
+    fail(
+      "generate/tokens-file",
+      Array.isArray(parsed)
+        ? `entry ${wrong} is ${JSON.stringify(list[wrong])}, expected a token id or null`
+        : "expected a JSON list of token ids and nulls",
+      { file, ...(Array.isArray(parsed) && { pointer: `/${wrong}` }) },
+    );
+  return list as (number | null)[];
+}

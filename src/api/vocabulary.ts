@@ -1,0 +1,54 @@
+// The vocabulary of a description: symbols in place or in a file beside it.
+
+import { readFileSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import type { TokenizerOptions } from "../runtime/tokenizer.js";
+import { fail } from "../support/diagnostic.js";
+import type { LoadedModel } from "./load.js";
+
+/** Symbols (a list, or a map from symbol to id) and how text is read with them. */
+export interface Vocabulary {
+  readonly symbols: unknown;
+  readonly options: TokenizerOptions;
+}
+
+/** The vocabulary a description names, or undefined. Throws `vocabulary/open` and `vocabulary/size`. */
+export function vocabularyOf({
+  description,
+  file,
+}: Pick<LoadedModel, "description" | "file">): Vocabulary | undefined {
+  const vocabulary = "state_space" in description ? description.state_space.vocabulary : undefined;
+  if (vocabulary === undefined) return undefined;
+  const symbols = vocabulary.symbols ?? readSymbols(resolve(dirname(file), vocabulary.file!), file);
+  const size = Array.isArray(symbols) ? symbols.length : Object.keys(symbols as object).length;
+  if ("state_space" in description && size !== description.state_space.vocab_size) {
+    fail(
+      "vocabulary/size",
+      `vocab_size is ${description.state_space.vocab_size}, the vocabulary has ${size} symbols`,
+      {
+        file,
+        pointer: "/state_space/vocabulary",
+        notes: [{ message: "the size", pointer: "/state_space/vocab_size" }],
+      },
+    );
+  }
+  return {
+    symbols,
+    options: {
+      ...(vocabulary.blanks && { blanks: vocabulary.blanks }),
+      ...(vocabulary.split && { split: vocabulary.split }),
+      ...(vocabulary.hidden && { hidden: vocabulary.hidden }),
+    },
+  };
+}
+
+function readSymbols(path: string, model: string): unknown {
+  try {
+    return JSON.parse(readFileSync(path, "utf8"));
+  } catch (error) {
+    return fail("vocabulary/open", `cannot read the vocabulary ${path}: ${(error as Error).message}`, {
+      file: model,
+      pointer: "/state_space/vocabulary/file",
+    });
+  }
+}
