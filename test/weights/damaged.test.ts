@@ -295,6 +295,13 @@ const damages: readonly Damage[] = [
     pointer: "/b",
   },
   {
+    what: "a tensor moved onto another, which leaves the end bare",
+    bytes: file({ a, b: { ...b, data_offsets: [4, 8] } }, data),
+    code: "safetensors/overlap",
+    says: /`b` begins at byte \d+, inside `a`/,
+    pointer: "/b",
+  },
+  {
     what: "two names for the same bytes",
     bytes: file({ a, c: a }, f32(1, 2)),
     code: "safetensors/overlap",

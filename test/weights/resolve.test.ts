@@ -221,6 +221,23 @@ test.each([
   expect(nan).toMatchObject({ file: "model.safetensors", pointer: "/w" });
 });
 
+test.each([
+  ["F32", [0xff, 0xff, 0x7f, 0x7f]],
+  ["F16", [0xff, 0xfb]],
+  ["BF16", [0x7f, 0x7f]],
+] as const)("nan: the largest %s is a number", (dtype, largest) => {
+  expect(resolve([parameter("w", 1)], [raw("w", dtype, [1], ...largest)]).found).toEqual([]);
+});
+
+test("nan: the index counts from the tensor's begin, however far", () => {
+  const far = new Uint8Array(4 * 1_200_000);
+  new DataView(far.buffer).setFloat32(4 * 1_100_000, Number.NaN, true);
+  const tensor: TensorToWrite = { name: "w", dtype: "F32", shape: [1_200_000], bytes: () => far };
+  expect(only(resolve([parameter("w", 1_200_000)], [tensor]).found, "weights/nan").message).toContain(
+    "element [1100000] is NaN",
+  );
+});
+
 test("range: an F64 value that float32 cannot hold", () => {
   // 2^128 is the least power of two beyond float32; its largest number is (2 - 2^-23) 2^127.
   const big = raw("w", "F64", [1], 0, 0, 0, 0, 0, 0, 0xf0, 0x47);
