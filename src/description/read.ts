@@ -2,7 +2,7 @@
 // can be seen: syntax first, then the schema, then which concepts the part has, then the rules between fields.
 
 import type { Diagnostic } from "../support/diagnostic.js";
-import { Report } from "../support/diagnostic.js";
+import { bug, Report } from "../support/diagnostic.js";
 import { sortByPlace } from "../support/frame.js";
 import { type JsonDocument, parseJson } from "../support/json.js";
 import { joinPointer } from "../support/pointer.js";
@@ -13,7 +13,7 @@ import { validate } from "./generated/validate.js";
 import { type PartName, parts, whereInstead } from "./parts.js";
 import { checkRules } from "./rules.js";
 import { isObject, schema } from "./schema.js";
-import { translate } from "./translate.js";
+import { misspelt, translate } from "./translate.js";
 
 /**
  * Reads a description. Problems go to `report`, sorted by their place in the file; the result is undefined
@@ -49,6 +49,7 @@ function checkSchema({ value }: JsonDocument, report: Report): void {
     seen.add(key);
     report.add({ severity: "error", ...finding } satisfies Diagnostic);
   }
+  if (seen.size === 0) bug("the schema refuses a description and nothing says why");
 }
 
 /** The concepts that the part needs, and those that have no place in it. */
@@ -57,10 +58,16 @@ function checkParts(value: unknown, report: Report): void {
   const part = value.part ?? "model";
   if (typeof part !== "string" || !Object.hasOwn(parts, part)) return;
   const { required, optional } = parts[part as PartName];
-  for (const concept of required) {
-    if (Object.hasOwn(value, concept)) continue;
-    report.error("model/missing-key", `${thePart(part)} needs "${concept}"`, { pointer: "" });
-  }
+  const meant = misspelt(schema, value);
+  const missing = required.filter((concept) => !Object.hasOwn(value, concept) && !meant.includes(concept));
+  if (missing.length > 0)
+    report.error(
+      "model/missing-key",
+      `${thePart(part)} needs ${missing.map((key) => `"${key}"`).join(", ")}`,
+      {
+        pointer: "",
+      },
+    );
   const general = new Set(["$schema", "version", "name", "part"]);
   const allowed = new Set<string>([...required, ...optional]);
   for (const concept of Object.keys(value)) {

@@ -1,5 +1,6 @@
 // The bundled JSON Schema as data: what defaults and diagnostics ask it. Only the keywords that schema/ uses.
 
+import { splitPointer } from "../support/pointer.js";
 import { suggest } from "../support/suggest.js";
 import { bundledSchema } from "./generated/schema.js";
 
@@ -10,6 +11,7 @@ export interface SchemaNode {
   readonly type?: string;
   readonly const?: unknown;
   readonly enum?: readonly unknown[];
+  readonly pattern?: string;
   readonly default?: unknown;
   /** How a default that depends on other fields is computed, in words; derive.ts does it. */
   readonly "x-derived"?: string;
@@ -38,20 +40,34 @@ export function target(node: SchemaNode): SchemaNode {
   return node.$ref === undefined ? node : target(definition(node.$ref.slice("#/$defs/".length)));
 }
 
-/** The node at a path such as `#/$defs/Block/properties/norm`, as ajv names it. */
-export function nodeAt(path: string): SchemaNode {
-  let node: unknown = schema;
-  for (const key of path.split("/").slice(1)) {
-    const name = decodeURIComponent(key).replace(/~1/g, "/").replace(/~0/g, "~");
-    node = (node as Readonly<Record<string, unknown>> | undefined)?.[name];
+/**
+ * The node that describes the value at `pointer` of `document`, found by walking both; of a union the union
+ * itself, not the chosen alternative. An empty node where the schema knows nothing.
+ */
+export function nodeFor(document: unknown, pointer: string): SchemaNode {
+  let node = chosen(schema, document);
+  let value = document;
+  for (const key of splitPointer(pointer)) {
+    const branch = branchFor(node, value) ?? {};
+    const rest = branch.additionalProperties;
+    const next = Array.isArray(value) ? branch.items : (branch.properties?.[key] ?? (rest || undefined));
+    value =
+      isObject(value) || Array.isArray(value) ? (value as Readonly<Record<string, unknown>>)[key] : undefined;
+    node = chosen(next ?? {}, value);
   }
-  return (node ?? {}) as SchemaNode;
+  return node;
+}
+
+/** References and conditions followed. */
+function chosen(node: SchemaNode, value: unknown): SchemaNode {
+  const here = target(node);
+  if (here.if === undefined) return here;
+  return chosen((holds(here.if, value) ? here.then : here.else) ?? {}, value);
 }
 
 /** The alternative that applies to `value`; undefined when a discriminator names none. */
 export function branchFor(node: SchemaNode, value: unknown): SchemaNode | undefined {
-  const here = target(node);
-  if (here.if !== undefined) return branchFor((holds(here.if, value) ? here.then : here.else) ?? {}, value);
+  const here = chosen(node, value);
   if (here.oneOf === undefined || here.discriminator === undefined) return here;
   const name = here.discriminator.propertyName;
   const tag = isObject(value) ? value[name] : undefined;

@@ -1,10 +1,19 @@
 // ajv's findings in the words of a description: what was expected, what stands there, what was probably meant.
 
 import type { Diagnostic } from "../support/diagnostic.js";
-import { joinPointer, valueAt } from "../support/pointer.js";
+import { joinPointer, splitPointer, valueAt } from "../support/pointer.js";
 import { suggestion } from "../support/suggest.js";
 import type { SchemaError } from "./generated/validate.js";
-import { isObject, knownTags, nearestField, nodeAt, ownersOf, type SchemaNode } from "./schema.js";
+import {
+  branchFor,
+  isObject,
+  knownTags,
+  nearestField,
+  nodeFor,
+  ownersOf,
+  type SchemaNode,
+  schema,
+} from "./schema.js";
 
 type Finding = Omit<Diagnostic, "severity">;
 
@@ -12,15 +21,17 @@ type Finding = Omit<Diagnostic, "severity">;
 export function translate(error: SchemaError, document: unknown): Finding | undefined {
   const pointer = error.instancePath;
   const value = valueAt(document, pointer);
-  const node = nodeAt(error.schemaPath.slice(0, error.schemaPath.lastIndexOf("/")));
+  // ajv's own schemaPath starts anew at every reference, so the node is found by walking the document.
+  const union = nodeFor(document, pointer);
+  const node = branchFor(union, value) ?? union;
   const { params } = error;
   switch (error.keyword) {
     case "additionalProperties":
       return unknownKey(String(params.additionalProperty), node, pointer);
     case "required":
-      return missingKey(String(params.missingProperty), node, pointer);
+      return missingKey(String(params.missingProperty), node, value, pointer);
     case "discriminator":
-      return unknownTag(params, node, value, pointer);
+      return unknownTag(params, union, value, pointer);
     case "type":
       return {
         code: "model/type",
@@ -35,7 +46,10 @@ export function translate(error: SchemaError, document: unknown): Finding | unde
         code: "model/value",
         message: `${show(value)} is not allowed here`,
         pointer,
-        help: `the text must match ${String(params.pattern)}`,
+        help:
+          node.pattern === "\\S"
+            ? "it must not be empty"
+            : "use letters, digits, dots, underscores and hyphens",
       };
     case "minItems":
     case "maxItems":
@@ -48,7 +62,11 @@ export function translate(error: SchemaError, document: unknown): Finding | unde
     case "maximum":
     case "exclusiveMinimum":
     case "exclusiveMaximum":
-      return outOfRange(node, value, pointer);
+      return {
+        code: "model/range",
+        message: `expected a number ${bounds[error.keyword]} ${String(params.limit)}, found ${show(value)}`,
+        pointer,
+      };
     // The chosen alternative has findings of its own.
     case "if":
       return undefined;
@@ -78,7 +96,9 @@ function unknownKey(key: string, node: SchemaNode, pointer: string): Finding {
   };
 }
 
-function missingKey(key: string, node: SchemaNode, pointer: string): Finding {
+function missingKey(key: string, node: SchemaNode, value: unknown, pointer: string): Finding | undefined {
+  // A misspelt key is one problem, not a missing and an unknown one.
+  if (misspelt(node, value).includes(key)) return undefined;
   const tags = node.discriminator?.propertyName === key ? knownTags(node) : [];
   return {
     code: "model/missing-key",
@@ -86,6 +106,14 @@ function missingKey(key: string, node: SchemaNode, pointer: string): Finding {
     pointer,
     ...(tags.length > 0 ? { help: `"${key}" is one of ${tags.map((tag) => `"${tag}"`).join(", ")}` } : {}),
   };
+}
+
+/** The fields that unknown keys of `value` were probably meant to be. */
+export function misspelt(node: SchemaNode, value: unknown): string[] {
+  const unknown = Object.keys(isObject(value) ? value : {}).filter(
+    (key) => !Object.hasOwn(node.properties ?? {}, key),
+  );
+  return unknown.flatMap((key) => nearestField(node, key) ?? []);
 }
 
 function unknownTag(
@@ -103,7 +131,7 @@ function unknownTag(
     return { code: "model/type", message: `expected a text, found ${show(tag)}`, pointer: place };
   return {
     code: "model/unknown-kind",
-    message: `${titled(node, pointer)} has no ${name} ${show(tag)}`,
+    message: `${named(pointer)} has no ${name} ${show(tag)}`,
     pointer: place,
     help: suggestion(tag, knownTags(node)),
   };
@@ -125,33 +153,28 @@ function unknownValue(node: SchemaNode, value: unknown, pointer: string): Findin
   };
 }
 
-interface Range {
-  readonly minimum?: number;
-  readonly maximum?: number;
-  readonly exclusiveMinimum?: number;
-  readonly exclusiveMaximum?: number;
-}
+const bounds = {
+  minimum: "of at least",
+  maximum: "of at most",
+  exclusiveMinimum: "above",
+  exclusiveMaximum: "below",
+} as const;
 
-function outOfRange(node: SchemaNode, value: unknown, pointer: string): Finding {
-  const { minimum, maximum, exclusiveMinimum, exclusiveMaximum } = node as Range;
-  const bounds = [
-    ...(minimum === undefined ? [] : [`at least ${minimum}`]),
-    ...(exclusiveMinimum === undefined ? [] : [`above ${exclusiveMinimum}`]),
-    ...(maximum === undefined ? [] : [`at most ${maximum}`]),
-    ...(exclusiveMaximum === undefined ? [] : [`below ${exclusiveMaximum}`]),
-  ];
-  return {
-    code: "model/range",
-    message: `expected a number ${bounds.join(" and ")}, found ${show(value)}`,
-    pointer,
-  };
-}
-
-/** "layer normalisation", or the field's own name where the schema gives no title. */
+/** The field's name, with the schema's title where that says more: `"mixer" (attention)`. */
 function titled(node: SchemaNode, pointer: string): string {
-  const name = pointer.slice(pointer.lastIndexOf("/") + 1);
-  const title = node.title === undefined ? undefined : node.title.toLowerCase();
-  return title ?? (name === "" ? "the description" : `"${name}"`);
+  if (node === schema) return "the description";
+  const field = named(pointer);
+  const title = (node.title ?? "").toLowerCase();
+  return title === "" || title === fieldName(pointer).replaceAll("_", " ") ? field : `${field} (${title})`;
+}
+
+function named(pointer: string): string {
+  const name = fieldName(pointer);
+  return /^\d+$/.test(name) ? `item ${name}` : `"${name}"`;
+}
+
+function fieldName(pointer: string): string {
+  return splitPointer(pointer).at(-1) ?? "";
 }
 
 function article(type: string): string {

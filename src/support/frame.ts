@@ -94,13 +94,23 @@ export function formatDiagnostic(diagnostic: Diagnostic, options: FrameOptions =
   const hue = severity === "error" ? paint.red : paint.yellow;
   const parts = [part(diagnostic, file, paint.bold(hue(`${severity}[${code}]`)), message, hue, options)];
   for (const note of notes) {
-    const placed = note.pointer !== undefined;
+    const placed = note.pointer !== undefined && !isLeftOut(note, note.file ?? file, options);
     if (placed)
       parts.push(part(note, note.file ?? file, paint.cyan("note"), note.message, paint.cyan, options));
-    else parts.push(`  = ${paint.cyan("note")}: ${note.message}`);
+    else
+      parts.push(
+        `  = ${paint.cyan("note")}: ${note.message}${note.pointer === undefined ? "" : ` (${note.pointer} is left out)`}`,
+      );
   }
   if (help !== undefined) parts.push(`  = ${paint.green("help")}: ${help}`);
   return parts.join("\n");
+}
+
+/** A whole concept that the text leaves to its default: there is no line worth showing. */
+function isLeftOut({ pointer = "" }: Note, file: string | undefined, { source }: FrameOptions): boolean {
+  const text = file === undefined ? undefined : source?.(file);
+  const concept = /^\/[^/]+/.exec(pointer)?.[0];
+  return text !== undefined && concept !== undefined && !jsonSpans(text).values.has(concept);
 }
 
 /** `file:line:column: label: message` and the frame below it, or what of it is known. */

@@ -94,10 +94,21 @@ function reportSyntax(text: string, errors: readonly ParseError[], report: Repor
   const trailingComma =
     (name === "PropertyNameExpected" || name === "ValueExpected") &&
     /,\s*$/.test(text.slice(0, first.offset));
-  const message = trailingComma
-    ? "JSON has no trailing commas"
-    : `${whatIsWrong[name] ?? name}${atEnd && name !== "EndOfFileExpected" ? ", and the file ends here" : ""}`;
-  report.error("json/syntax", message, { offset: Math.min(first.offset, text.length) });
+  if (trailingComma) {
+    report.error("json/syntax", "JSON has no trailing commas", {
+      offset: text.lastIndexOf(",", first.offset - 1),
+    });
+    return;
+  }
+  const quoted = text[first.offset] === "'";
+  const message = quoted ? "texts in JSON have double quotes" : (whatIsWrong[name] ?? name);
+  report.error(
+    "json/syntax",
+    atEnd && name !== "EndOfFileExpected" ? `${message}, but the file ends` : message,
+    {
+      offset: Math.min(first.offset, text.length),
+    },
+  );
 }
 
 /** The members of an object node; a member whose key or value is missing is left out. */

@@ -2,14 +2,15 @@
 
 /**
  * The candidate at the least edit distance from `word`, or undefined when none is near: at most a third of
- * the longer word may differ. Case and the choice of `_`, `-` or space count little.
+ * the longer word may differ. Case and `_`, `-` or spaces do not count; a beginning of the other word is near.
  */
 export function suggest(word: string, candidates: Iterable<string>): string | undefined {
   let best: string | undefined;
   let least = Number.POSITIVE_INFINITY;
   for (const candidate of candidates) {
-    const same = plain(word) === plain(candidate);
-    const distance = same ? 0.5 : editDistance(word.toLowerCase(), candidate.toLowerCase());
+    const [a, b] = [plain(word), plain(candidate)];
+    const cut = Math.min(a.length, b.length) >= 4 && (a.startsWith(b) || b.startsWith(a));
+    const distance = a === b ? 0 : cut ? 1 : editDistance(a, b);
     const allowed = Math.max(1, Math.floor(Math.max(word.length, candidate.length) / 3));
     if (distance <= allowed && distance < least) {
       least = distance;

@@ -47,23 +47,24 @@ function checkWidths(description: ModelDescription, report: Report): void {
   const found = outputWidth(description);
   if (found === embedding.dim) return;
   const last = prediction.out_proj.length - 1;
-  const pointer = last < 0 ? "/prediction_type" : `/prediction_type/out_proj/${last}/out`;
-  const trunk = placedWidth(description).note;
-  const notes = [
-    { message: "the embedding's width", pointer: "/embedding/dim" },
-    ...(last < 0 && trunk.pointer !== "/embedding/dim" ? [trunk] : []),
-  ];
+  const trunk = placedWidth(description).note.pointer ?? "";
+  const pointer = last < 0 ? trunk : `/prediction_type/out_proj/${last}/out`;
+  const embedded = { message: "the embedding's width", pointer: "/embedding/dim" };
   const help = `end "prediction_type.out_proj" in { "out": ${embedding.dim} }`;
   if (prediction.x0_from === "direct")
     report.error("model/output-width", `the output has width ${found}, x0 needs ${embedding.dim}`, {
       pointer,
-      notes,
+      notes: [embedded],
       help,
     });
   else if (head.kind === "l2_nearest" || head.tied)
     report.error(
       "model/head-width",
       `the head compares with embeddings of width ${embedding.dim}, the output has ${found}`,
-      { pointer: head.kind === "linear" ? "/rounding_head/tied" : "/rounding_head/kind", notes, help },
+      {
+        pointer: head.kind === "linear" ? "/rounding_head/tied" : "/rounding_head/kind",
+        notes: [embedded, { message: "the output's width", pointer }],
+        help,
+      },
     );
 }

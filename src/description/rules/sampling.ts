@@ -18,7 +18,7 @@ export function checkSampling(description: Description, report: Report): void {
     checkOrder(timesteps, report);
   }
   if (timesteps !== undefined && report.diagnostics.length === problems)
-    checkNumbers(schedule, timesteps, report);
+    checkNumbers(description, schedule, timesteps, report);
 }
 
 function checkConstants(schedule: NoiseSchedule, description: Description, report: Report): void {
@@ -103,7 +103,12 @@ function checkOrder(timesteps: Timesteps, report: Report): void {
 }
 
 /** The grid itself; constants that come with the weights are checked when they are read. */
-function checkNumbers(schedule: NoiseSchedule, timesteps: Timesteps, report: Report): void {
+function checkNumbers(
+  description: Description,
+  schedule: NoiseSchedule,
+  timesteps: Timesteps,
+  report: Report,
+): void {
   if (
     schedule.family === "gumbel_quantile" &&
     (typeof schedule.loc !== "number" || typeof schedule.scale !== "number")
@@ -111,9 +116,14 @@ function checkNumbers(schedule: NoiseSchedule, timesteps: Timesteps, report: Rep
     return;
   try {
     const grid = resolveGrid(timesteps, resolveSchedule(schedule));
-    for (const diagnostic of checkSchedule(grid)) report.add(diagnostic);
+    const notes = [{ message: "the grid", pointer: "/timesteps" }];
+    // Where the last call of the network gives the tokens, the grid may end in noise (LangFlow's does).
+    const rounds = "sampler" in description && description.sampler.final === "round";
+    for (const diagnostic of checkSchedule(grid))
+      if (rounds || diagnostic.code !== "schedule/clean-end") report.add({ ...diagnostic, notes });
   } catch (error) {
     if (!(error instanceof DlmcError)) throw error;
-    for (const diagnostic of error.diagnostics) report.add(diagnostic);
+    const notes = [{ message: "the schedule", pointer: "/noise_schedule" }];
+    for (const diagnostic of error.diagnostics) report.add({ ...diagnostic, notes });
   }
 }

@@ -80,21 +80,24 @@ function checkAdditive(description: Description, time: AdditiveTime, report: Rep
 
 /** ada_ln modulates what a norm gives to its branch, so each branch needs one in front of it. */
 function checkAdaLn(description: Description, time: AdaLnTime, report: Report): void {
-  for (const { block, pointer } of placedBlocks(description))
-    for (const branch of branchesOf(block)) {
-      const { placement } = block[branch];
-      if (placement === "pre") continue;
+  let fits = true;
+  for (const { block, pointer } of placedBlocks(description)) {
+    const places = branchesOf(block)
+      .filter((branch) => block[branch].placement !== "pre")
+      .map((branch) => (block[branch].placement === block.placement ? "placement" : `${branch}/placement`));
+    fits &&= places.length === 0;
+    for (const place of new Set(places))
       report.error(
         "model/ada-ln-placement",
-        `ada_ln modulates a norm before the branch, but it is "${placement}"`,
+        "ada_ln modulates a norm in front of the branch, and there is none",
         {
-          pointer: `${pointer}/${branch}/placement`,
+          pointer: `${pointer}/${place}`,
           notes: [{ message: "the injection", pointer: `${here}/injection` }],
           help: 'use the placement "pre", or additive time features',
         },
       );
-    }
-  if (description.part !== "model" || !time.final) return;
+  }
+  if (description.part !== "model" || !time.final || !fits) return;
   if (description.prediction_type.final_norm.kind === "none")
     report.error("model/ada-ln-final", "ada_ln modulates the final norm, and there is none", {
       pointer: `${here}/final`,

@@ -1,0 +1,29 @@
+// Damaged descriptions and what is said about them. Each file of diagnostics/ is a description, a line of
+// dashes, and the whole output a user sees. UPDATE_EXPECTED=1 rewrites the second half; read it before
+// committing it: the text is the specification.
+
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { readDescription } from "../../src/description/read.js";
+import { Report } from "../../src/support/diagnostic.js";
+import { formatDiagnostics } from "../../src/support/frame.js";
+
+const folder = new URL("diagnostics/", import.meta.url);
+const separator = "\n-----\n";
+
+describe("diagnostics of descriptions", () => {
+  const files = readdirSync(folder);
+  it("covers many kinds of damage", () => expect(files.length).toBeGreaterThanOrEqual(25));
+  for (const file of files)
+    it(file.replace(".txt", ""), () => {
+      const place = new URL(file, folder);
+      const [source = "", expected = ""] = readFileSync(place, "utf8").split(separator);
+      const report = new Report();
+      const description = readDescription(source, "model.json", report);
+      const found = `${formatDiagnostics(report.diagnostics, { source: () => source })}\n`;
+      if (process.env.UPDATE_EXPECTED) writeFileSync(place, source + separator + found);
+      else expect(found).toBe(expected);
+      expect(report.diagnostics.length).toBeGreaterThan(0);
+      expect(description === undefined).toBe(report.hasErrors);
+    });
+});
