@@ -106,7 +106,7 @@ function cannotOpen(path: string, error: unknown): never {
     file: path,
     help:
       code === "ENOENT"
-        ? "check the path; a relative one starts at the description's directory"
+        ? "check the path; the paths of a description are relative to the description"
         : "check the file's permissions",
   });
 }

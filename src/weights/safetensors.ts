@@ -29,9 +29,7 @@ const startBytes = 64;
  * (codes `safetensors/...`); tensor data are not looked at.
  */
 export function openSafetensors(source: SyncByteSource): Checkpoint {
-  const start = source.readSync(0, Math.min(startBytes, source.size));
-  const length = headerLength(start, source.size, source.name);
-  const header = parseHeader(source.readSync(8, length), source.size, source.name);
+  const header = headerOf(source);
   const stored = (name: string): StoredTensor =>
     header.tensors.get(name) ?? bug(`tensor ${name} was read without looking for it in ${source.name}`);
   const bytes = (name: string, from = 0, count?: number): Uint8Array => {
@@ -49,6 +47,18 @@ export function openSafetensors(source: SyncByteSource): Checkpoint {
       decodeFloat64(bytes(name), stored(name).dtype, { file: source.name, pointer: joinPointer("", name) }),
     close: () => source.close(),
   };
+}
+
+/** A file that is refused is also closed. */
+function headerOf(source: SyncByteSource): Header {
+  try {
+    const start = source.readSync(0, Math.min(startBytes, source.size));
+    const length = headerLength(start, source.size, source.name);
+    return parseHeader(source.readSync(8, length), source.size, source.name);
+  } catch (error) {
+    source.close();
+    throw error;
+  }
 }
 
 /** The header alone from a source that answers later (a browser's ranged requests). Throws as `openSafetensors`. */

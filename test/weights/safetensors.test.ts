@@ -3,7 +3,7 @@
 import { expect, test } from "vitest";
 import { memorySource } from "../../src/weights/byte-source.js";
 import { encodeFloat32 } from "../../src/weights/dtypes.js";
-import { readHeader } from "../../src/weights/safetensors.js";
+import { openSafetensors, readHeader } from "../../src/weights/safetensors.js";
 import { diagnosticsOf, file, open } from "./helpers.js";
 
 function one(dtype: string, extent: number, ...bytes: readonly number[]): Uint8Array {
@@ -76,4 +76,11 @@ test("float32 bytes round ties to even", () => {
   // 1 + 2^-24 lies midway between 1 and 1 + 2^-23; 1 + 3*2^-24 midway between odd and even mantissas.
   const bytes = encodeFloat32(Float64Array.of(1 + 2 ** -24, 1 + 3 * 2 ** -24));
   expect([...bytes]).toEqual([0, 0, 0x80, 0x3f, 2, 0, 0x80, 0x3f]);
+});
+
+test("a refused file is closed", () => {
+  let closed = 0;
+  const source = { ...memorySource(Uint8Array.of(1, 2, 3)), close: () => (closed += 1) };
+  diagnosticsOf(() => openSafetensors(source));
+  expect(closed).toBe(1);
 });
