@@ -13,36 +13,46 @@ export interface Key {
   readonly lo: number;
 }
 
-/** High 32 bits of the 64-bit product of two unsigned 32-bit numbers; every partial product is < 2^53. */
+/** High 32 bits of the 64-bit product of two 32-bit words, from products of their 16-bit halves. */
 function multiplyHigh(a: number, b: number): number {
-  const low = a * (b & 0xffff);
-  const high = a * (b >>> 16) + Math.floor(low / 0x10000);
-  return Math.floor(high / 0x10000) >>> 0;
+  const a0 = a & 0xffff;
+  const a1 = a >>> 16;
+  const b0 = b & 0xffff;
+  const b1 = b >>> 16;
+  const low = Math.imul(a0, b0);
+  const left = Math.imul(a0, b1);
+  const right = Math.imul(a1, b0);
+  const carry = (low >>> 16) + (left & 0xffff) + (right & 0xffff);
+  return (Math.imul(a1, b1) + (left >>> 16) + (right >>> 16) + (carry >>> 16)) | 0;
+}
+
+/** 1 when the 32-bit sum of `term` and something wrapped around. */
+function carryOf(sum: number, term: number): number {
+  return sum >>> 0 < term >>> 0 ? 1 : 0;
 }
 
 /** Squares with four rounds: 32 random bits for the counter (hi, lo), as an unsigned number. */
 export function squares32(key: Key, counterHi: number, counterLo: number): number {
-  // y = counter * key, z = y + key (mod 2^64)
-  const yLo = Math.imul(counterLo, key.lo) >>> 0;
+  // y = counter * key, z = y + key, all mod 2^64; words are kept as signed 32-bit integers.
+  const yLo = Math.imul(counterLo, key.lo);
   const yHi =
-    (multiplyHigh(counterLo >>> 0, key.lo) + Math.imul(counterLo, key.hi) + Math.imul(counterHi, key.lo)) >>>
-    0;
-  const zLo = (yLo + key.lo) >>> 0;
-  const zHi = (yHi + key.hi + (zLo < yLo ? 1 : 0)) >>> 0;
+    (multiplyHigh(counterLo, key.lo) + Math.imul(counterLo, key.hi) + Math.imul(counterHi, key.lo)) | 0;
+  const zLo = (yLo + key.lo) | 0;
+  const zHi = (yHi + key.hi + carryOf(zLo, yLo)) | 0;
   let lo = yLo;
   let hi = yHi;
   for (let round = 0; round < 4; round++) {
-    // x = x * x + (y or z), then swap halves; the last round's answer is the high half before the swap.
+    // x = x * x + (y or z), then the halves change places; the answer is the last round's high half.
     const addLo = round % 2 === 0 ? yLo : zLo;
     const addHi = round % 2 === 0 ? yHi : zHi;
-    const squareLo = Math.imul(lo, lo) >>> 0;
-    const squareHi = (multiplyHigh(lo, lo) + 2 * Math.imul(lo, hi)) >>> 0;
-    const sumLo = (squareLo + addLo) >>> 0;
-    const sumHi = (squareHi + addHi + (sumLo < squareLo ? 1 : 0)) >>> 0;
+    const squareLo = Math.imul(lo, lo);
+    const squareHi = (multiplyHigh(lo, lo) + (Math.imul(lo, hi) << 1)) | 0;
+    const sumLo = (squareLo + addLo) | 0;
+    const sumHi = (squareHi + addHi + carryOf(sumLo, squareLo)) | 0;
     lo = sumHi;
     hi = sumLo;
   }
-  return lo;
+  return lo >>> 0;
 }
 
 /** One step of SplitMix64 (Steele, Lea and Flood 2014): the output for a state already advanced. */

@@ -25,13 +25,12 @@ export interface OrtModule {
 }
 
 /**
- * Imports onnxruntime-node. Throws `environment/onnxruntime` (exit code 5) when it is not installed or does
+ * Imports onnxruntime-node, or the package of `name`. Throws `environment/onnxruntime` (exit code 5) when it is not installed or does
  * not start on this system. In a browser, hand `onnxruntime-web` to the runner instead.
  */
-export async function importOrt(): Promise<OrtModule> {
-  // A name that bundlers do not see: the package is optional and never part of a page.
-  const name = "onnxruntime-node";
+export async function importOrt(name = "onnxruntime-node"): Promise<OrtModule> {
   try {
+    // A name that bundlers do not see: the package is optional and never part of a page.
     const module = (await import(/* @vite-ignore */ name)) as OrtModule & { readonly default?: OrtModule };
     return module.InferenceSession === undefined ? module.default! : module;
   } catch (error) {
@@ -46,8 +45,8 @@ export async function importOrt(): Promise<OrtModule> {
             ? "ONNX Runtime is not installed"
             : `ONNX Runtime is installed but does not start: ${cause.message}`,
           help: missing
-            ? "npm install onnxruntime-node (in a browser: pass the module onnxruntime-web as `ort`)"
-            : "npm install onnxruntime-node again, for this system and this Node version",
+            ? `npm install ${name} (in a browser: pass the module onnxruntime-web as "ort")`
+            : `npm install ${name} again, for this system and this Node version`,
         },
       ],
       exitCodes.environment,

@@ -7,7 +7,8 @@ import { planSampler } from "../../src/diffusion/plan.js";
 import { type GenerationState, generate } from "../../src/runtime/driver.js";
 import { planFromManifest } from "../../src/runtime/manifest.js";
 import { loadOnnx } from "../../src/runtime/onnx.js";
-import type { OrtModule } from "../../src/runtime/ort.js";
+import { importOrt, type OrtModule } from "../../src/runtime/ort.js";
+import { floatsOf, toTensor } from "../../src/runtime/ort-tensor.js";
 import { worstRelative } from "../diffusion/golden.js";
 import { tiny, tinySampler, writeTinyBundle } from "./tiny-bundle.js";
 
@@ -88,6 +89,40 @@ describe("the ONNX runner", () => {
     expect(runs.filter((name) => name === "time.onnx")).toHaveLength(4);
     expect(runs.filter((name) => name === "step.onnx")).toHaveLength(8);
     await runner.dispose();
+  });
+});
+
+describe("tensors", () => {
+  it("are converted to the element type of the port", async () => {
+    const ort = await importOrt();
+    const values = Float64Array.of(1, -2, 0.1);
+    const half = toTensor(ort, { name: "x", element: "float16", shape: [3] }, values, [3]);
+    // 0.1 in binary16 is 0x2e66 = 1638 / 2^14.
+    expect(Array.from(floatsOf(half))).toEqual([1, -2, 1638 / 2 ** 14]);
+    const integers = toTensor(
+      ort,
+      { name: "tokens", element: "int64", shape: [2] },
+      Int32Array.of(3, -1),
+      [2],
+    );
+    expect(integers.data).toEqual(BigInt64Array.of(3n, -1n));
+    expect(toTensor(ort, { name: "m", element: "bool", shape: [2] }, Uint8Array.of(1, 0), [2]).type).toBe(
+      "bool",
+    );
+  });
+});
+
+describe("without ONNX Runtime", () => {
+  it("the environment is to blame: exit code 5 and the command that mends it", async () => {
+    await expect(importOrt("dlmc-no-such-package")).rejects.toMatchObject({
+      exitCode: 5,
+      diagnostics: [
+        {
+          code: "environment/onnxruntime",
+          help: expect.stringContaining("npm install dlmc-no-such-package"),
+        },
+      ],
+    });
   });
 });
 

@@ -53,7 +53,7 @@ const ints = (name: string, values: readonly number[], dims: readonly number[]):
   int64Data: [...values],
 });
 
-/** Width, length and table of the tiny model; the vocabulary is its width, 2... tokens 0 and 1 of 3 rows. */
+/** Sizes of the tiny model and its embedding table [3, 2]; its logits are as wide as its state. */
 export const tiny = { length: 3, dim: 2, table: [1, 2, 3, 4, 5, 6] } as const;
 const x: Shape = ["B", 3, 2];
 
