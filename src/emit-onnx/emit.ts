@@ -9,7 +9,7 @@ import {
   type TensorToWrite,
   writeSafetensors,
 } from "../weights/writer.js";
-import { defaultRelease, limitsFor } from "./capability/opsets.js";
+import { defaultRelease, limitsFor, portableOpset } from "./capability/opsets.js";
 import { proveKernels } from "./cuda-proof.js";
 import type { BuiltGraph } from "./graph-builder.js";
 import { lowerGraph } from "./lower-graph.js";
@@ -26,7 +26,11 @@ export type OnnxProfile = "standard" | "cpu" | "cuda";
 export interface EmitOnnxOptions {
   /** dlmc's version. */
   readonly version: string;
-  /** `cuda` proves that every node has a CUDA kernel, `cpu` the same for the CPU; `standard` promises neither. */
+  /**
+   * `standard` runs on every provider that has the operators, in their most widely implemented versions; `cuda` is
+   * the same with a proof that every node has a CUDA kernel; `cpu` proves CPU kernels and uses newer operators
+   * (Gelu, RMSNormalization) as far as `minOrt` allows.
+   */
   readonly profile?: OnnxProfile;
   /** Oldest ONNX Runtime that must read the files; bounds opset and IR version. Default 1.18. */
   readonly minOrt?: string;
@@ -65,8 +69,9 @@ const publicGraphs = new Set(["embed", "denoise", "round", "step", "time", "filt
  */
 export function emitOnnx(modules: readonly BoundModule[], options: EmitOnnxOptions): OnnxBundle {
   const minOrt = options.minOrt ?? defaultRelease;
-  const limits = limitsFor(minOrt);
   const profile = options.profile ?? "standard";
+  const newest = limitsFor(minOrt);
+  const limits = profile === "cpu" ? newest : { ...newest, opset: Math.min(newest.opset, portableOpset) };
   const pool = weightPool();
   const report = new Report();
   const built: { readonly graph: BuiltGraph; readonly length: number | undefined }[] = [];

@@ -136,8 +136,9 @@ export class GraphBuilder {
 
   /** The shared int64 vector that shapes, axes, starts and pads need. */
   integers(values: readonly number[]): OnnxValue {
-    return this.memoized(`integers ${values.join()}`, () =>
-      this.literal("int64", [values.length], values, "shape"),
+    const text = values.join("_");
+    return this.memoized(`integers ${text}`, () =>
+      this.literal("int64", [values.length], values, `ints_${text}`),
     );
   }
 

@@ -20,7 +20,9 @@ export function extentNumber(extent: Dim): number {
 
 /** A number as a scalar constant. */
 export function scalar(b: GraphBuilder, value: number, element: OnnxElement = "float"): OnnxValue {
-  return b.memoized(`scalar ${element} ${value}`, () => b.literal(element, [], [value]));
+  return b.memoized(`scalar ${element} ${value}`, () =>
+    b.literal(element, [], [value], `${element}_${value}`),
+  );
 }
 
 /** One result per element of x. */

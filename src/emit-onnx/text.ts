@@ -61,7 +61,7 @@ function nodeLines(
 function attributeText(attribute: AttributeProto): string {
   switch (attribute.type) {
     case attributeTypes.float:
-      return String(attribute.f);
+      return floatText(attribute.f ?? 0);
     case attributeTypes.int:
       return String(attribute.i);
     case attributeTypes.string:
@@ -69,10 +69,19 @@ function attributeText(attribute: AttributeProto): string {
     case attributeTypes.ints:
       return `[${attribute.ints?.join(", ")}]`;
     case attributeTypes.floats:
-      return `[${attribute.floats?.join(", ")}]`;
+      return `[${attribute.floats?.map(floatText).join(", ")}]`;
     default:
       return `<attribute type ${attribute.type}>`;
   }
+}
+
+/** The shortest decimal that names this f32. */
+function floatText(value: number): string {
+  for (let digits = 1; digits < 9; digits++) {
+    const text = Number(value.toPrecision(digits));
+    if (Math.fround(text) === Math.fround(value)) return String(text);
+  }
+  return String(value);
 }
 
 function tensorText(tensor: TensorProto): string {
@@ -81,17 +90,17 @@ function tensorText(tensor: TensorProto): string {
     const numbers = rawNumbers(tensor);
     return numbers === undefined
       ? type
-      : `${type} = ${numbers.length > 8 ? `${numbers.slice(0, 8)}, ..` : numbers}`;
+      : `${type} = ${numbers.length > 8 ? `${numbers.slice(0, 8).join(", ")}, ..` : numbers.join(", ")}`;
   }
   const entry = (key: string) => tensor.externalData?.find((e) => e.key === key)?.value;
   return `${type} in ${entry("location")}`;
 }
 
-function rawNumbers(tensor: TensorProto): (number | bigint)[] | undefined {
-  const bytes = tensor.rawData!.slice().buffer;
+function rawNumbers(tensor: TensorProto): (number | bigint | string)[] | undefined {
+  const bytes = new Uint8Array(tensor.rawData!).buffer;
   switch (elementName(tensor.dataType)) {
     case "float":
-      return [...new Float32Array(bytes)];
+      return Array.from(new Float32Array(bytes), floatText);
     case "int64":
       return [...new BigInt64Array(bytes)];
     case "bool":

@@ -44,13 +44,7 @@ function parse(text: string): ReadonlyMap<string, readonly Kernel[]> {
     const [name, range, signature, ...bindings] = line.split(" ");
     const [first, last] = range!.split("-");
     const types = new Map(bindings.map((binding) => binding.split("=") as [string, string]));
-    const slots = (list: string) =>
-      list.split(",").map((slot) =>
-        slot
-          .split("/")
-          .map((token) => (token.startsWith("=") ? token.slice(1) : (types.get(token) ?? "")))
-          .join(""),
-      );
+    const slots = (list: string) => list.split(",").map((slot) => slotLetters(slot.split("/"), types));
     const [inputs, outputs] = signature === undefined ? [] : signature.split(">");
     const kernel: Kernel = {
       first: Number(first),
@@ -63,6 +57,14 @@ function parse(text: string): ReadonlyMap<string, readonly Kernel[]> {
     else known.push(kernel);
   }
   return table;
+}
+
+/** What one position accepts: the union of its variables' types; a variable without types takes anything. */
+function slotLetters(tokens: readonly string[], types: ReadonlyMap<string, string>): string {
+  const known = tokens.flatMap((token) =>
+    token.startsWith("=") ? token.slice(1) : (types.get(token) ?? []),
+  );
+  return known.length === 0 ? Object.values(letterOf).join("") : known.join("");
 }
 
 /** A node as far as kernel selection sees it; absent optional inputs are `undefined`. */

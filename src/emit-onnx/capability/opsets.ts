@@ -49,6 +49,12 @@ export const oldestRelease = runtimeReleases[0]!.release;
 export const defaultRelease = "1.18";
 /** The opset every file has at least; all forms that the lowerings use are valid from here on. */
 export const leastOpset = 18;
+/**
+ * The opset of files that must run everywhere. Newer definitions of Equal, Pad, ReduceMax, Sin, Cos, Identity and
+ * Loop (opsets 19 to 23) have no CUDA kernel in the table, while ONNX Runtime fuses the opset 18 formulas of
+ * Gelu and RMSNormalization into the same kernels.
+ */
+export const portableOpset = 18;
 const leastIrVersion = 8;
 /** Node metadata (`metadata_props` of NodeProto) exists from this IR version on. */
 export const nodeMetadataIrVersion = 10;

@@ -2,7 +2,7 @@
 import { attr } from "../attributes.js";
 import type { GraphBuilder } from "../graph-builder.js";
 import type { OnnxLowerings } from "../lowering.js";
-import { add, binary, cast, compare, concat, mul, scalar, split, sub, unary, where } from "../nodes.js";
+import { add, binary, cast, compare, concat, div, mul, scalar, split, sub, unary, where } from "../nodes.js";
 import { dataTypes } from "../proto/messages.js";
 import { type OnnxValue, onnxElement } from "../value.js";
 
@@ -35,19 +35,19 @@ export const elementwise = {
   relu: direct("Relu"),
   silu: ({ x }, _, b) => mul(b, x, unary(b, "Sigmoid", x)),
   gelu({ x }, { approximate }, b) {
-    // The CPU provider has Gelu for f32 only; other elements and older opsets take the formula.
+    // The CPU provider has Gelu for f32 only. The formulas are in the forms that ONNX Runtime fuses.
     if (b.has("Gelu") && x.type.element === "float")
       return unary(b, "Gelu", x, approximate === "none" ? {} : { approximate: attr.string(approximate) });
     const half = mul(b, x, constantLike(b, 0.5, x));
     const one = constantLike(b, 1, x);
     if (approximate === "none") {
-      const e = unary(b, "Erf", mul(b, x, constantLike(b, Math.SQRT1_2, x)));
+      const e = unary(b, "Erf", div(b, x, constantLike(b, Math.SQRT2, x)));
       return mul(b, half, add(b, e, one));
     }
-    // sqrt(2/pi) (x + 0.044715 x^3) = x (sqrt(2/pi) + 0.044715 sqrt(2/pi) x^2)
-    const c = Math.sqrt(2 / Math.PI);
-    const inner = add(b, mul(b, mul(b, x, x), constantLike(b, 0.044715 * c, x)), constantLike(b, c, x));
-    return mul(b, half, add(b, unary(b, "Tanh", mul(b, x, inner)), one));
+    const cube = binary(b, "Pow", x, constantLike(b, 3, x));
+    const inner = add(b, x, mul(b, cube, constantLike(b, 0.044715, x)));
+    const t = unary(b, "Tanh", mul(b, inner, constantLike(b, Math.sqrt(2 / Math.PI), x)));
+    return mul(b, half, add(b, t, one));
   },
   scale({ x }, { factor, offset }, b) {
     const scaled = factor === 1 ? x : mul(b, x, constantLike(b, factor, x));

@@ -37,11 +37,10 @@ export const norms = {
     const element = x.type.element;
     const length = reduce(b, "ReduceL2", x, x.type.shape.length - 1, true);
     // scale x / max(|x|, epsilon) = x / max(|x| / scale, epsilon / scale), one pass less over x.
-    if (scale <= 0) {
-      const unit = div(b, x, binary(b, "Max", length, scalar(b, epsilon, element)));
-      return mul(b, unit, scalar(b, scale, element));
-    }
+    const atLeast = (value: OnnxValue, least: number) =>
+      b.node("Clip", [value, scalar(b, least, element)], value.type);
+    if (scale <= 0) return mul(b, div(b, x, atLeast(length, epsilon)), scalar(b, scale, element));
     const scaled = scale === 1 ? length : mul(b, length, scalar(b, 1 / scale, element));
-    return div(b, x, binary(b, "Max", scaled, scalar(b, epsilon / scale, element)));
+    return div(b, x, atLeast(scaled, epsilon / scale));
   },
 } satisfies OnnxLowerings;

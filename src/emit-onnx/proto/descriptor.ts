@@ -14,7 +14,8 @@ function message(fields: FieldTable, rest: Partial<IType> = {}): IType {
     if (rule === undefined) table[name] = { id, type };
     else table[name] = { id, type, rule: "repeated", options: { packed: rule === "packed" } };
   }
-  return { fields: table, ...rest };
+  // Fields of "proto2" keep zeros that were set on purpose: `axis = 0` must be written.
+  return { edition: "proto2", fields: table, ...rest };
 }
 
 /** Package `onnx`. Names are the camel case of the specification's. */

@@ -5,7 +5,7 @@ import { onnxDescriptor } from "./descriptor.js";
 import type { ModelProto } from "./messages.js";
 
 /** The protobufjs type of ModelProto, shared with the reader. */
-export const modelType = protobuf.Root.fromJSON(onnxDescriptor).lookupType("onnx.ModelProto");
+export const modelType = protobuf.Root.fromJSON(onnxDescriptor).resolveAll().lookupType("onnx.ModelProto");
 
 /** Serialises a model. Initializers may point to external data; their bytes are not read here. */
 export function encodeModel(model: ModelProto): Uint8Array {
