@@ -14,6 +14,24 @@ const separator = "\n-----\n";
 describe("diagnostics of descriptions", () => {
   const files = readdirSync(folder);
   it("covers many kinds of damage", () => expect(files.length).toBeGreaterThanOrEqual(25));
+  it("covers every code of this folder", () => {
+    const sources = ["../../src/description/", "../../src/support/json.ts"].flatMap((place) => {
+      const url = new URL(place, import.meta.url);
+      if (place.endsWith(".ts")) return [readFileSync(url, "utf8")];
+      return readdirSync(url, { recursive: true, encoding: "utf8" })
+        .filter((name) => name.endsWith(".ts"))
+        .map((name) => readFileSync(new URL(name, url), "utf8"));
+    });
+    const codes = sources.flatMap((text) =>
+      [...text.matchAll(/"((?:model|json)\/[a-z-]+)"/g)].map((m) => m[1]!),
+    );
+    const shown = files.map((file) => readFileSync(new URL(file, folder), "utf8")).join("\n");
+    // A keyword that this schema does not use has no example.
+    const without = [...new Set(codes)].filter(
+      (code) => !shown.includes(`[${code}]`) && code !== "model/invalid",
+    );
+    expect(without).toEqual([]);
+  });
   for (const file of files)
     it(file.replace(".txt", ""), () => {
       const place = new URL(file, folder);

@@ -719,7 +719,7 @@ export interface LogLinearSchedule {
   readonly log_snr_clip?: LogSnrClip;
 }
 /**
- * gamma(q) = loc - scale ln(-ln q), clamped to its values at the quantiles cutoff and 1 - cutoff written as loc - scale ln(-ln cutoff) and loc - scale ln(cutoff); gamma = -ln SNR and q is the time in (0, 1) (LangFlow, arXiv 2604.11748).
+ * gamma(q) = loc - scale ln(-ln q), clamped to [loc - scale ln(-ln cutoff), loc - scale ln(cutoff)]; gamma = -ln SNR, and the quantile q in (0, 1) is the time (LangFlow, arXiv 2604.11748).
  */
 export interface GumbelQuantileSchedule {
   readonly family: "gumbel_quantile";
@@ -773,7 +773,7 @@ export interface GivenBeta {
   readonly num_train_steps?: NumTrainSteps;
 }
 /**
- * alpha_bar_i = f(i/T) / f(0).
+ * alpha_bar_i = f(i/T) / f(0); the cleanest step has no noise.
  */
 export interface LeftEdge {
   readonly kind: "left_edge";
@@ -834,7 +834,7 @@ export interface NearestHead {
 export interface DdpmSampler {
   readonly kind: "ddpm";
   /**
-   * fixed_small: the posterior variance beta_t (1 - alpha_bar_s) / (1 - alpha_bar_t). fixed_large: beta_t, except the posterior variance at the step before last.
+   * fixed_small: the posterior variance beta_t (1 - alpha_bar_s) / (1 - alpha_bar_t). fixed_large: beta_t.
    */
   readonly variance?: "fixed_small" | "fixed_large";
   readonly final?: FinalStep;
