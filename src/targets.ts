@@ -3,9 +3,15 @@
 
 import { onnxOps } from "./emit-onnx/lowerings/index.js";
 import { cpuProfile, type Profile, profiles } from "./ir/fft/profiles.js";
+import { canonicalise } from "./passes/canonicalise.js";
 import { chooseFft } from "./passes/choose-fft.js";
+import { foldConstants } from "./passes/fold-constants.js";
+import { hoistFilters } from "./passes/hoist-filters.js";
+import { hoistTime } from "./passes/hoist-time.js";
+import { mergeDuplicates } from "./passes/merge-duplicates.js";
 import { padFft } from "./passes/pad-fft.js";
 import type { Pass } from "./passes/pass.js";
+import { removeDead } from "./passes/remove-dead.js";
 
 /** Choices of a build that change what is emitted. */
 export interface BuildOptions {
@@ -13,6 +19,8 @@ export interface BuildOptions {
   readonly profile?: "standard" | "cpu" | "cuda";
   /** Spectra of long filters as constants, or computed from taps when a session loads. */
   readonly spectra?: "fold" | "load";
+  /** The time network of @step: run once per timestep grid as @time (the number of steps stays free), or left inside. */
+  readonly time?: "run" | "inline";
 }
 
 export interface Target {
@@ -31,9 +39,18 @@ export const targets = {
   onnx: {
     summary: "ONNX graphs for ONNX Runtime",
     accepts: onnxOps,
-    pipeline: ({ profile, spectra = "fold" }) => [
+    pipeline: ({ profile, spectra = "fold", time = "run" }) => [
+      canonicalise,
+      mergeDuplicates,
       padFft({ profile: machine(profile) }),
       chooseFft({ profile: machine(profile), spectra }),
+      hoistTime({ time }),
+      // A session folds what depends on initializers only, so `load` leaves those ops where they are.
+      hoistFilters({ spectra, inPlace: true }),
+      foldConstants,
+      canonicalise,
+      mergeDuplicates,
+      removeDead,
     ],
   },
 } satisfies Record<string, Target>;

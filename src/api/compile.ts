@@ -13,6 +13,7 @@ import type { BuildOptions } from "../targets.js";
 import { version } from "../version.js";
 import { type LoadedModel, loadModel, type ModelOptions, samplerParts } from "./load.js";
 import { replaceDirectory } from "./output.js";
+import { vocabularyOf } from "./vocabulary.js";
 
 export interface CompileOptions extends Omit<ModelOptions, "length">, BuildOptions {
   readonly target: string;
@@ -83,6 +84,7 @@ export function sequenceOf(model: LoadedModel): number {
 function facts(model: LoadedModel, options: CompileOptions): Readonly<Record<string, Json>> {
   const { description } = model;
   const sampler = samplerParts(model);
+  const vocabulary = vocabularyOf(model);
   return {
     model: {
       name: description.name,
@@ -94,6 +96,7 @@ function facts(model: LoadedModel, options: CompileOptions): Readonly<Record<str
       spectra: options.spectra ?? "fold",
       ...(options.synthetic !== undefined && { synthetic: options.synthetic }),
     },
+    ...(vocabulary !== undefined && { vocabulary: vocabulary as unknown as Json }),
     ...(sampler !== undefined && {
       sampler: { ...sampler.parts, constants: sampler.constants } as unknown as Json,
     }),

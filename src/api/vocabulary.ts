@@ -12,13 +12,19 @@ export interface Vocabulary {
   readonly options: TokenizerOptions;
 }
 
-/** The vocabulary a description names, or undefined. Throws `vocabulary/open` and `vocabulary/size`. */
+/** The vocabulary a description names, or undefined. Throws `vocabulary/source`, `vocabulary/open`, `vocabulary/size`. */
 export function vocabularyOf({
   description,
   file,
 }: Pick<LoadedModel, "description" | "file">): Vocabulary | undefined {
   const vocabulary = "state_space" in description ? description.state_space.vocabulary : undefined;
   if (vocabulary === undefined) return undefined;
+  if ((vocabulary.symbols === undefined) === (vocabulary.file === undefined)) {
+    fail("vocabulary/source", "a vocabulary has either symbols or a file", {
+      file,
+      pointer: "/state_space/vocabulary",
+    });
+  }
   const symbols = vocabulary.symbols ?? readSymbols(resolve(dirname(file), vocabulary.file!), file);
   const size = Array.isArray(symbols) ? symbols.length : Object.keys(symbols as object).length;
   if ("state_space" in description && size !== description.state_space.vocab_size) {

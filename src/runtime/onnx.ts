@@ -126,12 +126,13 @@ function onnxRunner(
 
   /** Outputs of @filters (run once) and of @time (run once for every level), for graphs that take them. */
   const supplied = new Map<string, Promise<Readonly<Record<string, OrtTensor>>>>();
-  const supply = (name: string, values: Values, batch: number) => {
+  const supply = (name: string, values: Values) => {
     for (const supplier of ["filters", "time"]) {
       const session = sessions.get(supplier);
       if (!session?.graph.outputs.some((port) => port.name === name)) continue;
-      const key = supplier === "time" ? `time ${batch} ${values.level?.[0]}` : supplier;
-      if (!supplied.has(key)) supplied.set(key, run(session, values, batch));
+      // @step takes one row of the table of @time: all rows of a batch are at the same level.
+      const key = supplier === "time" ? `time ${values.level?.[0]}` : supplier;
+      if (!supplied.has(key)) supplied.set(key, run(session, values, 1));
       return supplied.get(key)!.then((outputs) => outputs[name]!);
     }
     return fail("bundle/unknown-input", `a graph takes "${name}", which this runtime cannot give`, {
@@ -146,7 +147,7 @@ function onnxRunner(
       const value = values[port.name];
       feeds[port.name] =
         value === undefined
-          ? await supply(port.name, values, batch)
+          ? await supply(port.name, values)
           : toTensor(ort, port, fitted(value, port, batch), shapeOf(port, batch, extents.L));
     }
     return session.run(feeds);

@@ -1,0 +1,125 @@
+// dlmc generate MODEL --target onnx --seed 7 [--prompt TEXT | --tokens FILE]
+
+import { type Command, Option } from "commander";
+import { openSession, readTokens, type Session } from "../../api/generate.js";
+import type { GenerationState } from "../../runtime/index.js";
+import { type ExitCode, exitCodes, fail } from "../../support/diagnostic.js";
+import { integer, targetNames, withBuild, withWeights } from "../flags.js";
+import { liveView } from "../live.js";
+import { print, printJson } from "../print.js";
+
+interface Flags {
+  readonly target: string;
+  readonly seed: number;
+  readonly steps?: number;
+  readonly length?: number;
+  readonly batch: number;
+  readonly prompt?: string;
+  readonly tokens?: string;
+  readonly live?: boolean;
+  readonly trace?: true;
+  readonly json?: true;
+  readonly profile: "standard" | "cpu" | "cuda";
+  readonly spectra: "fold" | "load";
+  readonly weights?: string;
+  readonly synthetic?: number;
+}
+
+export function addGenerate(program: Command, finish: (code: ExitCode) => void): void {
+  const command = program
+    .command("generate <model>")
+    .description("sample text from a description, or from a compiled bundle's directory")
+    .addOption(
+      new Option("-t, --target <name>", "what runs the network")
+        .choices(["reference", ...targetNames])
+        .default("onnx"),
+    )
+    .option(
+      "--seed <n>",
+      "seed of the noise; the same seed gives the same text on every target",
+      integer(0),
+      0,
+    )
+    .option("--steps <n>", "sampling steps", integer(1))
+    .option("--length <n>", "sequence length", integer(1))
+    .option("--batch <n>", "texts at once", integer(1, 4096), 1)
+    .addOption(
+      new Option("--prompt <text>", "text with blanks; the blanks are generated").conflicts("tokens"),
+    )
+    .option("--tokens <file>", "JSON list of token ids with null for blanks, instead of a prompt")
+    .option("--no-live", "do not show denoising on the terminal")
+    .option("--trace", "with --json: the tokens of every step")
+    .option("--json", "print the result as JSON (schema/generate.schema.json)");
+  withBuild(withWeights(command)).action(async (model: string, flags: Flags) => {
+    if (flags.trace && !flags.json) fail("flags/trace", "--trace is for --json", { help: "add --json" });
+    const { tokens: tokensFile, json, trace, live, ...rest } = flags;
+    const tokens = tokensFile === undefined ? undefined : readTokens(tokensFile);
+    const session = await openSession({ model, ...rest, ...(tokens && { tokens }) });
+    try {
+      await run(session, flags, tokens);
+    } finally {
+      await session.close();
+    }
+    finish(exitCodes.ok);
+  });
+}
+
+async function run(
+  session: Session,
+  flags: Flags,
+  tokens: readonly (number | null)[] | undefined,
+): Promise<void> {
+  const { length } = session.runner;
+  const given =
+    flags.prompt !== undefined
+      ? session.tokenizer!.encode(flags.prompt, length).mask
+      : Uint8Array.from({ length }, (_, i) => (tokens?.[i] == null ? 0 : 1));
+  const symbol = (token: number): string => session.tokenizer?.symbols[token] ?? `${token} `;
+  const terminal = process.stderr.isTTY === true && flags.live !== false && !flags.json;
+  const view = terminal
+    ? liveView(
+        length,
+        symbol,
+        (i) => given[i] === 1,
+        (text) => process.stderr.write(text),
+        process.stderr.columns ?? 80,
+      )
+    : undefined;
+  const steps: { step: number; tokens: number[] }[] = [];
+  let last: GenerationState | undefined;
+  for await (const state of session.states()) {
+    view?.show(state);
+    if (flags.trace) steps.push({ step: state.step, tokens: [...state.tokens] });
+    last = state;
+  }
+  view?.end();
+  report(session, flags, last!, steps);
+}
+
+function report(
+  session: Session,
+  flags: Flags,
+  last: GenerationState,
+  steps: readonly { step: number; tokens: number[] }[],
+): void {
+  const { length } = session.runner;
+  const rows = Array.from({ length: flags.batch }, (_, b) =>
+    last.tokens.subarray(b * length, (b + 1) * length),
+  );
+  const text = (row: Int32Array): string => session.tokenizer?.decode(row) ?? [...row].join(" ");
+  if (!flags.json) {
+    for (const row of rows) print(text(row));
+    return;
+  }
+  printJson({
+    target: flags.target,
+    seed: flags.seed,
+    steps: session.plan.rows.length,
+    texts: rows.map((row, b) => ({
+      tokens: [...row],
+      ...(session.tokenizer && { text: text(row) }),
+      ...(last.margins && { leastMargin: Math.min(...last.margins.subarray(b * length, (b + 1) * length)) }),
+    })),
+    ...(flags.trace && { trace: steps }),
+  });
+}

@@ -1,0 +1,94 @@
+// dlmc inspect MODEL: sizes and graphs; --resolved, --parameters, --schedule for more.
+
+import { writeFileSync } from "node:fs";
+import { type Command, Option } from "commander";
+import {
+  type Inspection,
+  inspect,
+  inspectSchedule,
+  parameters,
+  resolved,
+  type ScheduleInspection,
+} from "../../api/inspect.js";
+import { plotSvg, plotText } from "../../diffusion/index.js";
+import { type ExitCode, exitCodes, fail } from "../../support/diagnostic.js";
+import { integer, withWeights } from "../flags.js";
+import { print, printJson } from "../print.js";
+
+interface Flags {
+  readonly resolved?: true;
+  readonly parameters?: true;
+  readonly schedule?: true;
+  readonly svg?: string;
+  readonly length?: number;
+  readonly steps?: number;
+  readonly weights?: string;
+  readonly synthetic?: number;
+  readonly json?: true;
+}
+
+export function addInspect(program: Command, finish: (code: ExitCode) => void): void {
+  const command = program
+    .command("inspect <model>")
+    .description("print the facts of a description: sizes, parameters, graphs, noise schedule")
+    .addOption(
+      new Option("--resolved", "the description with every default filled in").conflicts([
+        "parameters",
+        "schedule",
+      ]),
+    )
+    .addOption(
+      new Option("--parameters", "canonical names and shapes of the parameters").conflicts("schedule"),
+    )
+    .option("--schedule", "the noise schedule as sampled, one row per step, and its curve")
+    .option("--svg <file>", "with --schedule: also draw the curve into an SVG file")
+    .option("--length <n>", "sequence length", integer(1))
+    .option("--steps <n>", "with --schedule: number of sampling steps", integer(1))
+    .option("--json", "print as JSON (schema/inspect.schema.json)");
+  withWeights(command).action((model: string, flags: Flags) => {
+    if (flags.svg !== undefined && !flags.schedule)
+      fail("flags/svg", "--svg draws a noise schedule", { help: "add --schedule" });
+    if (flags.resolved) print(resolved(model));
+    else if (flags.parameters) showParameters({ model, ...flags }, flags.json === true);
+    else if (flags.schedule) showSchedule(inspectSchedule({ model, ...flags }), flags);
+    else if (flags.json) printJson(inspect({ model, ...flags }));
+    else showFacts(inspect({ model, ...flags }));
+    finish(exitCodes.ok);
+  });
+}
+
+function showFacts(facts: Inspection): void {
+  print(
+    `${facts.name}: ${facts.part}, length ${facts.length}, ${facts.parameters.numbers} parameters in ${facts.parameters.tensors} tensors`,
+  );
+  for (const graph of facts.graphs) {
+    print(`\n@${graph.name}, ${graph.ops} ops`);
+    for (const input of graph.inputs) print(`  in   ${input}`);
+    for (const output of graph.outputs) print(`  out  ${output}`);
+  }
+}
+
+function showParameters(options: { model: string; length?: number }, json: boolean): void {
+  const declared = parameters(options);
+  if (json) return printJson(declared.map(({ name, shape, pointer }) => ({ name, shape, pointer })));
+  const width = declared.reduce((most, { name }) => Math.max(most, name.length), 0);
+  for (const { name, shape } of declared) print(`${name.padEnd(width)}  [${shape.join(", ")}]`);
+}
+
+function showSchedule(schedule: ScheduleInspection, flags: Flags): void {
+  if (flags.svg !== undefined) writeFileSync(flags.svg, plotSvg(schedule.curve));
+  if (flags.json)
+    return printJson({
+      levels: schedule.levels,
+      ...(schedule.plan && { steps: schedule.plan.rows, final: schedule.plan.final }),
+    });
+  const number = (value: number): string => value.toPrecision(6).padStart(13);
+  print(
+    `${"index".padStart(7)}${["t", "alpha_bar", "sigma^2", "gamma"].map((name) => name.padStart(13)).join("")}`,
+  );
+  for (const row of schedule.levels)
+    print(
+      `${String(row.index ?? "").padStart(7)}${[row.t, row.alphaBar, row.sigma2, row.gamma].map(number).join("")}`,
+    );
+  print(`\n${plotText(schedule.curve)}`);
+}

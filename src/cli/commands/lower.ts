@@ -1,0 +1,44 @@
+// dlmc lower MODEL: the IR of a description, as text.
+
+import { type Command, Option } from "commander";
+import { loadModel, readModelText } from "../../api/load.js";
+import { describe, optimise, targetOf } from "../../compile.js";
+import { printModule } from "../../ir/print.js";
+import { lower } from "../../lower/index.js";
+import { type ExitCode, exitCodes } from "../../support/diagnostic.js";
+import { integer, targetNames, withBuild, withWeights } from "../flags.js";
+import { print } from "../print.js";
+
+interface Flags {
+  readonly target?: string;
+  readonly length?: number;
+  readonly locations?: true;
+  readonly profile: "standard" | "cpu" | "cuda";
+  readonly spectra: "fold" | "load";
+  readonly weights?: string;
+  readonly synthetic?: number;
+}
+
+export function addLower(program: Command, finish: (code: ExitCode) => void): void {
+  const command = program
+    .command("lower <model>")
+    .description("print the IR of a description; with --target, after that target's passes")
+    .addOption(new Option("-t, --target <name>", "also run the passes of a target").choices(targetNames))
+    .option("--length <n>", "sequence length", integer(1))
+    .option(
+      "--locations",
+      "say at each line's end which part of the description and which passes it came from",
+    );
+  withBuild(withWeights(command)).action((model: string, flags: Flags) => {
+    print(printModule(moduleOf(model, flags), { locations: flags.locations ?? false }));
+    finish(exitCodes.ok);
+  });
+}
+
+function moduleOf(model: string, flags: Flags) {
+  const length = flags.length === undefined ? {} : { length: flags.length };
+  // Without passes no weight is read, so a description alone is enough.
+  if (flags.target === undefined) return lower(describe(readModelText(model), model), length).module;
+  const loaded = loadModel({ model, ...flags });
+  return optimise(loaded.module, targetOf(flags.target), flags);
+}
