@@ -9,6 +9,28 @@ const providerNames: Readonly<Record<Provider, string>> = { cpu: "CPU", cuda: "C
 
 /** One `onnx/no-<provider>-kernel` error per node that `provider` cannot run; none is the proof. */
 export function proveKernels(graph: BuiltGraph, provider: Provider, report: Report): void {
+  for (const { node, why } of withoutKernel(graph, provider)) {
+    report.error(
+      `onnx/no-${provider}-kernel`,
+      `node ${node.name} of graph ${graph.name} cannot run on ONNX Runtime's ${providerNames[provider]} provider: ${why}`,
+      {
+        pointer: node.pointer,
+        help: "compile with --profile standard, where such nodes run on the CPU provider",
+      },
+    );
+  }
+}
+
+/** Operators of a graph that a provider would leave to the CPU, sorted; for the manifest. */
+export function fallbacks(graph: BuiltGraph, provider: Provider): readonly string[] {
+  return [...new Set(withoutKernel(graph, provider).map(({ node }) => node.op))].sort();
+}
+
+function withoutKernel(
+  graph: BuiltGraph,
+  provider: Provider,
+): { readonly node: BuiltNode; readonly why: string }[] {
+  const found: { readonly node: BuiltNode; readonly why: string }[] = [];
   const visit = (nodes: readonly BuiltNode[]): void => {
     for (const node of nodes) {
       for (const attribute of Object.values(node.attributes))
@@ -20,17 +42,9 @@ export function proveKernels(graph: BuiltGraph, provider: Provider, report: Repo
         inputs: node.inputs.map((value) => value?.type.element),
         outputs: node.outputs.map((value) => value.type.element),
       });
-      if (why === undefined) continue;
-      const name = providerNames[provider];
-      report.error(
-        `onnx/no-${provider}-kernel`,
-        `node ${node.name} of graph ${graph.name} cannot run on ONNX Runtime's ${name} provider: ${why}`,
-        {
-          pointer: node.pointer,
-          help: "compile with --profile standard, where such nodes run on the CPU provider",
-        },
-      );
+      if (why !== undefined) found.push({ node, why });
     }
   };
   visit(graph.nodes);
+  return found;
 }

@@ -10,7 +10,7 @@ import {
   writeSafetensors,
 } from "../weights/writer.js";
 import { defaultRelease, limitsFor, portableOpset } from "./capability/opsets.js";
-import { proveKernels } from "./cuda-proof.js";
+import { fallbacks, proveKernels } from "./cuda-proof.js";
 import type { BuiltGraph } from "./graph-builder.js";
 import { lowerGraph } from "./lower-graph.js";
 import { onnxOps } from "./lowerings/index.js";
@@ -105,6 +105,7 @@ export function emitOnnx(modules: readonly BoundModule[], options: EmitOnnxOptio
       ...(length === undefined ? {} : { length }),
       opset: graph.opset,
       irVersion: model.irVersion,
+      fallbacks: { cuda: fallbacks(graph, "cuda"), webgpu: fallbacks(graph, "webgpu") },
       sha256: createHash("sha256").update(content).digest("hex"),
       bytes: content.byteLength,
       inputs: graph.inputs.map((value) => manifestPort(graph.name, graph.names.get(value)!, value.type)),

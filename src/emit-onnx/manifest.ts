@@ -22,6 +22,8 @@ export interface ManifestGraph {
   readonly length?: number;
   readonly opset: number;
   readonly irVersion: number;
+  /** Operators for which a provider has no kernel and the CPU takes over, by the table of ONNX Runtime 1.24. */
+  readonly fallbacks: { readonly cuda: readonly string[]; readonly webgpu: readonly string[] };
   readonly sha256: string;
   readonly bytes: number;
   readonly inputs: readonly ManifestPort[];
