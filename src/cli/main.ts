@@ -1,50 +1,7 @@
 #!/usr/bin/env node
-// The command line: a thin user of the API. One file per command; this one says which there are, prints
-// diagnostics and turns every outcome into a documented exit code.
+// The `dlmc` executable: runs the command line and leaves with its exit code.
 
-import { Command, CommanderError } from "commander";
-import { DlmcBug, DlmcError, type ExitCode, exitCodes } from "../support/diagnostic.js";
-import { version } from "../version.js";
-import { addCheck } from "./commands/check.js";
-import { addCompile } from "./commands/compile.js";
-import { addExplain } from "./commands/explain.js";
-import { addGenerate } from "./commands/generate.js";
-import { addInspect } from "./commands/inspect.js";
-import { addLower } from "./commands/lower.js";
-import { addOpt } from "./commands/opt.js";
-import { printBug, printProblems } from "./print.js";
-
-/** Runs the command line; resolves to the exit code. */
-export async function main(argv: readonly string[]): Promise<ExitCode> {
-  const program = new Command("dlmc")
-    .description("Compiles diffusion language models to ONNX and checks them against a float64 reference.")
-    .version(version)
-    .showSuggestionAfterError()
-    .addHelpText(
-      "after",
-      "\nExit codes: 0 agree, 1 disagree, 2 bad input, 3 not supported on this target, 4 internal error, 5 environment missing.",
-    );
-  let code: ExitCode = exitCodes.ok;
-  const finish = (result: ExitCode): void => {
-    code = result;
-  };
-  for (const add of [addCompile, addCheck, addGenerate, addInspect, addExplain, addLower, addOpt])
-    add(program, finish);
-  // Flags are the user's input too: commander throws instead of ending the process with its own code.
-  for (const command of [program, ...program.commands]) command.exitOverride();
-  try {
-    await program.parseAsync([...argv]);
-    return code;
-  } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.badInput;
-    if (error instanceof DlmcError) {
-      printProblems(error.diagnostics);
-      return error.exitCode;
-    }
-    printBug(error instanceof DlmcBug ? error : (error as Error));
-    return exitCodes.internal;
-  }
-}
+import { main } from "./program.js";
 
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   // `dlmc ... | head` closes the pipe early; that is not an error of ours.
