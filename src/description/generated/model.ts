@@ -61,6 +61,10 @@ export type Conditioning = FixedPositions | None;
  * What is added to each position of the trunk's input.
  */
 export type Positions = LearnedPositions | None;
+export type Places = {
+  readonly graph: string;
+  readonly pointer: string;
+}[];
 /**
  * causal: lags 0 .. L-1. bidirectional: negative lags too. circular: the lag is taken modulo L, K[lag mod L] = k[lag mod L].
  */
@@ -85,6 +89,22 @@ export type Window = ExponentialDecay | None;
  * The kernel K of a long convolution, defined on the lags i - j from -(L-1) to L-1. span, reverse_filter and tap_order say which stored tap belongs to which lag.
  */
 export type Filter = ImplicitMlpFilter | ExplicitFilter;
+/**
+ * A number; Infinity, -Infinity and NaN are spelled out as strings.
+ */
+export type Real = number | ("Infinity" | "-Infinity" | "NaN");
+export type Inspect = FactsNoOtherFlag | ParametersParameters | NoiseScheduleSchedule;
+export type ParametersParameters = {
+  /**
+   * Canonical name.
+   */
+  readonly name: string;
+  readonly shape: readonly number[];
+  /**
+   * JSON pointer of the part that demands it.
+   */
+  readonly pointer: string;
+}[];
 /**
  * Rotation of q and k by their position, or none.
  */
@@ -470,6 +490,44 @@ export interface Embedding {
    */
   readonly norm: OptionalNorm;
 }
+export interface ExplainFft {
+  /**
+   * Machine of the cost model.
+   */
+  readonly profile: string;
+  readonly batch: number;
+  /**
+   * Convolutions whose length is free: nothing is chosen.
+   */
+  readonly unbound: Places;
+  /**
+   * Alike convolutions once.
+   */
+  readonly convolutions: {
+    readonly places: Places;
+    readonly length: number;
+    readonly channels: number;
+    readonly filters: number;
+    readonly minLag: number;
+    readonly maxLag: number;
+    readonly circular: boolean;
+    /**
+     * Candidates, cheapest first.
+     */
+    readonly lowerings: {
+      readonly name: string;
+      readonly chosen: boolean;
+      readonly points?: number;
+      readonly padding: number;
+      /**
+       * Predicted time of one layer.
+       */
+      readonly seconds: number;
+      readonly flops: number;
+      readonly bytes: number;
+    }[];
+  }[];
+}
 /**
  * The taps themselves are parameters: filters.{o}.taps [length, groups] ([2 length, groups] for full_2l), filters.{o}.reverse.taps for a reverse filter.
  */
@@ -530,6 +588,125 @@ export interface ExponentialDecay {
    * Floor of the window.
    */
   readonly shift: number;
+}
+export interface Generate {
+  /**
+   * What ran the network: reference, onnx, ..
+   */
+  readonly target: string;
+  /**
+   * Seed of the counter generator.
+   */
+  readonly seed: number;
+  /**
+   * Updates of the sampler; a final call of the network is not counted.
+   */
+  readonly steps: number;
+  /**
+   * One entry per row of the batch.
+   */
+  readonly texts: {
+    /**
+     * Final token ids.
+     */
+    readonly tokens: readonly number[];
+    /**
+     * The tokens as text, when the description has a vocabulary.
+     */
+    readonly text?: string;
+    /**
+     * Least distance, over the positions, between the best and the second logit of the final call: below the target's error a token is a near tie.
+     */
+    readonly leastMargin?: number;
+  }[];
+  /**
+   * With --trace: the tokens after every step, the final ones last, rows of the batch one after the other.
+   */
+  readonly trace?: {
+    readonly step: number;
+    readonly tokens: readonly number[];
+  }[];
+}
+export interface FactsNoOtherFlag {
+  readonly name: string;
+  readonly part: "model" | "mixer" | "block" | "noise_schedule" | "sampler";
+  readonly length: number;
+  readonly parameters: {
+    readonly tensors: number;
+    readonly numbers: number;
+  };
+  readonly graphs: {
+    readonly name: string;
+    readonly inputs: readonly string[];
+    readonly outputs: readonly string[];
+    readonly ops: number;
+  }[];
+}
+export interface NoiseScheduleSchedule {
+  /**
+   * The visited noise levels, noisiest first.
+   */
+  readonly levels: {
+    /**
+     * Continuous time in [0, 1], or (index + 1) / T of a table.
+     */
+    readonly t: number;
+    /**
+     * Original training step.
+     */
+    readonly index?: number;
+    /**
+     * Signal power.
+     */
+    readonly alphaBar: number;
+    /**
+     * Noise power, computed without cancellation.
+     */
+    readonly sigma2: number;
+    /**
+     * -ln SNR.
+     */
+    readonly gamma: Real;
+  }[];
+  readonly final?: "round" | "denoise";
+  /**
+   * One update x_next = a x0 + b x + c x0_prev + s noise per row.
+   */
+  readonly steps?: {
+    readonly step: number;
+    /**
+     * Continuous time in [0, 1], or (index + 1) / T of a table.
+     */
+    readonly t: number;
+    /**
+     * Original training step.
+     */
+    readonly index?: number;
+    /**
+     * Signal power.
+     */
+    readonly alphaBar: number;
+    /**
+     * Noise power, computed without cancellation.
+     */
+    readonly sigma2: number;
+    /**
+     * -ln SNR.
+     */
+    readonly gamma: Real;
+    /**
+     * The number the time features take.
+     */
+    readonly level: Real;
+    /**
+     * alpha / sigma^2.
+     */
+    readonly priorScale: Real;
+    readonly a: number;
+    readonly b: number;
+    readonly c: number;
+    readonly s: number;
+  }[];
 }
 /**
  * softmax(scale q k^T + mask) v per head; q, k, v come from mixer.qkv, rows ordered (q, k, v) then head then channel (Vaswani et al. 2017).
@@ -778,6 +955,74 @@ export interface GivenBeta {
 export interface LeftEdge {
   readonly kind: "left_edge";
   readonly num_train_steps: NumTrainSteps;
+}
+export interface OnnxManifest {
+  readonly format: "dlmc-onnx";
+  readonly version: 1;
+  readonly producer: {
+    readonly name: "dlmc";
+    readonly version: string;
+  };
+  readonly profile: "standard" | "cpu" | "cuda";
+  /**
+   * Oldest ONNX Runtime that reads the files.
+   */
+  readonly minOrt: string;
+  readonly graphs: {
+    readonly name: string;
+    readonly file: string;
+    /**
+     * Sequence length the file is bound to.
+     */
+    readonly length?: number;
+    readonly opset: number;
+    readonly irVersion: number;
+    readonly sha256: string;
+    readonly bytes: number;
+    readonly inputs: {
+      readonly name: string;
+      /**
+       * ONNX element type: float, int64, bool, ..
+       */
+      readonly element: string;
+      /**
+       * Numbers, and names of extents that are free at run time.
+       */
+      readonly shape: (number | string)[];
+      readonly meaning?: string;
+    }[];
+    readonly outputs: {
+      readonly name: string;
+      /**
+       * ONNX element type: float, int64, bool, ..
+       */
+      readonly element: string;
+      /**
+       * Numbers, and names of extents that are free at run time.
+       */
+      readonly shape: (number | string)[];
+      readonly meaning?: string;
+    }[];
+  }[];
+  readonly weights: {
+    readonly file: string;
+    readonly sha256: string;
+    readonly bytes: number;
+  };
+  readonly model: {
+    readonly name: string;
+    readonly part: string;
+    readonly descriptionSha256: string;
+  };
+  readonly flags: {};
+  /**
+   * What the runtime's createTokenizer takes.
+   */
+  readonly vocabulary?: {};
+  /**
+   * What the runtime's planSampler takes: the noise schedule, the timestep grid, the sampler, and the constants that came with the weights.
+   */
+  readonly sampler?: {};
 }
 /**
  * What the network predicts and how it comes out of the trunk: h -> final_norm -> out_proj -> x0 or logits.
