@@ -36,6 +36,8 @@ export interface Prediction {
   readonly values: ReadonlyMap<Value, ValuePrediction>;
   /** The reference: every value of the first run. */
   readonly reference: ReadonlyMap<Value, Tensor>;
+  /** Outputs of every perturbed run, in the graph's order. */
+  readonly samples: readonly (readonly Tensor[])[];
 }
 
 export interface PredictOptions {
@@ -43,6 +45,8 @@ export interface PredictOptions {
   /** Perturbed runs; none leaves `values` empty. */
   readonly runs?: number;
   readonly seed?: number;
+  /** Inputs of every perturbed run, where they carry errors already (a sampler's state); else those of the first. */
+  readonly perturbedInputs?: readonly (readonly Tensor[])[];
 }
 
 export const defaultRuns = 5;
@@ -52,7 +56,7 @@ export function predict(
   module: Module,
   graph: Graph,
   inputs: readonly Tensor[],
-  { accuracy, runs = defaultRuns, seed = 0 }: PredictOptions,
+  { accuracy, runs = defaultRuns, seed = 0, perturbedInputs }: PredictOptions,
 ): Prediction {
   const context = contextOf(module, graph, inputs);
   const reference = new Map<Value, Tensor>();
@@ -60,7 +64,9 @@ export function predict(
   const values = new Map<Value, ValuePrediction>();
   graph.inputs.forEach((value, i) => {
     reference.set(value, inputs[i]!);
-    for (const run of perturbed) run.set(value, inputs[i]!);
+    perturbed.forEach((run, r) => {
+      run.set(value, perturbedInputs?.[r]?.[i] ?? inputs[i]!);
+    });
   });
   const last = lastUses(graph);
   graph.ops.forEach((op, at) => {
@@ -97,7 +103,8 @@ export function predict(
     for (const value of present(op))
       if (last.get(value) === at) for (const run of perturbed) run.delete(value);
   });
-  return { runs, values, reference };
+  const samples = perturbed.map((run) => graph.outputs.map((value) => run.get(value)!));
+  return { runs, values, reference, samples };
 }
 
 function operandsIn(values: ReadonlyMap<Value, Tensor>, op: Op): (Tensor | undefined)[] {

@@ -1,0 +1,108 @@
+// The first op to blame, in words and as a diagnostic.
+
+import type { Diagnostic } from "../support/diagnostic.js";
+import { type Comparison, indexOf } from "./compare.js";
+import type { OutputCheck, ValueCheck } from "./report-types.js";
+import type { Verdict } from "./verdict.js";
+
+/**
+ * `isolated`: the op itself is wrong. `cumulative`: every op is right on its own, but errors come together here
+ * as rounding does not. `whole`: nothing inside diverges, so what the target fuses or reorders does.
+ */
+export interface FirstDivergence {
+  readonly mode: "isolated" | "cumulative" | "whole";
+  /** Name of the value in the flat graph. */
+  readonly value: string;
+  readonly op: string;
+  readonly pointer: string;
+  /** Position of the worst number, and what was there. */
+  readonly index: readonly number[];
+  readonly actual: number;
+  readonly expected: number;
+  readonly message: string;
+  /** True when a number stops being finite here: the origin of NaN or Inf. */
+  readonly nonFinite: boolean;
+}
+
+/** The first op that fails alone, else the first value that fails along the graph, else the first output. */
+export function firstDivergence(
+  values: readonly ValueCheck[],
+  outputs: readonly OutputCheck[],
+): FirstDivergence | undefined {
+  for (const mode of ["isolated", "cumulative"] as const) {
+    const found = values.find((value) => value[mode]?.status === "fail");
+    if (found !== undefined) return describe(mode, found, found[mode]!);
+  }
+  const output = outputs.find(({ whole }) => whole?.status === "fail");
+  if (output === undefined) return undefined;
+  const source = values.find((value) => value.value === output.value);
+  const made = source ?? { value: output.value, op: "input", pointer: "", shape: [], type: "" };
+  return describe("whole", made, output.whole!);
+}
+
+function describe(
+  mode: FirstDivergence["mode"],
+  { value, op, pointer, shape, type }: Pick<ValueCheck, "value" | "op" | "pointer" | "shape" | "type">,
+  verdict: Verdict,
+): FirstDivergence {
+  const { comparison } = verdict;
+  const complex = type.startsWith("c64");
+  const index =
+    comparison === undefined
+      ? []
+      : indexOf(comparison.worst, { element: complex ? "c64" : "f32", shape, data: new Float64Array() });
+  return {
+    mode,
+    value,
+    op,
+    pointer,
+    index,
+    actual: comparison?.worstActual ?? Number.NaN,
+    expected: comparison?.worstExpected ?? Number.NaN,
+    message: verdict.problem ?? explain(verdict, comparison!, index),
+    nonFinite: comparison?.nonFinite !== undefined,
+  };
+}
+
+function explain({ flips }: Verdict, comparison: Comparison, index: readonly number[]): string {
+  const { worstActual, worstExpected, largest, spread, nonFinite } = comparison;
+  const place = `at [${index.join(", ")}]: expected ${short(worstExpected)}, got ${short(worstActual)}`;
+  if (nonFinite !== undefined) return `${place}; here a number stops being finite`;
+  if (flips !== undefined) {
+    const worst = flips.reduce((a, b) => (b.margin - b.allowed > a.margin - a.allowed ? b : a));
+    return `${flips.length} decisions differ, ${place}; the margin is ${short(worst.margin)}, near ties end at ${short(worst.allowed)}`;
+  }
+  if (largest === undefined || spread === undefined)
+    return `${comparison.differing} numbers differ, ${place}`;
+  const over = largest.measured > largest.predicted * largest.factor;
+  const m = over ? largest : spread;
+  return `${place}, ${short(comparison.maxUlp)} ULP; the ${over ? "largest" : "root-mean-square"} error is ${short(m.measured / m.predicted)} times the predicted one, allowed are ${short(m.factor)} times`;
+}
+
+/** A mismatch as a diagnostic at the op's place in the description. */
+export function mismatchDiagnostic(graph: string, divergence: FirstDivergence, file?: string): Diagnostic {
+  const { mode, op, value, message, pointer } = divergence;
+  const where = {
+    isolated: `${op} %${value} of @${graph}, fed the reference's operands`,
+    cumulative: `${op} %${value} of @${graph}, right on its own, along the graph`,
+    whole: `output %${value} of @${graph}, though no op inside diverges`,
+  }[mode];
+  return {
+    severity: "error",
+    code: "check/mismatch",
+    message: `${where}: ${message}`,
+    ...(file !== undefined && { file }),
+    pointer,
+    help:
+      mode === "whole"
+        ? "the target fuses or reorders ops: run it with graph optimisations off to see whether that is the cause"
+        : "--repro <directory> writes this op alone, with its inputs and both results",
+  };
+}
+
+/** Four digits: enough to see, few enough to read. */
+export function short(x: number): string {
+  if (x === 0 || !Number.isFinite(x)) return String(x);
+  const size = Math.abs(x);
+  return size >= 1e-3 && size < 1e5 ? String(Number(x.toPrecision(4))) : x.toExponential(2);
+}
