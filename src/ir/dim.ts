@@ -7,6 +7,7 @@ interface Atom {
   readonly min: number;
   readonly max: number;
   evaluate(sizes: ReadonlyMap<string, number>): number;
+  bind(sizes: ReadonlyMap<string, number>): Dim;
 }
 
 interface Term {
@@ -36,6 +37,8 @@ export class Dim {
         if (size === undefined) throw new RangeError(`dim ${name} has no size`);
         return size;
       },
+      bind: (sizes) =>
+        sizes.has(name) ? Dim.of(sizes.get(name)!) : new Dim([{ atoms: [atom], coefficient: 1 }]),
     };
     return new Dim([{ atoms: [atom], coefficient: 1 }], name);
   }
@@ -76,6 +79,7 @@ export class Dim {
       min: Math.floor(this.min / divisor),
       max: Math.floor(this.max / divisor),
       evaluate: (sizes) => Math.floor(inner.evaluate(sizes) / divisor),
+      bind: (sizes) => inner.bind(sizes).floorDiv(divisor),
     };
     return new Dim([{ atoms: [atom], coefficient: 1 }]);
   }
@@ -140,6 +144,14 @@ export class Dim {
       sum += product;
     }
     return sum;
+  }
+
+  /** The extent with some symbols replaced by numbers; the label stays. */
+  bind(sizes: ReadonlyMap<string, number>): Dim {
+    let sum = Dim.of(0);
+    for (const { atoms, coefficient } of this.terms)
+      sum = sum.plus(atoms.reduce((p, atom) => p.times(atom.bind(sizes)), Dim.of(coefficient)));
+    return new Dim(sum.terms, this.label);
   }
 
   toString(): string {

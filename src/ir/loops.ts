@@ -162,7 +162,7 @@ export function matmul(a: Tensor, b: Tensor): Tensor {
   const batchA = a.shape.slice(0, -2);
   const batchB = b.shape.slice(0, -2);
   const batch = broadcastSizes(batchA, batchB);
-  const out = tensor("f32", [...batch, m, n]);
+  const out = tensor(a.element, [...batch, m, n]);
   if (count(batchB) === 1 && batchA.length >= batchB.length) {
     gemm(a.data, 0, b.data, 0, out.data, 0, m * count(batchA), k, n);
     return out;

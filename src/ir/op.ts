@@ -168,6 +168,31 @@ export function fillDefaults(kinds: AttributeKinds, given: Attributes): Attribut
   return filled;
 }
 
+/** Why operands or attributes do not fit the definition's lists (before its type rule runs); undefined when they do. */
+export function signatureProblem(
+  definition: OpDefinition,
+  operands: readonly unknown[],
+  attributes: Attributes,
+): string | undefined {
+  const { name } = definition;
+  const variadic = definition.operands[0]?.endsWith("*") ?? false;
+  const fits = variadic
+    ? operands.every((v) => v !== undefined)
+    : operands.length <= definition.operands.length &&
+      definition.operands.every((slot, i) => slot.endsWith("?") || operands[i] !== undefined);
+  if (!fits)
+    return `${name} takes (${definition.operands.join(", ")}), got ${operands.filter((v) => v !== undefined).length} operands`;
+  for (const [key, kind] of Object.entries(definition.attributes) as [string, AttributeKind<Attribute>][]) {
+    const value = attributes[key] ?? kind.default;
+    if (value === undefined) return `${name} needs the attribute ${key}`;
+    if (kind.choices !== undefined && !kind.choices.includes(value as string))
+      return `${key} must be one of ${kind.choices.join(", ")}, got ${String(value)}`;
+    if (kind.kind === "int" && !Number.isInteger(value))
+      return `${key} must be an integer, got ${String(value)}`;
+  }
+  return undefined;
+}
+
 export function sameAttribute(a: Attribute, b: Attribute): boolean {
   if (a instanceof Dim || b instanceof Dim) return a instanceof Dim && b instanceof Dim && a.equals(b);
   if (Array.isArray(a) && Array.isArray(b))

@@ -15,7 +15,7 @@ import {
   type Value,
   type WeightSource,
 } from "./graph.js";
-import { type AttributeKind, type Check, ConstraintError } from "./op.js";
+import { type AttributeKind, type Check, ConstraintError, signatureProblem } from "./op.js";
 import { definitionOf } from "./ops/index.js";
 import { Scanner } from "./scan.js";
 import type { Element } from "./tensor.js";
@@ -123,7 +123,7 @@ class Parser {
     const name = this.scan.reference("@");
     const values = new Map<string, Value>();
     const define = (text: string, type: TensorType, offset: number): Value => {
-      if (values.has(text)) this.scan.fail(`%${text} is defined twice`, offset);
+      if (values.has(text)) this.scan.fail(`%${text} is defined twice`, offset, "module_c6");
       const value: Value = { type, hint: /^\d+$/.test(text) ? undefined : text };
       values.set(text, value);
       return value;
@@ -159,7 +159,7 @@ class Parser {
     const offset = this.scan.offset;
     const text = this.scan.reference("%");
     const value = values.get(text);
-    if (value === undefined) this.scan.fail(`%${text} is not defined here`, offset);
+    if (value === undefined) this.scan.fail(`%${text} is not defined here`, offset, "module_c2");
     return value!;
   }
 
@@ -250,16 +250,8 @@ class Parser {
       });
     };
     const definition = definitionOf(name)!;
-    const missing = Object.entries(definition.attributes as Record<string, AttributeKind<Attribute>>).find(
-      ([key, kind]) => kind.default === undefined && attributes[key] === undefined,
-    );
-    if (missing !== undefined) problem("module_c4", `${name} needs the attribute ${missing[0]}`);
-    const required = definition.operands.filter((slot) => !/[?*]$/.test(slot)).length;
-    if (operands.slice(0, required).filter((v) => v !== undefined).length < required)
-      problem(
-        "module_c4",
-        `${name} takes (${definition.operands.join(", ")}), got ${operands.length} operands`,
-      );
+    const misfit = signatureProblem(definition, operands, attributes);
+    if (misfit !== undefined) problem("module_c4", misfit);
     const fallback: Op = {
       name,
       operands,

@@ -1,11 +1,13 @@
 // The one walk all rewriting passes use: a new graph is built op by op, and a rule may put other values in the
 // place of an op's results.
 
+import { bug } from "../support/diagnostic.js";
 import { makeOp, throwingCheck } from "./build.js";
 import type { Attributes, Graph, Loc, Module, Op, Value } from "./graph.js";
 import { operandName, operandRecord } from "./op.js";
 import type { AttributeInputs, AttributeValues, Operands, OpName } from "./ops/index.js";
 import { definitionOf } from "./ops/index.js";
+import { sameType, typeText } from "./type.js";
 
 /** Emits ops into the graph being rebuilt. New ops carry the place of the op they replace. */
 export interface Rewriter {
@@ -15,6 +17,8 @@ export interface Rewriter {
     attributes: AttributeInputs<N>,
     hint?: string,
   ): Value;
+  /** The op again on other operands (all results), typed anew. */
+  copy(op: Op, operands: readonly (Value | undefined)[], attributes?: Attributes): readonly Value[];
   /** The op that makes a value in the graph so far; undefined for inputs. */
   producer(value: Value): Op | undefined;
   readonly module: Module;
@@ -94,7 +98,21 @@ export function rewriteGraph(module: Module, graph: Graph, pass: string, rules: 
         push(made);
         return made.results[0]!;
       },
+      copy(source, operands, attributes = source.attributes) {
+        const hints = source.results.map((v) => v.hint);
+        const made = makeOp(
+          source.name,
+          operands,
+          attributes,
+          { ...loc, pointer: source.loc.pointer },
+          check,
+          hints,
+        );
+        push(made);
+        return made.results;
+      },
     };
+    const before = ops.length;
     let values: readonly Value[] | undefined;
     for (const apply of rules) if ((values = apply(op, rewriter)) !== undefined) break;
     if (values === undefined) {
@@ -103,7 +121,11 @@ export function rewriteGraph(module: Module, graph: Graph, pass: string, rules: 
     }
     changed = true;
     original.results.forEach((result, i) => {
-      replaced.set(result, keepHint(values[i]!, result, ops));
+      if (!sameType(values[i]!.type, result.type))
+        bug(`${pass} replaced ${op.name} : ${typeText(result.type)} by ${typeText(values[i]!.type)}`);
+      const named = ops.length > before ? keepHint(values[i]!, result, ops) : values[i]!;
+      if (named !== values[i]) producers.set(named, ops[ops.length - 1]!);
+      replaced.set(result, named);
     });
   }
   if (!changed) return graph;

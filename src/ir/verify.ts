@@ -3,11 +3,13 @@
 //
 //   module_c1  graph names are unique            module_c2  an operand is defined before its use
 //   module_c3  a result has the type its rule    module_c4  a name is a known op with the right operands
-//   module_c5  every extent is at least 1        module_c6  calls do not recurse
+//   module_c5  every extent is at least 1        module_c6  a value is defined once
 //   module_c7  outputs are defined and named once
+//
+// A call may name only an earlier graph (call_c1), so calls never recurse and every module can be read back.
 
-import { type Attribute, type Graph, type Module, type Op, present, type Value } from "./graph.js";
-import { type AttributeKind, type Check, ConstraintError, operandRecord } from "./op.js";
+import { type Graph, type Module, type Op, present, type Value } from "./graph.js";
+import { type Check, ConstraintError, operandRecord, signatureProblem } from "./op.js";
 import { definitionOf } from "./ops/index.js";
 import { sameType, typeText } from "./type.js";
 
@@ -32,10 +34,6 @@ export function verify(module: Module, accepted?: ReadonlySet<string>): Problem[
     names.add(graph.name);
     verifyGraph(module, graph, problems, accepted);
   }
-  for (const graph of module.graphs) {
-    if (calls(module, graph.name, graph.name, new Set()))
-      problems.push({ label: "module_c6", message: `@${graph.name} calls itself`, graph: graph.name });
-  }
   return problems;
 }
 
@@ -45,8 +43,16 @@ function verifyGraph(
   problems: Problem[],
   accepted: ReadonlySet<string> | undefined,
 ): void {
+  const earlier = module.graphs.slice(0, module.graphs.indexOf(graph));
   const defined = new Set<Value>();
   const define = (value: Value, op?: Op): void => {
+    if (defined.has(value))
+      problems.push({
+        label: "module_c6",
+        message: `${value.hint ?? typeText(value.type)} is defined twice`,
+        graph: graph.name,
+        ...(op && { op }),
+      });
     defined.add(value);
     for (const extent of value.type.shape) {
       if (!(extent.min >= 1))
@@ -68,7 +74,8 @@ function verifyGraph(
     for (const operand of present(op))
       if (!defined.has(operand))
         report("module_c2", `operand ${operand.hint ?? typeText(operand.type)} is used before it is defined`);
-    for (const { label, message } of checkOp(module, op)) report(label, message);
+    for (const { label, message } of checkOp(op, (name) => earlier.find((g) => g.name === name)))
+      report(label, message);
     for (const result of op.results) define(result, op);
   }
   const unique = new Set(graph.outputNames);
@@ -81,41 +88,18 @@ function verifyGraph(
     });
 }
 
-/** Re-runs the type rule of one op and compares it with the recorded types. */
-export function checkOp(module: Module, op: Op): { label: string; message: string }[] {
+/** Re-runs the type rule of one op and compares it with the recorded types; `graphs` finds those it may call. */
+export function checkOp(op: Op, graphs: Check["graph"]): { label: string; message: string }[] {
   const found: { label: string; message: string }[] = [];
   const definition = definitionOf(op.name);
   if (definition === undefined) return [{ label: "module_c4", message: `no op is named ${op.name}` }];
-  const variadic = definition.operands[0]?.endsWith("*") ?? false;
-  const required = definition.operands.filter((slot) => !slot.endsWith("?") && !slot.endsWith("*"));
-  const missing =
-    !variadic &&
-    (op.operands.length > definition.operands.length ||
-      required.some((slot) => op.operands[definition.operands.indexOf(slot)] === undefined));
-  if (missing || (variadic && op.operands.some((v) => v === undefined)))
-    return [
-      {
-        label: "module_c4",
-        message: `${op.name} takes (${definition.operands.join(", ")}), got ${op.operands.length} operands`,
-      },
-    ];
-  for (const [name, kind] of Object.entries(definition.attributes) as [string, AttributeKind<Attribute>][]) {
-    const value = op.attributes[name];
-    if (value === undefined)
-      return [{ label: "module_c4", message: `${op.name} needs the attribute ${name}` }];
-    if (kind.choices !== undefined && !kind.choices.includes(value as string))
-      return [
-        {
-          label: "module_c4",
-          message: `${name} must be one of ${kind.choices.join(", ")}, got ${String(value)}`,
-        },
-      ];
-  }
+  const misfit = signatureProblem(definition, op.operands, op.attributes);
+  if (misfit !== undefined) return [{ label: "module_c4", message: misfit }];
   const check: Check = {
     that(condition, label, message) {
       if (!condition) found.push({ label, message });
     },
-    graph: (name) => module.graphs.find((g) => g.name === name),
+    graph: graphs,
   };
   try {
     const types = operandRecord(
@@ -135,15 +119,4 @@ export function checkOp(module: Module, op: Op): { label: string; message: strin
     found.push({ label: error.label, message: error.message });
   }
   return found;
-}
-
-function calls(module: Module, from: string, target: string, seen: Set<string>): boolean {
-  if (seen.has(from)) return false;
-  seen.add(from);
-  const graph = module.graphs.find((g) => g.name === from);
-  return (graph?.ops ?? []).some(
-    (op) =>
-      op.name === "call" &&
-      (op.attributes.graph === target || calls(module, op.attributes.graph as string, target, seen)),
-  );
 }

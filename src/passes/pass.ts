@@ -3,6 +3,7 @@
 
 import type { Module } from "../ir/graph.js";
 import { printModule } from "../ir/print.js";
+import type { Tensor } from "../ir/tensor.js";
 import { verify } from "../ir/verify.js";
 import { bug } from "../support/diagnostic.js";
 
@@ -14,7 +15,18 @@ export interface Pass {
   /** What must have run before, by name. */
   readonly requires?: readonly string[];
   run(module: Module): Module;
+  /**
+   * For passes that change what a graph takes: inputs by name that mean the same before and after. `given` are
+   * those of the graph before; `before` may replace some of them (a level by one that the table holds).
+   */
+  relateInputs?(
+    graph: string,
+    given: NamedTensors,
+    result: Module,
+  ): { before: NamedTensors; after: NamedTensors };
 }
+
+export type NamedTensors = ReadonlyMap<string, Tensor>;
 
 export interface RunOptions {
   /** Called after each pass with the module before and after; used by --check-passes and --print-after. */

@@ -3,7 +3,7 @@
 import { dim } from "../dim.js";
 import { attribute, choice, defineOp, withDefault } from "../op.js";
 import { type Tensor, tensor } from "../tensor.js";
-import { sameShape, typeText } from "../type.js";
+import { sameType, typeText } from "../type.js";
 
 /** Weights softmax(scale q k^T) of one head row, and what they do to v. */
 function attend(
@@ -62,7 +62,11 @@ export const attention = defineOp({
   fusion: "opaque",
   type({ q, k, v }, { heads, kv_heads }, check) {
     check.that(
-      q.shape.length === 3 && k.shape.length === 3 && sameShape(k.shape, v.shape),
+      q.shape.length === 3 &&
+        k.shape.length === 3 &&
+        q.shape[0]!.equals(k.shape[0]!) &&
+        q.element === k.element &&
+        sameType(k, v),
       "attention_c1",
       `q, k, v must be [B, L, width] with k like v, got ${typeText(q)}, ${typeText(k)}, ${typeText(v)}`,
     );
@@ -72,7 +76,11 @@ export const attention = defineOp({
       `heads ${heads} must be a multiple of kv_heads ${kv_heads}`,
     );
     const width = q.shape[2]?.value ?? 0;
-    check.that(width % heads === 0, "attention_c3", `width ${width} is not a multiple of heads ${heads}`);
+    check.that(
+      width > 0 && width % heads === 0,
+      "attention_c3",
+      `width ${q.shape[2]} is not a multiple of heads ${heads}`,
+    );
     check.that(
       (k.shape[2]?.value ?? 0) * heads === width * kv_heads,
       "attention_c4",
@@ -116,11 +124,14 @@ export const rope = defineOp({
   },
   fusion: "opaque",
   type({ x }, { heads, rotary }, check) {
-    check.that(x.shape.length === 3, "rope_c1", `x must be [B, L, width], got ${typeText(x)}`);
-    const size = (x.shape[2]?.value ?? 0) / heads;
-    check.that(Number.isInteger(size), "rope_c2", `width ${x.shape[2]} is not a multiple of heads ${heads}`);
+    const ranked = x.shape.length === 3;
+    check.that(ranked, "rope_c1", `x must be [B, L, width], got ${typeText(x)}`);
+    if (!ranked) return [x];
+    const size = (x.shape[2]!.value ?? 0) / heads;
+    const whole = Number.isInteger(size) && size > 0;
+    check.that(whole, "rope_c2", `width ${x.shape[2]} is not a multiple of heads ${heads}`);
     check.that(
-      rotary > 0 && rotary % 2 === 0 && rotary <= size,
+      !whole || (rotary > 0 && rotary % 2 === 0 && rotary <= size),
       "rope_c3",
       `rotary channels must be even and at most head_dim ${size}, got ${rotary}`,
     );

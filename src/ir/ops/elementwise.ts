@@ -12,7 +12,7 @@ import {
   rounding,
   withDefault,
 } from "../op.js";
-import { type Tensor, tensor } from "../tensor.js";
+import { type Element, type Tensor, tensor } from "../tensor.js";
 import { broadcastShapes, type TensorType, typeText } from "../type.js";
 
 function realType(x: TensorType, label: string, check: Check): TensorType[] {
@@ -88,6 +88,7 @@ function binary<const N extends string>(
   summary: string,
   f: (a: number, b: number) => number,
   round: "exact" | { ulps: number } | { of: AccurateFunction },
+  elements: readonly Element[],
 ) {
   return defineOp({
     name,
@@ -97,9 +98,9 @@ function binary<const N extends string>(
     fusion: "elementwise",
     type({ a, b }, _, check) {
       check.that(
-        a.element === b.element && a.element !== "bool",
+        a.element === b.element && elements.includes(a.element),
         `${name}_c1`,
-        `a and b must share a numeric element, got ${typeText(a)} and ${typeText(b)}`,
+        `a and b must share an element (${elements.join(", ")}), got ${typeText(a)} and ${typeText(b)}`,
       );
       const shape = broadcastShapes(a.shape, b.shape);
       check.that(
@@ -115,14 +116,19 @@ function binary<const N extends string>(
   });
 }
 
-export const add = binary("add", "y = a + b", (a, b) => a + b, { ulps: 1 });
-export const sub = binary("sub", "y = a - b", (a, b) => a - b, { ulps: 1 });
-export const mul = binary("mul", "y = a b", (a, b) => a * b, { ulps: 1 });
-export const div = binary("div", "y = a / b", (a, b) => a / b, { of: "div" });
-export const maximum = binary("maximum", "y = max(a, b)", Math.max, "exact");
-export const minimum = binary("minimum", "y = min(a, b)", Math.min, "exact");
+// Maxima have no complex meaning, and targets disagree about the rounding of integer quotients.
+const real: readonly Element[] = ["f32", "f16"];
+const ordered: readonly Element[] = [...real, "i32"];
+const numeric: readonly Element[] = [...ordered, "c64"];
 
-/** Complex sums and products; the other binary ops have no complex meaning. */
+export const add = binary("add", "y = a + b", (a, b) => a + b, { ulps: 1 }, numeric);
+export const sub = binary("sub", "y = a - b", (a, b) => a - b, { ulps: 1 }, numeric);
+export const mul = binary("mul", "y = a b", (a, b) => a * b, { ulps: 1 }, numeric);
+export const div = binary("div", "y = a / b", (a, b) => a / b, { of: "div" }, real);
+export const maximum = binary("maximum", "y = max(a, b)", Math.max, "exact", ordered);
+export const minimum = binary("minimum", "y = min(a, b)", Math.min, "exact", ordered);
+
+/** Complex sums and products. */
 function map2Complex(name: string, a: Tensor, b: Tensor): Tensor {
   const shape = broadcastSizes(a.shape, b.shape);
   const out = tensor("c64", shape);

@@ -59,6 +59,12 @@ export const linear = defineOp({
     const ok = weight.shape.length === 2 && x.shape.length >= 1;
     check.that(ok, "linear_c1", `weight must be [out, in], got ${typeText(weight)}`);
     if (!ok) return [x];
+    const alike = [weight, bias].every((t) => t === undefined || t.element === x.element);
+    check.that(
+      alike && (x.element === "f32" || x.element === "f16"),
+      "linear_c4",
+      `x, weight and bias must be real and alike, got ${[x, weight, bias].flatMap((t) => (t ? [typeText(t)] : [])).join(", ")}`,
+    );
     const [out, width] = weight.shape as [(typeof weight.shape)[0], (typeof weight.shape)[0]];
     check.that(
       x.shape[x.shape.length - 1]!.equals(width!),

@@ -1,0 +1,22 @@
+// Weights computed from other weights: a layer over the module's source, evaluated when first read.
+
+import type { WeightSource } from "../../ir/graph.js";
+import type { Tensor } from "../../ir/tensor.js";
+
+/** `base` and, by name, tensors computed on their first read and kept. */
+export function withComputedWeights(
+  base: WeightSource,
+  computed: ReadonlyMap<string, () => Tensor>,
+): WeightSource {
+  const kept = new Map<string, Tensor>();
+  return {
+    has: (name) => computed.has(name) || base.has(name),
+    read(name) {
+      const compute = computed.get(name);
+      if (compute === undefined) return base.read(name);
+      const value = kept.get(name) ?? compute();
+      kept.set(name, value);
+      return value;
+    },
+  };
+}
