@@ -17,6 +17,9 @@ interface Term {
 
 /** An integer extent, possibly symbolic. Immutable. */
 export class Dim {
+  /** The canonical text, once it has been asked for: comparing extents is what passes do most. */
+  private text: string | undefined;
+
   private constructor(
     private readonly terms: readonly Term[],
     readonly label?: string,
@@ -120,6 +123,11 @@ export class Dim {
 
   /** Canonical text without labels: equal text, equal extent. */
   get key(): string {
+    this.text ??= this.canonicalText();
+    return this.text;
+  }
+
+  private canonicalText(): string {
     if (this.terms.length === 0) return "0";
     return this.terms
       .map(({ atoms, coefficient }, index) => {
