@@ -37,7 +37,7 @@ function passFile(file: string, parts: readonly Section[]): void {
   const headed = first !== undefined && !hasModule(first);
   const cases = headed ? rest : parts;
   const common = first === undefined ? undefined : headerPasses(first.text);
-  const blessed = new Map<string, string>();
+  const blessed = new Map<Section, string>();
   for (let i = 0; i < cases.length; i += 2) {
     const before = cases[i]!;
     const after = cases[i + 1];
@@ -45,8 +45,8 @@ function passFile(file: string, parts: readonly Section[]): void {
       expect(after?.title, "every module has an `; ---- after` section").toBe("after");
       const passes = headerPasses(before.text) ?? common!;
       const texts = checkPassCase(before, after!, passes, bless);
-      blessed.set(before.text, withModule(before.text, texts.before));
-      blessed.set(after!.text, withModule(after!.text, texts.after));
+      blessed.set(before, withModule(before.text, texts.before));
+      blessed.set(after!, withModule(after!.text, texts.after));
     });
   }
   if (bless)
@@ -54,7 +54,7 @@ function passFile(file: string, parts: readonly Section[]): void {
       const whole = parts
         .map((part) => {
           const title = part.title === "" ? "" : `; ---- ${part.title}\n`;
-          return `${title}${(blessed.get(part.text) ?? part.text).trim()}\n`;
+          return `${title}${(blessed.get(part) ?? part.text).trim()}\n`;
         })
         .join("\n");
       writeFileSync(join(root, file), whole);

@@ -5,6 +5,7 @@
 import { type Dim, dim } from "../ir/dim.js";
 import type { Value } from "../ir/graph.js";
 import { type Rewriter, rewriteModule, rule } from "../ir/rewrite.js";
+import { sameShape } from "../ir/type.js";
 import type { Pass } from "./pass.js";
 
 /** A score whose exp is 0 in every float format, and which no target has to write as an infinity. */
@@ -16,11 +17,11 @@ const expand = rule("attention", ({ q, k, v }, { heads, kv_heads, scale, mask },
   const size = dim(width.value! / heads);
   const rows = length.times(heads / kv_heads);
   const reshape = (x: Value, ...shape: readonly (Dim | number)[]): Value =>
-    b.emit("reshape", { x }, { shape: shape.map(dim) });
+    sameShape(x.type.shape, shape.map(dim)) ? x : b.emit("reshape", { x }, { shape: shape.map(dim) });
   const transpose = (x: Value, ...permutation: readonly number[]): Value =>
     b.emit("transpose", { x }, { permutation });
 
-  const scaled = b.emit("scale", { x: q }, { factor: scale });
+  const scaled = scale === 1 ? q : b.emit("scale", { x: q }, { factor: scale });
   const queries = reshape(
     transpose(reshape(scaled, batch, length, heads, size), 0, 2, 1, 3),
     batch,

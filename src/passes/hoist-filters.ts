@@ -40,11 +40,19 @@ export function hoistFilters({ spectra, inPlace = false }: HoistFiltersOptions):
   };
 }
 
-/** Whatever is computed from weights, but for views that only repeat them: those cost nothing to make again. */
-function isFilter({ op, operands, hasWeights, size }: ConstantNode): boolean {
-  const { fusion } = definitionOf(op.name)!;
-  const read = operands.reduce((sum, operand) => sum + (operand?.size ?? 0), 0);
-  return (hasWeights || fusion === "opaque") && (fusion !== "view" || size <= read);
+const isView = (node: ConstantNode): boolean => definitionOf(node.op.name)!.fusion === "view";
+
+/** What a view moves: the constants under it that are not views themselves. */
+function sources(node: ConstantNode): Set<ConstantNode> {
+  if (!isView(node)) return new Set([node]);
+  return new Set(node.operands.flatMap((operand) => (operand === undefined ? [] : [...sources(operand)])));
+}
+
+/** Whatever is computed from weights, but for views that repeat them: those cost nothing to make again. */
+function isFilter(node: ConstantNode): boolean {
+  const moved = [...sources(node)].reduce((sum, source) => sum + source.size, 0);
+  const opaque = definitionOf(node.op.name)!.fusion === "opaque";
+  return (node.hasWeights || opaque) && (!isView(node) || node.size <= moved);
 }
 
 function moved(module: Module): Module {

@@ -52,8 +52,9 @@ function withTimeGraph(module: Module, step: Graph, table: TimeTable): Module {
   for (const { value, start, width } of table.columns) {
     const { shape } = value.type;
     const part = emit("slice", row, { axis: 1, start: Dim.of(start), length: Dim.of(width) }, value.hint);
-    const single = emit("reshape", part, { shape: [Dim.of(1), ...shape.slice(1)] });
-    replaced.set(value, emit("broadcast", single, { shape }));
+    const single =
+      shape.length === 2 ? part : emit("reshape", part, { shape: [Dim.of(1), ...shape.slice(1)] });
+    replaced.set(value, shape[0]!.value === 1 ? single : emit("broadcast", single, { shape }));
   }
   for (const op of step.ops)
     ops.push({ ...op, operands: op.operands.map((v) => v && (replaced.get(v) ?? v)) });

@@ -33,21 +33,28 @@ function freedBy(node: ConstantNode): number {
   return freed;
 }
 
-/** A readable name: the first weight under the node, then what it is. */
-export function readableName({ op, operands }: ConstantNode): string {
-  const what = op.results[0]!.hint ?? op.name;
-  const source = firstWeight({ op, operands });
-  if (source === undefined || what.startsWith(`${source}.`)) return what;
-  return `${source}.${what}`;
+/** A readable name: what the weights under the node have in common, then what it is. */
+export function readableName(node: ConstantNode): string {
+  const what = node.op.results[0]!.hint ?? node.op.name;
+  const weights = [...weightsUnder(node)];
+  const [first] = weights;
+  if (first === undefined) return what;
+  const parts = first.split(".");
+  const shared = parts.findIndex((part, i) => weights.some((name) => name.split(".")[i] !== part));
+  const source = shared < 1 ? first : parts.slice(0, shared).join(".");
+  return what === source || what.startsWith(`${source}.`) ? what : `${source}.${what}`;
 }
 
-function firstWeight({ op, operands }: Pick<ConstantNode, "op" | "operands">): string | undefined {
-  if (op.name === "weight") return (op.attributes.name as string).replace(/^folded\./, "");
-  for (const operand of operands) {
-    const found = operand && firstWeight(operand);
-    if (found !== undefined) return found;
-  }
-  return undefined;
+function weightsUnder(
+  node: ConstantNode,
+  names = new Set<string>(),
+  seen = new Set<ConstantNode>(),
+): Set<string> {
+  if (seen.has(node)) return names;
+  seen.add(node);
+  if (node.op.name === "weight") names.add((node.op.attributes.name as string).replace(/^folded\./, ""));
+  for (const operand of node.operands) if (operand !== undefined) weightsUnder(operand, names, seen);
+  return names;
 }
 
 /** `wanted`, or `wanted.2`, `wanted.3` .. where it is taken. */

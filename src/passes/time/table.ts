@@ -38,8 +38,8 @@ export function tableColumns(module: Module, step: Graph): TimeTable | undefined
 }
 
 /**
- * Rows that something else reads, in order. A view of a row, or a row of other numbers than f32, is made in @step
- * from the row under it.
+ * Rows that something else reads, in order. What only reshapes or repeats a row, or is not f32, is made in @step from
+ * the row under it; slices are columns, so that the table holds only what is read.
  */
 function columnValues(step: Graph, rows: ReadonlySet<Value>): Value[] {
   const read = new Set<Value>(step.outputs.filter((v) => rows.has(v)));
@@ -48,7 +48,8 @@ function columnValues(step: Graph, rows: ReadonlySet<Value>): Value[] {
     const [result] = op.results;
     const isRow = result !== undefined && rows.has(result);
     if (isRow && !read.has(result)) continue;
-    if (isRow && definitionOf(op.name)!.fusion !== "view" && result.type.element === "f32") {
+    const isColumn = op.name === "slice" || definitionOf(op.name)!.fusion !== "view";
+    if (isRow && isColumn && result.type.element === "f32") {
       columns.add(result);
       continue;
     }
