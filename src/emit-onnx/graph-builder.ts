@@ -9,6 +9,7 @@ import { bug } from "../support/diagnostic.js";
 import type { OnnxAttribute } from "./attributes.js";
 import { packNumbers } from "./bytes.js";
 import { leastOpset, type RuntimeRelease, sinceVersion } from "./capability/opsets.js";
+import { peephole } from "./peephole.js";
 import type { OnnxElement } from "./proto/messages.js";
 import type { OnnxConstant, OnnxType, OnnxValue } from "./value.js";
 import type { WeightScope } from "./weight-pool.js";
@@ -210,7 +211,7 @@ export class GraphBuilder {
       this.file.names.set(result, wanted);
       results.push(result);
     }
-    const nodes = live(this.nodes, results);
+    const nodes = this.improved(live(this.nodes, results), results);
     return {
       name: this.name,
       inputs: this.inputs,
@@ -221,6 +222,21 @@ export class GraphBuilder {
       opset: this.file.opset,
       domains: this.file.domains,
     };
+  }
+
+  private improved(nodes: readonly BuiltNode[], outputs: readonly OnnxValue[]): readonly BuiltNode[] {
+    return peephole(nodes, outputs, {
+      integers: (values) => {
+        const value = this.integers(values);
+        return this.store(value, value.constant!);
+      },
+      unread: (type) => {
+        const value = { type, name: "unread" };
+        this.file.names.set(value, this.unique(value.name));
+        return value;
+      },
+      name: (model, op) => this.unique(model.name.replace(/[^/]*$/, op)),
+    });
   }
 
   private need(op: string): void {

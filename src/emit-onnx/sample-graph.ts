@@ -1,5 +1,6 @@
 // sample.onnx: the whole sampler as one ONNX Loop around the body of @step. Noise and the table of coefficients
 // are inputs with a leading axis T (the number of steps), so the same file samples with any number of steps.
+// Where hoist-time has made @time, it runs once before the loop on all levels and each step takes its row.
 import { Dim, dim } from "../ir/dim.js";
 import { findGraph, type Graph, type Module, type Value } from "../ir/graph.js";
 import { bug } from "../support/diagnostic.js";
@@ -7,7 +8,7 @@ import { attr } from "./attributes.js";
 import type { RuntimeRelease } from "./capability/opsets.js";
 import { type BuiltGraph, GraphBuilder } from "./graph-builder.js";
 import { lowerBody } from "./lower-graph.js";
-import { expand, scalar } from "./nodes.js";
+import { expand, reshape, scalar } from "./nodes.js";
 import { type OnnxType, type OnnxValue, onnxType } from "./value.js";
 import type { WeightScope } from "./weight-pool.js";
 
@@ -16,6 +17,8 @@ const fixed = new Set(["fixed_mask", "fixed_x"]);
 /** Inputs of @step that hold the previous step's prediction of x0. */
 const history = new Set(["self_cond", "x0_prev"]);
 const steps = Dim.symbol("T");
+/** Index of the row of a folded time table, the step's own number. */
+const stepNumber = "step";
 
 const nameOf = (value: Value): string => value.hint ?? bug("an input of @step has no name");
 
@@ -34,10 +37,11 @@ export function sampleGraph(
   const outer = new Map<string, OnnxValue>();
   for (const value of step.inputs) {
     const name = nameOf(value);
-    if (history.has(name)) continue;
-    const type = onnxType(value.type);
-    const perStep = name !== "x" && !fixed.has(name);
-    outer.set(name, builder.input(name, perStep ? { ...type, shape: [steps, ...type.shape] } : type));
+    if (history.has(name) || name === stepNumber) continue;
+    const time = name === "time" ? findGraph(module, "time") : undefined;
+    if (time !== undefined) outer.set(name, timeTable(module, time, builder));
+    else if (name === "x" || fixed.has(name)) outer.set(name, builder.input(name, onnxType(value.type)));
+    else outer.set(name, builder.input(name, stacked(onnxType(value.type))));
   }
   const output = (name: string): OnnxType => onnxType(step.outputs[step.outputNames.indexOf(name)]!.type);
   const x = outer.get("x") ?? bug("@step has no input x");
@@ -62,6 +66,18 @@ export function sampleGraph(
   return builder.finish(["x_last", "x0", "tokens"].map((name, i) => ({ name, value: results[i]! })));
 }
 
+/** One row per step; a lone number per step is a vector. */
+function stacked(type: OnnxType): OnnxType {
+  const lone = type.shape.length === 1 && type.shape[0]!.value === 1;
+  return { ...type, shape: lone ? [steps] : [steps, ...type.shape] };
+}
+
+/** @time of all levels, one row per step. */
+function timeTable(module: Module, time: Graph, builder: GraphBuilder): OnnxValue {
+  const inputs = time.inputs.map((value) => builder.input(nameOf(value), onnxType(value.type)));
+  return lowerBody(module, time, inputs, builder)[0]!;
+}
+
 const zeros = (b: GraphBuilder, type: OnnxType): OnnxValue =>
   expand(b, scalar(b, 0, type.element), type.shape);
 
@@ -83,10 +99,12 @@ function loopBody(
     const name = nameOf(value);
     if (name === "x") return x!;
     if (history.has(name)) return previous!;
+    if (name === stepNumber) return reshape(body, index, [1]);
     const table = outer.get(name)!;
-    return fixed.has(name)
-      ? table
-      : body.node("Gather", [table, index], onnxType(value.type), { axis: attr.int(0) });
+    if (fixed.has(name)) return table;
+    const { element, shape } = onnxType(value.type);
+    const row = { element, shape: table.type.shape.slice(1) };
+    return reshape(body, body.node("Gather", [table, index], row, { axis: attr.int(0) }), shape);
   });
   const results = lowerBody(module, step, operands, body);
   const pick = (name: string): OnnxValue =>

@@ -10,7 +10,7 @@ import { emitOnnx, writeOnnxBundle } from "../../src/emit-onnx/emit.js";
 import { decodeModel } from "../../src/emit-onnx/proto/read.js";
 import { onnxText } from "../../src/emit-onnx/text.js";
 import { Builder } from "../../src/ir/build.js";
-import { type Dim, dim } from "../../src/ir/dim.js";
+import { Dim, dim } from "../../src/ir/dim.js";
 import { evaluate } from "../../src/ir/evaluate.js";
 import { type Module, noWeights } from "../../src/ir/graph.js";
 import { count, type Tensor, tensor } from "../../src/ir/tensor.js";
@@ -100,7 +100,11 @@ test("sample.onnx runs the loop that the host would run", async () => {
       x,
       noise: stack(noise),
       coefficients: stack(coefficients),
-      level: stack(levels),
+      level: tensor(
+        "f32",
+        [steps],
+        Float64Array.from(levels, (t) => t.data[0]!),
+      ),
       fixed_mask: mask,
       fixed_x: fixedX,
     };
@@ -206,6 +210,35 @@ test("goldens", async () => {
   const bundle = emitOnnx([{ module: toyModel() }], { ...emitOptions, sample: true });
   for (const { name, model } of bundle.graphs)
     await expect(onnxText(model)).toMatchFileSnapshot(`goldens/toy-${name}.txt`);
+});
+
+test("slices of one value become one Split, a bias after a turned Conv goes into it", async () => {
+  const b = new Builder("mixer");
+  const x = b.input("x", type("f32", [Dim.symbol("B"), 7, 6]));
+  const y = b.at("/mixer", () => {
+    const conv = b.emit("long_conv", { x, k: b.weight("k", [dim(3), dim(6)]) }, { lag0: 0 });
+    const projected = b.emit("add", { a: conv, b: b.weight("bias", [dim(6)]) }, {});
+    const part = (start: number) =>
+      b.emit("slice", { x: projected }, { axis: 2, start: dim(start), length: dim(2) });
+    const [last, first] = [part(4), part(0)];
+    const overlapping = b.emit("slice", { x }, { axis: 1, start: dim(0), length: dim(5) });
+    const other = b.emit("slice", { x }, { axis: 1, start: dim(3), length: dim(4) });
+    const rest = b.emit("concat", { xs: [overlapping, other] }, { axis: 1 });
+    const gated = b.emit("mul", { a: last, b: first }, {});
+    return b.finish({ y: gated, rest });
+  });
+  const weights = {
+    has: () => true,
+    read: (name: string) => numbers(name.length, name === "k" ? [3, 6] : [6]),
+  };
+  const module: Module = { dims: new Map(), graphs: [y], weights };
+  const { model } = emitOnnx([{ module }], emitOptions).graphs[0]!;
+  await expect(onnxText(model)).toMatchFileSnapshot("goldens/peephole.txt");
+  const input = numbers(3, [2, 7, 6]);
+  const [exact, single] = [evaluate(module, "mixer", [input]), evaluateSingle(module, "mixer", [input])];
+  const actual = await runOnOrt(module, "mixer", [input]);
+  expect(distance(actual[0]!, exact[0]!)).toBeLessThan(tolerance(exact[0]!, single[0]!));
+  expect(actual[1]).toEqual(exact[1]);
 });
 
 /** A module of one graph with one op. */
