@@ -1,0 +1,88 @@
+// Did the passes of a target keep the values? The lowered module and the planned one, both in float64, on the
+// same inputs. A pass may reorder float64 sums, so the two differ by float64 rounding; what it may not do is show
+// in float32: the difference must stay below 2^-16 of the error that float32 rounding itself is predicted to make.
+
+import { evaluate } from "../ir/evaluate.js";
+import { findGraph, type Graph, type Module } from "../ir/graph.js";
+import type { Tensor } from "../ir/tensor.js";
+import { onnxRuntimeCpu } from "../runtime-check/accuracy.js";
+import { flatten } from "../runtime-check/flatten.js";
+import { type InputOptions, makeInputs } from "../runtime-check/inputs.js";
+import { predict } from "../runtime-check/predict.js";
+import { bug } from "../support/diagnostic.js";
+
+export interface PassesCheck {
+  readonly graph: string;
+  readonly output: string;
+  /** Largest difference between the lowered and the planned module, float64 both. */
+  readonly difference: number;
+  /** Largest error predicted for an honest float32 run of the lowered module. */
+  readonly predicted: number;
+  readonly agrees: boolean;
+}
+
+/** 2^-16: passes that stay below this part of the float32 error cannot be seen in a float32 result. */
+export const invisible = 2 ** -16;
+
+/** Compares every graph that both modules have. */
+export function checkPasses(lowered: Module, planned: Module, options: InputOptions): PassesCheck[] {
+  return lowered.graphs.flatMap((graph) => {
+    const counterpart = findGraph(planned, graph.name);
+    if (counterpart === undefined) return [];
+    const flat = flatten(lowered, graph.name);
+    const inputs = makeInputs(flat, options);
+    const expected = evaluate(lowered, graph.name, inputs);
+    const actual = evaluate(planned, graph.name, inputsOf(planned, counterpart, graph, inputs));
+    const prediction = predict(lowered, flat, inputs, {
+      accuracy: onnxRuntimeCpu,
+      runs: 3,
+      seed: options.seed ?? 0,
+    });
+    return graph.outputs.map((_, i): PassesCheck => {
+      const difference = largestDifference(expected[i]!, actual[i]!);
+      const predicted = prediction.values.get(flat.outputs[i]!)?.largest ?? 0;
+      const size = expected[i]!.data.reduce((most, v) => Math.max(most, Math.abs(v)), 0);
+      return {
+        graph: graph.name,
+        output: graph.outputNames[i]!,
+        difference,
+        predicted,
+        agrees: difference <= invisible * Math.max(predicted, size * 2 ** -24),
+      };
+    });
+  });
+}
+
+/** Inputs by name; what @time makes of the level is computed by the planned module's own @time. */
+function inputsOf(planned: Module, counterpart: Graph, graph: Graph, inputs: readonly Tensor[]): Tensor[] {
+  const named = new Map(graph.inputs.map((value, i) => [value.hint, inputs[i]!]));
+  return counterpart.inputs.map((value) => {
+    const known = named.get(value.hint);
+    if (known !== undefined) return known;
+    const time = findGraph(planned, "time");
+    const index = time?.outputNames.indexOf(value.hint ?? "") ?? -1;
+    if (time === undefined || index < 0)
+      return bug(`@${graph.name} takes ${value.hint}, which no graph makes`);
+    return evaluate(
+      planned,
+      "time",
+      time.inputs.map((input) => named.get(input.hint) ?? bug(`@time takes ${input.hint}`)),
+    )[index]!;
+  });
+}
+
+function largestDifference(a: Tensor, b: Tensor): number {
+  let most = 0;
+  for (let i = 0; i < a.data.length; i++) {
+    const difference = Math.abs(a.data[i]! - b.data[i]!);
+    // A NaN on one side only is as wrong as can be.
+    if (!(difference <= most))
+      most =
+        Number.isNaN(difference) && Object.is(a.data[i], b.data[i])
+          ? most
+          : Number.isNaN(difference)
+            ? Number.POSITIVE_INFINITY
+            : difference;
+  }
+  return most;
+}
