@@ -42,7 +42,8 @@ export function chooseFft(options: ChooseFftOptions = {}): Pass {
     const isTap =
       candidate.lowering === "depthwise" ||
       (candidate.transform !== undefined && bound.request.groups === bound.request.channels);
-    const y = emitConvolution(b, x, { ...filter, skip: isTap ? skip : undefined }, candidate, isFolded);
+    const own = { ...filter, skip: isTap ? skip : undefined };
+    const y = emitConvolution(b, x, own, candidate, isFolded, profile.layout);
     if (skip === undefined || isTap) return [y];
     return [b.emit("add", { a: y, b: b.emit("mul", { a: x, b: skip }, {}) }, {})];
   });
@@ -81,6 +82,7 @@ function emitConvolution(
   filter: Filter,
   candidate: Candidate,
   isFolded: boolean,
+  layout: Profile["layout"],
 ): Value {
   if (candidate.lowering === "depthwise") return depthwise(b, x, filter);
   if (candidate.lowering === "toeplitz") return toeplitz(b, x, filter);
@@ -92,7 +94,7 @@ function emitConvolution(
   const spectrumOf = isFolded ? foldedSpectrum : computedSpectrum;
   const blocks = Array.from({ length: candidate.blocks }, (_, i) => {
     const block = channelBlock(b, x, filter, i, candidate.blocks);
-    return convolveLines(b, transform, block.x, spectrumOf(b, transform, block.filter));
+    return convolveLines(b, transform, block.x, spectrumOf(b, transform, block.filter), layout);
   });
   return joined(b, blocks, 2);
 }

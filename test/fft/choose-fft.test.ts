@@ -122,6 +122,24 @@ test("channel blocks keep the value", () => {
     }
 });
 
+test("sequence-first layouts keep the value, and every product has the batch axes of its matrix", () => {
+  const profile = profiles["h100-f32"]!;
+  for (const L of [3, 31, 97, 100, 128])
+    for (const G of [1, 2, 4])
+      for (const spectra of ["fold", "load"] as const) {
+        const given = { L, D: 4, G, taps: 2 * L - 1, lag0: L - 1, skip: true };
+        const ops = lowered(given, { profile, spectra, lowering: "right_angle" });
+        expect(ops.filter((name) => name === "transpose")).toHaveLength(2);
+      }
+  const given = { L: 128, D: 64, G: 64, taps: 128, lag0: 0 };
+  const after = chooseFft({ profile, lowering: "right_angle" }).run(moduleOf(given));
+  const products = after.graphs[0]!.ops.filter((op) => op.name === "matmul");
+  for (const { operands } of products) {
+    const [matrix, data] = operands.map((v) => v!.type.shape.slice(0, -2).map(String));
+    expect(data).toEqual(matrix);
+  }
+});
+
 test("a chain is products, one multiplication and reshapes; the filter is one op", () => {
   const ops = lowered({ L: 128, D: 64, G: 64, taps: 128, lag0: 0, skip: true });
   const count = (name: string) => ops.filter((op) => op === name).length;

@@ -62,7 +62,7 @@ class Meter {
  * A chain of stage products: per product 2 rows columns flops and (rows + columns) elements for each column of data, plus
  * its matrices; the broadcast multiplication reads 2 and the spectrum's 2, and writes 4. Rates follow the working
  * set of that multiplication, 6 elements per point. `blocks` groups of channels run one after another between a
- * split and a concat, which shrinks the working set.
+ * split and a concat, which shrinks the working set. Sequence-first layouts transpose on the way in and out.
  */
 export function transformCost(
   request: ConvolutionRequest,
@@ -89,6 +89,11 @@ export function transformCost(
   }
   const width = request.channels / blocks;
   meter.op(4 * slots * columns, size * (6 * slots * columns + 2 * slots * width));
+  if (profile.layout === "sequence_first" && request.batch > 1) {
+    const moved = 2 * size * request.length * columns;
+    meter.op(0, moved);
+    meter.op(0, moved);
+  }
   if (samples(transform) !== request.length) {
     const moved = size * (request.length + samples(transform)) * columns;
     meter.op(0, moved);

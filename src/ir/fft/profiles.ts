@@ -24,7 +24,12 @@ export interface Profile {
   /** Factors considered for orders >= 2, and the longest order-1 transform. */
   readonly factors: { readonly least: number; readonly most: number; readonly alone: number };
   readonly orders: number;
-  /** Whether to try channel blocks, so that the working set of one block stays in cache. */
+  /**
+   * Lines as [B, L, D] or, transposed on the way in and out, as [L, B, D]. CUDA's MatMul takes one strided batch only
+   * when both operands have the same batch axes; otherwise it copies pointer arrays to the device in every run.
+   */
+  readonly layout: "batch_first" | "sequence_first";
+  /** Numbers of channel blocks to try, so that the working set of one block stays in cache. */
   readonly blocks: readonly number[];
   /** Products per second of a depthwise convolution, and of Toeplitz products with one or with many filters. */
   readonly depthwise: number;
@@ -48,6 +53,7 @@ export function cpuProfile(threads = 1): Profile {
     unaligned: 1,
     factors: { least: 4, most: 64, alone: 64 },
     orders: 4,
+    layout: "batch_first",
     blocks: [1, 2, 4, 8, 16],
     depthwise: 14e9 * speed,
     toeplitz: { one: 200e9 * speed, many: 140e9 * speed },
@@ -70,6 +76,7 @@ function cudaProfile(name: string, precision: Profile["precision"], flops: numbe
     unaligned: 4,
     factors: { least: 4, most: 256, alone: 256 },
     orders: 3,
+    layout: "sequence_first",
     blocks: [1],
     depthwise: flops / 50,
     toeplitz: { one: flops, many: flops / 2 },

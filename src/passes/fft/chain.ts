@@ -2,6 +2,7 @@
 // with nothing but reshapes between them (src/ir/fft/transform.ts has the index maps).
 
 import { type Dim, dim } from "../../ir/dim.js";
+import type { Profile } from "../../ir/fft/profiles.js";
 import {
   type Direction,
   samples,
@@ -59,37 +60,66 @@ export function transformLines(
 }
 
 /** y[B, L, D] = x convolved with the filter whose spectrum [Q, 2, 1, K, G] is given. */
-export function convolveLines(b: Rewriter, transform: Transform, x: Value, spectrum: Value): Value {
+export function convolveLines(
+  b: Rewriter,
+  transform: Transform,
+  x: Value,
+  spectrum: Value,
+  layout: Profile["layout"] = "batch_first",
+): Value {
   const [batch, length, width] = x.type.shape as [Dim, Dim, Dim];
-  const columns = { lead: [batch], width };
   const extra = samples(transform) - length.value!;
-  let data = transformLines(b, transform, padded(b, x, 1, 0, extra), columns);
-  data = multiplySpectrum(b, transform, data, spectrum, columns);
-  for (let stage = transform.factors.length - 1; stage >= 0; stage--)
-    data = stageProduct(b, transform, stage, "inverse", data, columns);
-  const line = reshaped(b, data, [batch, samples(transform), width]);
-  return sliced(b, line, 1, 0, length.value!);
+  if (layout === "batch_first" || batch.value === 1) {
+    const columns = { lead: [batch], width };
+    const data = convolveData(b, transform, padded(b, x, 1, 0, extra), spectrum, columns, [width]);
+    return sliced(b, reshaped(b, data, [batch, samples(transform), width]), 1, 0, length.value!);
+  }
+  // [L, B, D]: the batch is part of the columns, so the stage matrices have exactly the data's batch axes.
+  const turned = b.emit("transpose", { x: padded(b, x, 1, 0, extra) }, { permutation: [1, 0, 2] });
+  const columns = { lead: [], width: batch.times(width) };
+  const data = convolveData(b, transform, turned, spectrum, columns, [batch, width]);
+  const lines = sliced(b, reshaped(b, data, [samples(transform), batch, width]), 0, 0, length.value!);
+  return b.emit("transpose", { x: lines }, { permutation: [1, 0, 2] });
 }
 
-/** (a, b) by (c, d) -> (ac, bc, ad, bd) in one broadcast: [.., Q, 1, 2, K, D] times [Q, 2, 1, K, G]. */
+/** The whole chain; `channels` are the axes a column stands for, the filter's channels last. */
+function convolveData(
+  b: Rewriter,
+  transform: Transform,
+  lines: Value,
+  spectrum: Value,
+  columns: Columns,
+  channels: readonly Dim[],
+): Value {
+  let data = transformLines(b, transform, lines, columns);
+  data = multiplySpectrum(b, transform, data, spectrum, columns.lead, channels);
+  for (let stage = transform.factors.length - 1; stage >= 0; stage--)
+    data = stageProduct(b, transform, stage, "inverse", data, columns);
+  return data;
+}
+
+/** (a, b) by (c, d) -> (ac, bc, ad, bd) in one broadcast: [.., Q, 1, 2, K, (B,) D] times [Q, 2, 1, K, (1,) G]. */
 function multiplySpectrum(
   b: Rewriter,
   transform: Transform,
   data: Value,
   spectrum: Value,
-  { lead, width }: Columns,
+  lead: readonly Dim[],
+  channels: readonly Dim[],
 ): Value {
   const [Q, , , K] = spectrumShape(transform, 1) as [number, number, number, number, number];
   const groups = spectrum.type.shape[4]!;
+  const outer = channels.slice(0, -1);
+  const width = channels[channels.length - 1]!;
   const isShared = groups.value !== 1 && !groups.equals(width);
   // Filters shared by D / G neighbouring channels broadcast over an axis of their own.
-  const channels = isShared ? [groups, width.dividedBy(groups)!] : [width];
-  const ofFilter = isShared ? [groups, dim(1)] : [groups];
+  const inner = isShared ? [groups, width.dividedBy(groups)!] : [width];
+  const ofFilter = isShared ? [groups, 1] : [groups];
   return b.emit(
     "mul",
     {
-      a: reshaped(b, data, [...lead, Q, 1, 2, K, ...channels]),
-      b: reshaped(b, spectrum, [Q, 2, 1, K, ...ofFilter]),
+      a: reshaped(b, data, [...lead, Q, 1, 2, K, ...outer, ...inner]),
+      b: reshaped(b, spectrum, [Q, 2, 1, K, ...outer.map(() => 1), ...ofFilter]),
     },
     {},
   );
