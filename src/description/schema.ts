@@ -11,7 +11,6 @@ export interface SchemaNode {
   readonly type?: string;
   readonly const?: unknown;
   readonly enum?: readonly unknown[];
-  readonly pattern?: string;
   readonly default?: unknown;
   /** How a default that depends on other fields is computed, in words; derive.ts does it. */
   readonly "x-derived"?: string;

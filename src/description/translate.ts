@@ -47,9 +47,7 @@ export function translate(error: SchemaError, document: unknown): Finding | unde
         message: `${show(value)} is not allowed here`,
         pointer,
         help:
-          node.pattern === "\\S"
-            ? "it must not be empty"
-            : "use letters, digits, dots, underscores and hyphens",
+          pointer === "/name" ? "use letters, digits, dots, underscores and hyphens" : "it must not be empty",
       };
     case "minItems":
     case "maxItems":
