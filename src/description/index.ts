@@ -1,6 +1,5 @@
 // What other stages use of the description: reading, printing, its types and the sizes that follow from it.
 
-export { type WeightConstant, weightConstants } from "./constants.js";
 export { printDescription, resolveDefaults } from "./defaults.js";
 export type * from "./description.js";
 export type { DescriptionFile } from "./generated/input.js";

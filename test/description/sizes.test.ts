@@ -1,4 +1,4 @@
-// What follows from a description: widths, constants in the weights, other sequence lengths.
+// What follows from a description: widths, other sequence lengths.
 
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
@@ -11,7 +11,6 @@ import {
   sequenceLength,
   timeWidth,
   trunkWidth,
-  weightConstants,
 } from "../../src/description/index.js";
 import { Report } from "../../src/support/diagnostic.js";
 
@@ -41,15 +40,6 @@ describe("sizes", () => {
       16, 16, 8,
     ]);
   });
-});
-
-it("LangFlow's schedule has its constants in the checkpoint, Diffusion-LM's has none", () => {
-  expect(weightConstants(load("langflow"))).toEqual([
-    { name: "loc", tensor: "proposal.loc", pointer: "/noise_schedule/loc" },
-    { name: "scale", tensor: "proposal.scale", pointer: "/noise_schedule/scale" },
-  ]);
-  expect(weightConstants(load("diffusion-lm"))).toEqual([]);
-  expect(weightConstants(load("hyena"))).toEqual([]);
 });
 
 describe("another sequence length", () => {
