@@ -1,0 +1,16 @@
+// What a system of the golden data is to the runner: a test for its cases and the computation of one case.
+
+import type { Computed } from "../compare.js";
+import type { GoldenCase } from "../golden-case.js";
+
+export interface GoldenSystem {
+  /** As printed. */
+  readonly name: string;
+  /** Whether a case is of this system; the system's name in case.json may stand for several. */
+  covers(golden: GoldenCase): boolean;
+  /**
+   * Describes the case, computes its tensors on the reference and on ONNX. `work` is an empty directory that is
+   * removed afterwards. Throws DlmcError where dlmc cannot express what the case asks for.
+   */
+  compute(golden: GoldenCase, work: string): Promise<readonly Computed[]>;
+}
