@@ -16,6 +16,8 @@ import type { CheckReport, GraphCheck, OutputCheck, ValueCheck } from "./report-
 import { predictedFactors } from "./tolerance.js";
 import { isolatedAllowance, judge, predictedAllowance, type Verdict } from "./verdict.js";
 
+export type { CheckReport } from "./report-types.js";
+
 export interface CheckOptions {
   /** Graphs to check, in order; all that the module has by default. */
   readonly graphs?: readonly string[];

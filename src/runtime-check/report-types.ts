@@ -1,10 +1,9 @@
-// What a check found. The JSON form (schema/check-report.schema.json) is this, with numbers that JSON cannot
-// write as null.
+// What a check found. The JSON form is schema/check-report.schema.json.
 
 import type { FirstDivergence } from "./divergence.js";
 import type { ValuePrediction } from "./predict.js";
 import type { Range } from "./ranges.js";
-import type { TrajectoryReport, TrajectoryReport } from "./trajectory.js";
+import type { TrajectoryReport } from "./trajectory.js";
 import type { Verdict } from "./verdict.js";
 
 /** One result of one op. */
@@ -22,12 +21,16 @@ export interface ValueCheck {
   /** Error expected of an honest artefact along the whole graph. */
   readonly predicted: ValuePrediction;
   readonly range: Range;
+  /** The op fed the reference's operands; absent when that could not be run. */
   readonly isolated?: Verdict;
+  /** The value as it comes along the graph. */
   readonly cumulative?: Verdict;
 }
 
+/** One output of the graph as it ships. */
 export interface OutputCheck {
   readonly name: string;
+  /** The value of the flat graph that it shows. */
   readonly value: string;
   readonly whole?: Verdict;
 }
@@ -40,21 +43,37 @@ export interface GraphCheck {
     readonly type: string;
     readonly shape: readonly number[];
   }[];
+  /** In the order of execution. */
   readonly values: readonly ValueCheck[];
   readonly outputs: readonly OutputCheck[];
-  /** Runs that did not happen, and why. */
+  /** Runs that did not happen, and why; any makes the graph disagree. */
   readonly problems: readonly string[];
   readonly firstDivergence?: FirstDivergence;
 }
 
+/** Whether passes kept the values of an output, float64 on both sides. */
+export interface PassesCheck {
+  readonly graph: string;
+  readonly output: string;
+  readonly difference: number;
+  readonly predicted: number;
+  readonly agrees: boolean;
+}
+
 export interface CheckReport {
   readonly version: 1;
+  /** Path of the description, and the target's name, where the caller knows them. */
+  readonly model?: string;
+  readonly target?: string;
   readonly candidate: string;
   readonly accuracy: { readonly name: string; readonly source: string };
+  /** Perturbed runs behind every prediction. */
   readonly runs: number;
   readonly seed: number;
+  /** Chance that the check of an honest artefact fails. */
   readonly falseAlarm: number;
   readonly agrees: boolean;
   readonly graphs: readonly GraphCheck[];
+  readonly passes?: readonly PassesCheck[];
   readonly trajectory?: TrajectoryReport;
 }

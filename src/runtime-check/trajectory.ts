@@ -13,7 +13,7 @@ import { fail } from "../support/diagnostic.js";
 import type { Candidate } from "./candidate.js";
 import { flatten } from "./flatten.js";
 import { stored } from "./isolate.js";
-import { defaultRuns, type Prediction, predict } from "./predict.js";
+import { defaultRuns, type Prediction, type PredictOptions, predict } from "./predict.js";
 import { predictedFactors } from "./tolerance.js";
 import { judge, predictedAllowance, type Status } from "./verdict.js";
 
@@ -97,29 +97,26 @@ export async function checkTrajectory(
   let firstFlip: FirstFlip | undefined;
   const steps: TrajectoryStep[] = [];
   for (const row of plan.rows) {
-    const made = await suppliedBy(module, candidate, row, batch);
-    const fed = (state: State, from: State): Tensor[] =>
-      graph.inputs.map(
-        (value) =>
-          from[value.hint ?? ""] ??
-          inputOf(value, state, row, row.s === 0 ? silence : noise(row.step + 1), batch),
-      );
-    const common = { accuracy: candidate.accuracy, runs, seed: seed + row.step };
-    const rounded: State = { x: stored(reference.x!), x0: stored(reference.x0!) };
-    const forcedPrediction = predict(module, graph, fed(rounded, made.reference), common);
-    const forced = verdict(
+    const options = { accuracy: candidate.accuracy, runs, seed: seed + row.step };
+    const supplied = await supply(module, candidate, row, options);
+    const update = row.s === 0 ? silence : noise(row.step + 1);
+    const feed = (state: State, time: State | undefined): Tensor[] =>
+      graph.inputs.map((value) => time?.[value.hint ?? ""] ?? inputOf(value, state, row, update, batch));
+
+    const given = feed(reference, supplied.reference).map(stored);
+    const forced = judgeStep(
       graph,
-      await candidate.run(module, "step", fed(rounded, made.candidate)),
-      forcedPrediction,
+      await candidate.run(module, "step", given),
+      predict(module, graph, given, options),
       alpha,
       false,
     );
-    const freePrediction = predict(module, graph, fed(reference, made.reference), {
-      ...common,
-      perturbedInputs: perturbed.map((state) => fed(state, made.reference)),
+    const prediction = predict(module, graph, feed(reference, supplied.reference), {
+      ...options,
+      perturbedInputs: perturbed.map((state, r) => feed(state, supplied.perturbed[r])),
     });
-    const outputs = await candidate.run(module, "step", fed(own, made.candidate));
-    const free = verdict(graph, outputs, freePrediction, alpha, parted);
+    const outputs = await candidate.run(module, "step", feed(own, supplied.candidate));
+    const free = judgeStep(graph, outputs, prediction, alpha, parted);
     steps.push({ step: row.step, level: row.level, forced: forced.check, free: free.check });
     if (firstFlip === undefined && free.flip !== undefined) {
       const { index, ...flip } = free.flip;
@@ -128,9 +125,9 @@ export async function checkTrajectory(
     parted ||= free.parts;
     reference = stateOf(
       graph,
-      graph.outputs.map((v) => freePrediction.reference.get(v)!),
+      graph.outputs.map((v) => prediction.reference.get(v)!),
     );
-    perturbed = freePrediction.samples.map((sample) => stateOf(graph, sample));
+    perturbed = prediction.samples.map((sample) => stateOf(graph, sample));
     own = stateOf(graph, outputs);
   }
   return {
@@ -140,21 +137,32 @@ export async function checkTrajectory(
   };
 }
 
-/** What @time makes for a row, by the reference and by the candidate; nothing when the module has no such graph. */
-async function suppliedBy(
+/** What @time makes of a row's level: by the reference, in the perturbed runs, and by the candidate. */
+interface Supplied {
+  readonly reference: State;
+  readonly perturbed: readonly State[];
+  readonly candidate: State;
+}
+
+/** Nothing when the module has no @time. One level serves the whole batch. */
+async function supply(
   module: Module,
   candidate: Candidate,
   row: SamplerRow,
-  batch: number,
-): Promise<{ reference: State; candidate: State }> {
-  if (!module.graphs.some((graph) => graph.name === "time")) return { reference: {}, candidate: {} };
+  options: PredictOptions,
+): Promise<Supplied> {
+  if (!module.graphs.some((graph) => graph.name === "time"))
+    return { reference: {}, perturbed: [], candidate: {} };
   const graph = flatten(module, "time");
-  const inputs = graph.inputs.map((value) => inputOf(value, {}, row, undefined, batch));
-  const { reference } = predict(module, graph, inputs, { accuracy: candidate.accuracy, runs: 0 });
-  const outputs = await candidate.run(module, "time", inputs);
+  const inputs = graph.inputs.map((value) => inputOf(value, {}, row, undefined, 1));
+  const { reference, samples } = predict(module, graph, inputs, options);
   const named = (values: readonly Tensor[]): State =>
     Object.fromEntries(graph.outputNames.map((name, i) => [name, values[i]!]));
-  return { reference: named(graph.outputs.map((v) => reference.get(v)!)), candidate: named(outputs) };
+  return {
+    reference: named(graph.outputs.map((v) => reference.get(v)!)),
+    perturbed: samples.map(named),
+    candidate: named(await candidate.run(module, "time", inputs)),
+  };
 }
 
 function inputOf(
@@ -205,7 +213,7 @@ interface JudgedStep {
   readonly parts: boolean;
 }
 
-function verdict(
+function judgeStep(
   graph: Graph,
   actual: readonly Tensor[],
   prediction: Prediction,
