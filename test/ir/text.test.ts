@@ -33,7 +33,9 @@ test("a bound length keeps its name", () => {
 });
 
 test("sizes come from the inputs", () => {
-  const module = parseModule("dim L >= 1\n\ngraph @g(%x: f32[L]) {\n  %y = add %x, %x : f32[L]\n  return y = %y\n}\n");
+  const module = parseModule(
+    "dim L >= 1\n\ngraph @g(%x: f32[L]) {\n  %y = add %x, %x : f32[L]\n  return y = %y\n}\n",
+  );
   const [y] = evaluate(module, "g", [tensor("f32", [3], Float64Array.of(1, 2, 3))]);
   expect([...y!.data]).toEqual([2, 4, 6]);
 });

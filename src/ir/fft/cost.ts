@@ -1,5 +1,5 @@
-// What a lowering of one long convolution costs: seconds, traffic, launches, bytes of constants, and the error to
-// expect. Formulas are stated here; the rates they use are data of the machine's profile.
+// What a lowering of one long convolution costs: seconds, traffic, launches, bytes of constants, and the
+// error to expect. Formulas are stated here; the rates they use are data of the machine's profile.
 
 import type { Profile } from "./profiles.js";
 import { childCount, groupCount, samples, stageShape, type Transform } from "./transform.js";
@@ -59,10 +59,11 @@ class Meter {
 }
 
 /**
- * A chain of stage products: per product 2 rows columns flops and (rows + columns) elements for each column of data, plus
- * its matrices; the broadcast multiplication reads 2 and the spectrum's 2, and writes 4. Rates follow the working
- * set of that multiplication, 6 elements per point. `blocks` groups of channels run one after another between a
- * split and a concat, which shrinks the working set. Sequence-first layouts transpose on the way in and out.
+ * A chain of stage products: per product 2 rows columns flops and (rows + columns) elements for each column
+ * of data, plus its matrices; the broadcast multiplication reads 2 and the spectrum's 2, and writes 4. Rates
+ * follow the working set of that multiplication, 6 elements per point. `blocks` groups of channels run one
+ * after another between a split and a concat, which shrinks the working set. Sequence-first layouts transpose
+ * on the way in and out.
  */
 export function transformCost(
   request: ConvolutionRequest,
@@ -122,8 +123,9 @@ export function transformCost(
 }
 
 /**
- * Fitted over orders 1-4 and N = 128..16384 on the CPU: 1.9e-7 (sum of factors / 24)^0.35, so higher orders err less.
- * Low-precision products were emulated: 4.3-6.0e-4 for TF32 operands, 5.8-7.8e-4 for f16, flat in N.
+ * Fitted over orders 1-4 and N = 128..16384 on the CPU: 1.9e-7 (sum of factors / 24)^0.35, so higher orders
+ * err less. Low-precision products were emulated: 4.3-6.0e-4 for TF32 operands, 5.8-7.8e-4 for f16, flat in
+ * N.
  */
 function transformError(factors: readonly number[], profile: Profile): number {
   if (profile.precision === "tf32") return 5.2e-4;
@@ -167,8 +169,9 @@ export function toeplitzCost(request: ConvolutionRequest, profile: Profile): Cos
     meter.op(0, 2 * size * elements);
     meter.op(0, 2 * size * elements);
   }
-  // Partial sums of m terms grow as the square root of their count: u/sqrt 3 sqrt(m / 2) for one running sum, and
-  // about half the square once a product keeps several. Measured: 1.1e-7 at 64 samples, 2.0e-7 at 128 two-sided.
+  // Partial sums of m terms grow as the square root of their count: u/sqrt 3 sqrt(m / 2) for one running sum,
+  // and about half the square once a product keeps several. Measured: 1.1e-7 at 64 samples, 2.0e-7 at 128
+  // two-sided.
   const sum = (2 ** -24 / Math.sqrt(3)) * Math.sqrt(meanTerms(request) / 4);
   return {
     ...totals(meter),
@@ -187,7 +190,10 @@ function meanTerms(request: ConvolutionRequest): number {
   return terms / length;
 }
 
-/** The DFT op as PyTorch's exporter emits it: measured 10-19 times the right-angle chain, error growing with log M. */
+/**
+ * The DFT op as PyTorch's exporter emits it: measured 10-19 times the right-angle chain, error growing with
+ * log M.
+ */
 export function dftCost(request: ConvolutionRequest, best: Cost, profile: Profile): Cost {
   const padded = 2 ** Math.ceil(Math.log2(2 * request.length - 1 || 1));
   const bins = padded / 2 + 1;
@@ -201,7 +207,10 @@ export function dftCost(request: ConvolutionRequest, best: Cost, profile: Profil
   };
 }
 
-/** Error of a plain sum: in low precision it is the operands' rounding (emulated), in f32 the output's and the sum's. */
+/**
+ * Error of a plain sum: in low precision it is the operands' rounding (emulated), in f32 the output's and the
+ * sum's.
+ */
 function directError(profile: Profile, sum: number): number {
   if (profile.precision === "tf32") return 2.9e-4;
   if (profile.precision === "f16") return 3.6e-4;

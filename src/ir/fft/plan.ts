@@ -1,4 +1,5 @@
-// Chooses how to compute a long convolution: lists the lowerings that are exact for it, prices each, ranks them.
+// Chooses how to compute a long convolution: lists the lowerings that are exact for it, prices each, ranks
+// them.
 
 import {
   type ConvolutionRequest,
@@ -30,7 +31,9 @@ export interface Plan {
   readonly request: ConvolutionRequest;
   readonly profile: Profile;
   readonly chosen: Candidate;
-  /** The best of every lowering, order and number of blocks, cheapest first; `dft` is listed but never chosen. */
+  /**
+   * The best of every lowering, order and number of blocks, cheapest first; `dft` is listed but never chosen.
+   */
   readonly candidates: readonly Candidate[];
 }
 
@@ -42,7 +45,9 @@ const shortlist = 8;
 
 const remembered = new WeakMap<Profile, Map<string, Plan>>();
 
-/** Prices every lowering of the convolution on the machine and ranks them. Equal requests give the same plan. */
+/**
+ * Prices every lowering of the convolution on the machine and ranks them. Equal requests give the same plan.
+ */
 export function planConvolution(request: ConvolutionRequest, profile: Profile): Plan {
   const plans = remembered.get(profile) ?? new Map<string, Plan>();
   remembered.set(profile, plans);

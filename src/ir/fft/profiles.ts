@@ -1,6 +1,6 @@
 // What the cost model knows of a machine: rates and limits as data. `cpu` was fitted on 138 timings of ONNX
-// Runtime 1.30's CPU provider on one core with AVX-512 (predicted/measured 0.82 / 0.99 / 1.14 at the 5th, 50th and
-// 95th percentile); every GPU row is a prediction from data sheets, not a measurement.
+// Runtime 1.30's CPU provider on one core with AVX-512 (predicted/measured 0.82 / 0.99 / 1.14 at the 5th,
+// 50th and 95th percentile); every GPU row is a prediction from data sheets, not a measurement.
 
 /** Largest working set, in bytes, for which the rate holds. */
 interface Bandwidth {
@@ -25,13 +25,16 @@ export interface Profile {
   readonly factors: { readonly least: number; readonly most: number; readonly alone: number };
   readonly orders: number;
   /**
-   * Lines as [B, L, D] or, transposed on the way in and out, as [L, B, D]. CUDA's MatMul takes one strided batch only
-   * when both operands have the same batch axes; otherwise it copies pointer arrays to the device in every run.
+   * Lines as [B, L, D] or, transposed on the way in and out, as [L, B, D]. CUDA's MatMul takes one strided
+   * batch only when both operands have the same batch axes; otherwise it copies pointer arrays to the device
+   * in every run.
    */
   readonly layout: "batch_first" | "sequence_first";
   /** Numbers of channel blocks to try, so that the working set of one block stays in cache. */
   readonly blocks: readonly number[];
-  /** Products per second of a depthwise convolution, and of Toeplitz products with one or with many filters. */
+  /**
+   * Products per second of a depthwise convolution, and of Toeplitz products with one or with many filters.
+   */
   readonly depthwise: number;
   readonly toeplitz: { readonly one: number; readonly many: number };
 }
@@ -61,8 +64,8 @@ export function cpuProfile(threads = 1): Profile {
 }
 
 /**
- * A CUDA device from its peak rates: tensor cores reach about 35 % on products this narrow, plain f32 units about
- * 60-70 %, memory about 80 %.
+ * A CUDA device from its peak rates: tensor cores reach about 35 % on products this narrow, plain f32 units
+ * about 60-70 %, memory about 80 %.
  */
 function cudaProfile(name: string, precision: Profile["precision"], flops: number, bytes: number): Profile {
   return {

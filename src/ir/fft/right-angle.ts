@@ -1,6 +1,6 @@
 // The right-angle Monarch transform: real lines, evaluated at the M points z_k = exp(-2 pi i (1 + 4k) / 4M),
-// where z^M = -i. A product term that wraps once is turned by a right angle into the imaginary part, so the real
-// part is the exact linear convolution for every M >= L: no zero padding to 2L, no special bins.
+// where z^M = -i. A product term that wraps once is turned by a right angle into the imaginary part, so the
+// real part is the exact linear convolution for every M >= L: no zero padding to 2L, no special bins.
 
 import {
   binRow,
@@ -16,7 +16,9 @@ import {
   writeBinWeights,
 } from "./transform.js";
 
-/** The bins k_1 + N_1 k_2 + ... of the digits (k_1 .. k_stage), k_1 slowest, in the order the data has them. */
+/**
+ * The bins k_1 + N_1 k_2 + ... of the digits (k_1 .. k_stage), k_1 slowest, in the order the data has them.
+ */
 export function rightAngleBins({ factors }: Transform, stage: number): number[] {
   let bins = [0];
   let weight = 1;
@@ -62,7 +64,9 @@ export function rightAngleForward(transform: Transform, stage: number, complexIn
   return stack;
 }
 
-/** Inverse stage s: the conjugate transpose of the forward stage; the first stage keeps the real part only. */
+/**
+ * Inverse stage s: the conjugate transpose of the forward stage; the first stage keeps the real part only.
+ */
 export function rightAngleInverse(transform: Transform, stage: number): MatrixStack {
   const shape = stageShape(transform, stage, "inverse");
   const stack = stackFor(shape);

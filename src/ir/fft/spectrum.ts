@@ -1,5 +1,5 @@
-// The spectrum of a long convolution's filter in the order and shape the transform's product wants it, in float64,
-// with the skip term and the output scale folded in: both are free there.
+// The spectrum of a long convolution's filter in the order and shape the transform's product wants it, in
+// float64, with the skip term and the output scale folded in: both are free there.
 
 import { fft } from "./mixed-radix.js";
 import { packedSlots } from "./packed-circular.js";
@@ -25,8 +25,9 @@ export interface Folded {
 
 /**
  * The taps of one group as M complex numbers, interleaved: a lag j >= 0 stands at j. A negative lag stands at
- * j + M; the right-angle form has z^-M = i, so there it is the imaginary part. Lags that reach no sample of a line of
- * `length` samples are left out; circular taps are wrapped, and for the right-angle form become two-sided.
+ * j + M; the right-angle form has z^-M = i, so there it is the imaginary part. Lags that reach no sample of a
+ * line of `length` samples are left out; circular taps are wrapped, and for the right-angle form become
+ * two-sided.
  */
 export function tapsAsSignal(transform: Transform, taps: Taps, group: number, length: number): Float64Array {
   const M = points(transform);
@@ -51,8 +52,9 @@ export function tapsAsSignal(transform: Transform, taps: Taps, group: number, le
 }
 
 /**
- * The spectrum [Q, 2, 1, K, C] (`spectrumShape`) of the taps for lines of `length` samples. C is the number of groups, or
- * of channels when a skip or a scale makes channels differ; channel c reads group floor(c G / channels).
+ * The spectrum [Q, 2, 1, K, C] (`spectrumShape`) of the taps for lines of `length` samples. C is the number
+ * of groups, or of channels when a skip or a scale makes channels differ; channel c reads group floor(c G /
+ * channels).
  */
 export function spectrumOfTaps(
   transform: Transform,

@@ -5,8 +5,8 @@ import { rightAngleForward, rightAngleInverse } from "./right-angle.js";
 import type { Direction, MatrixStack, Transform } from "./transform.js";
 
 /**
- * The matrices of the 0-based `stage`. The chain multiplies by stages 0..p-1 forward, by the spectrum, then by
- * stages p-1..0 inverse. `complexInput` is for the first forward stage over the signal of two-sided taps.
+ * The matrices of the 0-based `stage`. The chain multiplies by stages 0..p-1 forward, by the spectrum, then
+ * by stages p-1..0 inverse. `complexInput` is for the first forward stage over the signal of two-sided taps.
  */
 export function stageMatrix(
   transform: Transform,

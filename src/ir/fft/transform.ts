@@ -1,5 +1,6 @@
 // A convolution transform as a chain of matrix products: its description, the shapes between its stages, and
-// the stacks of real matrices the stages multiply by. right-angle.ts and packed-circular.ts fill the matrices.
+// the stacks of real matrices the stages multiply by. right-angle.ts and packed-circular.ts fill the
+// matrices.
 //
 // Time    t = n_1 rest_1 + n_2 rest_2 + ... + n_p          (n_1 slowest, rest_s = N_{s+1} ... N_p)
 // Bin     k = k_1 + N_1 k_2 + N_1 N_2 k_3 + ...             (k_1 fastest)
@@ -115,8 +116,8 @@ export function stageShape(
 
 /**
  * The spectrum is [Q, 2, 1, K, C]: real parts c, then imaginary parts d, of the bins (group, k_p). The data's
- * last forward stage gives (a, b) as [B, Q, 1, 2, K, C]; one broadcast product makes (ac, bc, ad, bd), and the
- * last inverse stage's columns sum them to the complex product. No part is ever shuffled.
+ * last forward stage gives (a, b) as [B, Q, 1, 2, K, C]; one broadcast product makes (ac, bc, ad, bd), and
+ * the last inverse stage's columns sum them to the complex product. No part is ever shuffled.
  */
 export function spectrumShape(transform: Transform, channels: number): readonly number[] {
   const last = transform.factors.length - 1;

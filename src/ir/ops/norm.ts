@@ -21,10 +21,12 @@ function affineType(
     ["weight", weight],
     ["bias", bias],
   ] as const) {
+    // Asked only of what is there: an op without these operands has no such constraint.
+    if (p === undefined) continue;
     check.that(
-      p === undefined || (p.shape.length === 1 && width !== undefined && p.shape[0]!.equals(width)),
+      p.element === x.element && p.shape.length === 1 && width !== undefined && p.shape[0]!.equals(width),
       `${name}_c2`,
-      `${role} must be [${width}], got ${p && typeText(p)}`,
+      `${role} must be ${x.element}[${width}], got ${typeText(p)}`,
     );
   }
   return [x];
