@@ -1,0 +1,19 @@
+// Values that come from no operand: splats, short lists, positions.
+
+import type { ElementRules } from "../element.js";
+import { storageType } from "../writer.js";
+
+export const constants = {
+  constant: (_, { value }, { number }) => number(value),
+  literal(_, { values }, { writer, place, result, number }) {
+    if (values.length === 1) return number(values[0]!);
+    const stored =
+      result.element === "bool" ? "bool" : storageType(result.element === "f16" ? "f32" : result.element);
+    const list = writer.fresh("values");
+    writer.line(
+      `var ${list} = array<${stored}, ${values.length}>(${values.map((v) => number(v)).join(", ")});`,
+    );
+    return `${list}[${place.flat()}]`;
+  },
+  iota: (_, { element }, { place }) => `${element === "i32" ? "i32" : "f32"}(${place.flat()})`,
+} satisfies ElementRules;
