@@ -1,12 +1,11 @@
 // The straight line: text -> Description -> Module -> passes -> Module -> artefact. Pure: files are read and
 // written by its callers. `targets.ts` says which passes and which emitter a target has.
 
-import type { Description } from "./description/description.js";
-import { readDescription } from "./description/read.js";
+import { atLength, type Description, readDescription } from "./description/index.js";
 import type { Module } from "./ir/graph.js";
 import { lower } from "./lower/index.js";
 import { type RunOptions, runPasses } from "./passes/pass.js";
-import { bug, DlmcError, Report } from "./support/diagnostic.js";
+import { bug, type Diagnostic, DlmcError, Report } from "./support/diagnostic.js";
 import { type BuildOptions, type Target, targets } from "./targets.js";
 import type { ParameterDeclaration, WeightStore } from "./weights/store.js";
 
@@ -15,6 +14,8 @@ export interface Lowered {
   readonly description: Description;
   readonly module: Module;
   readonly parameters: readonly ParameterDeclaration[];
+  /** Of the weights: what is legal but probably not meant. */
+  readonly warnings: readonly Diagnostic[];
 }
 
 /** Finds the values of the declared parameters; problems go to the report. */
@@ -24,28 +25,37 @@ export type BindWeights = (
   report: Report,
 ) => WeightStore;
 
-/** Text -> validated description. Throws DlmcError with every problem of the file. */
-export function describe(text: string, file: string): Description {
-  const report = new Report(file);
-  const description = readDescription(text, file, report);
-  report.throwIfErrors();
-  return description ?? bug("a description without errors is undefined");
+/** A description and the warnings about it. */
+export interface Described {
+  readonly description: Description;
+  readonly warnings: readonly Diagnostic[];
 }
 
-/** Description -> module with weights, for one sequence length (the description's own by default). */
-export function lowerBound(
-  description: Description,
-  file: string,
-  bind: BindWeights,
-  length?: number,
-): Lowered {
-  const { module, parameters } = lower(description, length === undefined ? {} : { length });
+/**
+ * Text -> validated description, for its own sequence length or another. Throws DlmcError with every problem of
+ * the file.
+ */
+export function describe(text: string, file: string, length?: number): Described {
+  const report = new Report(file);
+  const read = readDescription(text, file, report);
+  const description = read && length !== undefined ? atLength(read, length, report) : read;
+  report.throwIfErrors();
+  return {
+    description: description ?? bug("a description without errors is undefined"),
+    warnings: report.diagnostics,
+  };
+}
+
+/** Description -> module with weights, for the description's sequence length. */
+export function lowerBound(description: Description, file: string, bind: BindWeights): Lowered {
+  const { module, parameters } = lower(description);
   const report = new Report(file);
   const store = bind(description, parameters, report);
   report.throwIfErrors();
   return {
     description,
     parameters,
+    warnings: report.diagnostics,
     module: {
       ...module,
       weights: { has: (name) => store.info(name) !== undefined, read: (name) => store.read(name) },

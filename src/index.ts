@@ -3,6 +3,7 @@
 //   import { compile, check, openSession, inspect } from "dlmc";
 //   compile({ model: "model.json", target: "onnx", outDir: "out" });
 
+export { type CheckOptions, check, type ModelCheck } from "./api/check.js";
 export { type Built, build, type CompileOptions, compile } from "./api/compile.js";
 export { type GenerateOptions, openSession, readTokens, type Session } from "./api/generate.js";
 export {

@@ -10,6 +10,7 @@ import type { Module } from "../ir/graph.js";
 import { importOrt } from "../runtime/ort.js";
 import { checkModule } from "../runtime-check/check.js";
 import { type OnnxCandidateOptions, onnxCandidate } from "../runtime-check/onnx-candidate.js";
+import type { CheckReport } from "../runtime-check/report-types.js";
 import { checkTrajectory } from "../runtime-check/trajectory.js";
 import type { BuildOptions } from "../targets.js";
 import { version } from "../version.js";

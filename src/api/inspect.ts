@@ -61,13 +61,13 @@ function lowerOnly({ model, length }: Pick<ModelOptions, "model" | "length">): {
   module: Module;
   parameters: readonly ParameterDeclaration[];
 } {
-  const description = describe(readModelText(model), model);
-  return { description, ...lower(description, length === undefined ? {} : { length }) };
+  const { description } = describe(readModelText(model), model, length);
+  return { description, ...lower(description) };
 }
 
 /** The description with every default filled in, as JSON text that reads back to itself. */
 export function resolved(model: string): string {
-  return printDescription(describe(readModelText(model), model));
+  return printDescription(describe(readModelText(model), model).description);
 }
 
 /** A noise schedule as sampled: one row per visited level, and the curve for a plot. */
@@ -88,7 +88,7 @@ export interface ScheduleInspection {
  * Throws `schedule/not-monotone` and its like when the table breaks a rule, `model/no-schedule` without one.
  */
 export function inspectSchedule(options: ModelOptions & { readonly steps?: number }): ScheduleInspection {
-  const described = describe(readModelText(options.model), options.model);
+  const { description: described } = describe(readModelText(options.model), options.model);
   if (!("noise_schedule" in described))
     fail("model/no-schedule", `the part "${described.part}" has no noise schedule`, {
       file: options.model,

@@ -5,7 +5,7 @@ import { dirname } from "node:path";
 import { type BindWeights, describe, type Lowered, lowerBound } from "../compile.js";
 import type { Description } from "../description/description.js";
 import { planSampler, type SamplerParts, type SamplerPlan } from "../diffusion/index.js";
-import { fail } from "../support/diagnostic.js";
+import { type Diagnostic, fail } from "../support/diagnostic.js";
 import { openCheckpoint, openWeights } from "../weights/open.js";
 import { resolveParameters } from "../weights/resolve.js";
 import { memoryStore, type ParameterDeclaration, type WeightStore } from "../weights/store.js";
@@ -21,6 +21,8 @@ export interface ModelOptions {
   readonly synthetic?: number;
   /** Sequence length; the description's own by default. */
   readonly length?: number;
+  /** Sees what is legal but probably not meant; passed over by default. */
+  readonly warn?: (warnings: readonly Diagnostic[]) => void;
 }
 
 /** A model ready to be compiled, checked or run. */
@@ -36,18 +38,16 @@ export interface LoadedModel extends Lowered {
  */
 export function loadModel(options: ModelOptions): LoadedModel {
   const text = readModelText(options.model);
-  const description = describe(text, options.model);
+  const { description, warnings } = describe(text, options.model, options.length);
   let store = memoryStore({});
   const bind: BindWeights = (described, parameters, report) => {
     store = bindWeights(described, parameters, options, report);
     return store;
   };
-  return {
-    ...lowerBound(description, options.model, bind, options.length),
-    file: options.model,
-    text,
-    store,
-  };
+  const lowered = lowerBound(description, options.model, bind);
+  const all = [...warnings, ...lowered.warnings];
+  if (all.length > 0) options.warn?.(all);
+  return { ...lowered, file: options.model, text, store };
 }
 
 /** The text of a description. Throws `model/open` (exit 2) when there is none. */

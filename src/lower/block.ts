@@ -1,7 +1,7 @@
 // One block: the mixer branch, then the feed-forward branch, each with its normalisation, residual and
 // adaLN modulation. Placement: pre x + f(norm(x)), post norm(x + f(x)), none x + f(x).
 
-import type { Block, Blocks, Branch, Norm } from "../description/description.js";
+import type { Block, Branch, Norm } from "../description/description.js";
 import type { Value } from "../ir/graph.js";
 import { child, type GraphContext, type Scope } from "./context.js";
 import { lowerFeedForward } from "./ffn.js";
@@ -58,17 +58,4 @@ function branch(
   const gated = modulation === undefined ? inner : b.emit("mul", { a: inner, b: modulation.gate }, {});
   const sum = residual ? b.emit("add", { a: x, b: gated }, {}, "residual") : gated;
   return placement === "post" ? normalize(c, scope, sum, norm) : sum;
-}
-
-/** The trunk's blocks in order, each with its place in the description. */
-export function blockList(blocks: Blocks): { readonly block: Block; readonly pointer: string }[] {
-  const repeated = (block: Block, pointer: string): { block: Block; pointer: string }[] =>
-    Array.from({ length: block.repeat }, () => ({ block, pointer }));
-  if (Array.isArray(blocks))
-    return (blocks as readonly Block[]).flatMap((block, i) => repeated(block, `/blocks/${i}`));
-  if ("pattern" in blocks) {
-    const once = blocks.pattern.flatMap((block, i) => repeated(block, `/blocks/pattern/${i}`));
-    return Array.from({ length: blocks.repeat }, () => once).flat();
-  }
-  return repeated(blocks as Block, "/blocks");
 }

@@ -1,15 +1,16 @@
 // The network: noisy embeddings and a noise level to predicted clean embeddings and logits.
 
-import type {
-  Description,
-  Embedding,
-  ModelDescription,
-  OptionalNorm,
-  SelfConditioning,
-} from "../description/description.js";
+import {
+  type Description,
+  type Embedding,
+  listBlocks,
+  type ModelDescription,
+  type OptionalNorm,
+  type SelfConditioning,
+} from "../description/index.js";
 import { dim } from "../ir/dim.js";
 import type { Value } from "../ir/graph.js";
-import { blockList, lowerBlock } from "./block.js";
+import { lowerBlock } from "./block.js";
 import { child, type GraphContext, type Scope } from "./context.js";
 import { lowerHead } from "./heads.js";
 import { lastExtent, linear, linearLayers, normalize } from "./layers.js";
@@ -61,9 +62,8 @@ export function lowerNetwork(
   const conditioned =
     previous === undefined ? x : selfCondition(c, description.self_conditioning, x, previous);
   let h = trunkInput(c, description.embedding, conditioned, time);
-  blockList(description.blocks).forEach(({ block, pointer }, i) => {
-    h = lowerBlock(c, { name: `blocks.${i}.`, pointer }, h, block, time);
-  });
+  for (const { index, block, pointer } of listBlocks(description))
+    h = lowerBlock(c, { name: `blocks.${index}.`, pointer }, h, block, time);
   const at: Scope = { name: "", pointer: "/prediction_type" };
   const normalized = finalNorm(c, at, h, prediction.final_norm, time);
   const out = linearLayers(c, child(at, "out_proj", "/out_proj"), normalized, prediction.out_proj);

@@ -1,7 +1,7 @@
 // Description -> Module. A module is built for one sequence length; its weights come later, from the parameters
 // it declares.
 
-import type { Description } from "../description/description.js";
+import { type Description, sequenceLength } from "../description/index.js";
 import { type Graph, type Module, noWeights } from "../ir/graph.js";
 import { type } from "../ir/type.js";
 import type { ParameterDeclaration } from "../weights/store.js";
@@ -18,22 +18,11 @@ export interface Lowered {
   readonly parameters: readonly ParameterDeclaration[];
 }
 
-export interface LowerOptions {
-  /** Replaces the description's sequence length. */
-  readonly length?: number;
-}
-
 /** Lowers a resolved description. A part (mixer, block) is one graph; schedules and samplers have none. */
-export function lower(description: Description, options: LowerOptions = {}): Lowered {
-  const lowering = new Lowering(options.length ?? sequenceLength(description));
+export function lower(description: Description): Lowered {
+  const lowering = new Lowering(sequenceLength(description) ?? 1);
   const graphs = lowerPart(lowering, description);
   return { module: { dims: lowering.dims, graphs, weights: noWeights }, parameters: lowering.parameters };
-}
-
-/** The length a description is built for when none is asked for. */
-export function sequenceLength(description: Description): number {
-  if ("state_space" in description) return description.state_space.seq_len;
-  return "seq_len" in description ? description.seq_len : 1;
 }
 
 function lowerPart(lowering: Lowering, description: Description): Graph[] {

@@ -1,5 +1,5 @@
 // Damaged descriptions and what is said about them. Each file of diagnostics/ is a description, a line of
-// dashes, and the whole output a user sees. UPDATE_EXPECTED=1 rewrites the second half; read it before
+// dashes, and the whole output a user sees. DLMC_BLESS=1 rewrites the second half; read it before
 // committing it: the text is the specification.
 
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -39,7 +39,7 @@ describe("diagnostics of descriptions", () => {
       const report = new Report();
       const description = readDescription(source, "model.json", report);
       const found = `${formatDiagnostics(report.diagnostics, { source: () => source })}\n`;
-      if (process.env.UPDATE_EXPECTED) writeFileSync(place, source + separator + found);
+      if (process.env.DLMC_BLESS) writeFileSync(place, source + separator + found);
       else expect(found).toBe(expected);
       expect(report.diagnostics.length).toBeGreaterThan(0);
       expect(description === undefined).toBe(report.hasErrors);

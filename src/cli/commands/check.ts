@@ -7,7 +7,7 @@ import { check } from "../../api/check.js";
 import { htmlReport, jsonReport, textReport } from "../../runtime-check/report.js";
 import { type ExitCode, exitCodes } from "../../support/diagnostic.js";
 import { integer, targetNames, withBuild, withWeights } from "../flags.js";
-import { print } from "../print.js";
+import { print, printProblems } from "../print.js";
 import { progressLine } from "../progress.js";
 
 interface Flags {
@@ -45,6 +45,7 @@ export function addCheck(program: Command, finish: (code: ExitCode) => void): vo
     const progress = progressLine(!json);
     const report = await check({
       model,
+      warn: printProblems,
       ...rest,
       noTrajectory: trajectory === false,
       progress: progress.show,

@@ -4,7 +4,7 @@ import { type Command, Option } from "commander";
 import { compile } from "../../api/compile.js";
 import { type ExitCode, exitCodes } from "../../support/diagnostic.js";
 import { lengths, targetNames, withBuild, withWeights } from "../flags.js";
-import { bytesText, print, printJson } from "../print.js";
+import { bytesText, print, printJson, printProblems } from "../print.js";
 
 interface Flags {
   readonly target: string;
@@ -38,7 +38,13 @@ export function addCompile(program: Command, finish: (code: ExitCode) => void): 
     .option("--json", "print the manifest");
   withBuild(withWeights(command)).action((model: string, flags: Flags) => {
     const { out, length, checkPasses: _, json, ...rest } = flags;
-    const manifest = compile({ model, outDir: out, ...rest, ...(length && { lengths: length }) });
+    const manifest = compile({
+      model,
+      outDir: out,
+      warn: printProblems,
+      ...rest,
+      ...(length && { lengths: length }),
+    });
     if (json) printJson(manifest);
     else {
       for (const graph of manifest.graphs)

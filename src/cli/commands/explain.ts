@@ -29,10 +29,7 @@ export function addExplain(program: Command, finish: (code: ExitCode) => void): 
     .option("--length <n>", "sequence length", integer(1))
     .option("--json", "print as JSON (schema/explain-fft.schema.json)")
     .action((model: string, flags: FftFlags) => {
-      const { module } = lower(
-        describe(readModelText(model), model),
-        flags.length === undefined ? {} : { length: flags.length },
-      );
+      const { module } = lower(describe(readModelText(model), model, flags.length).description);
       const report = explainFft(module, profiles[flags.machine], flags.batch);
       if (flags.json) printJson(report);
       else print(fftReportText(report));

@@ -6,7 +6,7 @@ import type { GenerationState } from "../../runtime/index.js";
 import { type ExitCode, exitCodes, fail } from "../../support/diagnostic.js";
 import { integer, targetNames, withBuild, withWeights } from "../flags.js";
 import { liveView } from "../live.js";
-import { print, printJson } from "../print.js";
+import { print, printJson, printProblems } from "../print.js";
 
 interface Flags {
   readonly target: string;
@@ -54,7 +54,7 @@ export function addGenerate(program: Command, finish: (code: ExitCode) => void):
     if (flags.trace && !flags.json) fail("flags/trace", "--trace is for --json", { help: "add --json" });
     const { tokens: tokensFile, json, trace, live, ...rest } = flags;
     const tokens = tokensFile === undefined ? undefined : readTokens(tokensFile);
-    const session = await openSession({ model, ...rest, ...(tokens && { tokens }) });
+    const session = await openSession({ model, warn: printProblems, ...rest, ...(tokens && { tokens }) });
     try {
       await run(session, flags, tokens);
     } finally {

@@ -7,7 +7,7 @@ import { printModule } from "../../ir/print.js";
 import { lower } from "../../lower/index.js";
 import { type ExitCode, exitCodes } from "../../support/diagnostic.js";
 import { integer, targetNames, withBuild, withWeights } from "../flags.js";
-import { print } from "../print.js";
+import { print, printProblems } from "../print.js";
 
 interface Flags {
   readonly target?: string;
@@ -36,9 +36,9 @@ export function addLower(program: Command, finish: (code: ExitCode) => void): vo
 }
 
 function moduleOf(model: string, flags: Flags) {
-  const length = flags.length === undefined ? {} : { length: flags.length };
   // Without passes no weight is read, so a description alone is enough.
-  if (flags.target === undefined) return lower(describe(readModelText(model), model), length).module;
-  const loaded = loadModel({ model, ...flags });
+  if (flags.target === undefined)
+    return lower(describe(readModelText(model), model, flags.length).description).module;
+  const loaded = loadModel({ model, warn: printProblems, ...flags });
   return optimise(loaded.module, targetOf(flags.target), flags);
 }

@@ -118,14 +118,15 @@ function checkFilter(filter: Filter, { pointer, width, length, report }: MixerPl
       { pointer: `${pointer}/length`, notes: [length.note], help: 'leave "length" out' },
     );
   if (filter.kind === "explicit") return;
-  if (filter.length < length.value)
+  // Computed features exist at any position; stored ones, and the halves of full_2l, end where they were made to.
+  if (filter.length < length.value && (filter.features === "stored" || filter.reverse_filter === "full_2l"))
     report.error(
       "model/filter-short",
       `the filter was built for ${filter.length} positions, the sequence has ${length.value}`,
       {
         pointer: `${pointer}/length`,
         notes: [length.note],
-        help: "implicit filters are cut to shorter sequences, never stretched to longer ones",
+        help: "stored features are cut to shorter sequences, never stretched to longer ones; computed ones go on",
       },
     );
   if (filter.length < 2)

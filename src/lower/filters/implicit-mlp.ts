@@ -22,9 +22,13 @@ export function lowerImplicitMlp(c: GraphContext, scope: Scope, filter: Implicit
   return arrange(c, filter, taps(scope), twin ? taps(child(scope, "reverse")) : undefined);
 }
 
-/** Number of positions a network is evaluated at: full_2l has a second half for negative lags. */
-function rows(filter: ImplicitMlpFilter): number {
-  return filter.reverse_filter === "full_2l" ? 2 * filter.length : filter.length;
+/**
+ * Positions a network is evaluated at: full_2l has a second half for negative lags; computed features go on beyond
+ * the length they are normalised by, so one set of weights serves every sequence length.
+ */
+function rows(c: GraphContext, filter: ImplicitMlpFilter): number {
+  if (filter.reverse_filter === "full_2l") return 2 * filter.length;
+  return filter.features === "stored" ? filter.length : Math.max(filter.length, c.lowering.sequence);
 }
 
 function stored(
@@ -33,11 +37,11 @@ function stored(
   filter: ImplicitMlpFilter,
 ): { times: Value; positions: Value } {
   return {
-    positions: c.parameter(scope, "features", [rows(filter), filter.emb_dim], "features"),
+    positions: c.parameter(scope, "features", [rows(c, filter), filter.emb_dim], "features"),
     times: c.b.emit(
       "reshape",
-      { x: c.parameter(scope, "times", [rows(filter)], "times") },
-      { shape: [dim(rows(filter)), dim(1)] },
+      { x: c.parameter(scope, "times", [rows(c, filter)], "times") },
+      { shape: [dim(rows(c, filter)), dim(1)] },
     ),
   };
 }
@@ -49,8 +53,8 @@ function computed(c: GraphContext, filter: ImplicitMlpFilter): { times: Value; p
   const bands = (filter.emb_dim - 1) / 2;
   const steps = b.emit(
     "reshape",
-    { x: b.emit("iota", {}, { length: dim(rows(filter)) }) },
-    { shape: [dim(rows(filter)), dim(1)] },
+    { x: b.emit("iota", {}, { length: dim(rows(c, filter)) }) },
+    { shape: [dim(rows(c, filter)), dim(1)] },
   );
   const times = b.emit("scale", { x: steps }, { factor: 1 / Math.max(n - 1, 1) }, "times");
   const spread = (i: number): number => (bands === 1 ? 1e-4 : 1e-4 + (i * (bands - 1 - 1e-4)) / (bands - 1));

@@ -27,7 +27,8 @@ export function arrange(c: GraphContext, filter: Filter, forward: Value, reverse
     const whole = start === 0 && x.type.shape[0]!.value === length;
     return whole ? x : b.emit("slice", { x }, { axis: 0, start: dim(start), length: dim(length) });
   };
-  const used = Math.min(filter.length, sequence);
+  const stored = forward.type.shape[0]!.value! / (filter.reverse_filter === "full_2l" ? 2 : 1);
+  const used = Math.min(stored, sequence);
   const ordered = (x: Value, count: number): Value => {
     const taps = rows(x, 0, count);
     return filter.tap_order === "correlation" ? b.emit("reverse", { x: taps }, { axis: 0 }) : taps;
@@ -35,10 +36,7 @@ export function arrange(c: GraphContext, filter: Filter, forward: Value, reverse
   if (filter.span !== "bidirectional" || filter.reverse_filter === "none") {
     return { k: ordered(forward, used), lag0: 0, circular: filter.span === "circular" };
   }
-  const negative = Math.min(
-    filter.reverse_filter === "offset_lag1" ? filter.length : filter.length - 1,
-    sequence - 1,
-  );
+  const negative = Math.min(filter.reverse_filter === "offset_lag1" ? stored : stored - 1, sequence - 1);
   const join = (parts: readonly (Value | undefined)[]): Value => {
     const present = parts.filter((part) => part !== undefined);
     return present.length === 1 ? present[0]! : b.emit("concat", { xs: present }, { axis: 0 }, "taps");
