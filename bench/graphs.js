@@ -1,5 +1,5 @@
-// The FFT mixer layer y = g2 (K * u + skip u), u = g1 v, several in a row with filters of their own: as dlmc emits it, and
-// as torch.onnx exports rfft and irfft.
+// The FFT mixer layer y = g2 (K * u + skip u), u = g1 v, several in a row with filters of their own: as dlmc
+// emits it, and as torch.onnx exports rfft and irfft.
 
 import { closeSync, mkdirSync, openSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
@@ -33,7 +33,7 @@ export function layerWeights({ length, channels, layers }) {
   }));
 }
 
-/** dlmc's graph, written to `directory`; inputs v, g1, g2 and output y are [B, N, D]. Returns its path and its IR ops. */
+/** dlmc's graph, written to `directory`; inputs v, g1, g2 and output y are [B, N, D]. Returns path and module. */
 export function writeOurs(directory, { length, channels, batch }, weights) {
   const b = new Builder("mixer");
   const shape = [Dim.symbol("B", 1, 64), length, channels];
@@ -63,8 +63,8 @@ const float = 1;
 const int64 = 7;
 
 /**
- * The exporter's graph in its best layout, [B, D, N]: Pad to 2N, Unsqueeze, DFT(onesided), complex product with a constant
- * spectrum, DFT(inverse, onesided), Squeeze, Slice (onnxscript, torch_lib/ops/fft.py; irfft as one node).
+ * The exporter's graph in its best layout, [B, D, N]: Pad to 2N, Unsqueeze, DFT(onesided), complex product
+ * with a constant spectrum, DFT(inverse, onesided), Squeeze, Slice (onnxscript, torch_lib/ops/fft.py).
  */
 export function writeDft(path, { length, channels, batch, layers }, weights) {
   const node = [];

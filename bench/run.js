@@ -1,8 +1,8 @@
 // npm run bench [-- --lengths 256,1024 --channels 256 --batch 1 --rounds 7 --dft-below 600000 --out name.json]
 //
-// --clock cpu counts the process's own seconds instead of the wall's, for machines that have other work to do.
-// Times the FFT mixer layer on ONNX Runtime's CPU provider, one thread, against the graph torch.onnx exports and
-// against torch.fft in its best layout. Sides take turns within a round. Build first: npm run build.
+// Times the FFT mixer layer on ONNX Runtime's CPU provider, one thread, against the graph torch.onnx exports
+// and against torch.fft in its best layout. Sides take turns within a round. Build first: npm run build.
+// --clock cpu counts the process's own seconds instead of the wall's, for machines with other work to do.
 
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, loadavg, tmpdir } from "node:os";

@@ -1,5 +1,5 @@
-// y = K * x + skip x by the lowering that costs least on the machine (src/ir/fft/plan.ts): a chain of matrix products
-// and one multiplication by the filter's spectrum, a depthwise convolution, or a Toeplitz product.
+// y = K * x + skip x by the lowering that costs least on the machine (src/ir/fft/plan.ts): a chain of matrix
+// products and one multiplication by the filter's spectrum, a depthwise convolution, or a Toeplitz product.
 
 import { type Candidate, candidatePoints, type Lowering, planConvolution } from "../ir/fft/plan.js";
 import { cpuProfile, type Profile } from "../ir/fft/profiles.js";
@@ -19,7 +19,7 @@ export interface ChooseFftOptions {
   readonly profile?: Profile;
   /** Rows the choice is made for; any number runs. */
   readonly batch?: number;
-  /** `fold`: spectra of constant taps become constants. `load`: they are computed from the taps by stage products. */
+  /** Spectra of constant taps: `fold`ed into constants, or computed from the taps by stage products (`load`). */
   readonly spectra?: "fold" | "load";
   /** Take this lowering instead of the cheapest; the only way to get `dft`. */
   readonly lowering?: Lowering;
@@ -27,7 +27,7 @@ export interface ChooseFftOptions {
 
 const cpu = cpuProfile();
 
-/** Replaces every long convolution of bound length. Throws `fft/no-lowering` when the named lowering cannot do one. */
+/** Replaces long convolutions of bound length. Throws `fft/no-lowering` when the named lowering cannot do one. */
 export function chooseFft(options: ChooseFftOptions = {}): Pass {
   const { profile = cpu, batch = 1, spectra = "fold" } = options;
   const lower = rule("long_conv", ({ x, k, skip }, attributes, b, op) => {
@@ -38,7 +38,7 @@ export function chooseFft(options: ChooseFftOptions = {}): Pass {
       spectra === "fold" && isConstant(k, b.producer) && (!skip || isConstant(skip, b.producer));
     const taps = { value: k, minLag: bound.request.minLag, count: bound.taps };
     const filter: Filter = { taps, circular: attributes.circular, length: bound.request.length };
-    // A skip per column of taps is one more tap; with shared columns only the depthwise form has a tap for it.
+    // A skip per column of taps is one more tap; with shared columns only the depthwise form has one.
     const isTap =
       candidate.lowering === "depthwise" ||
       (candidate.transform !== undefined && bound.request.groups === bound.request.channels);

@@ -1,5 +1,5 @@
-// long_conv{length = 0} = long_conv{length = M} for every M >= L: modulo z^M = -i, products that wrap are imaginary.
-// The pass names the M whose factors are cheapest on the machine; that it may is said by the op.
+// long_conv{length = 0} = long_conv{length = M} for every M >= L: modulo z^M = -i, products that wrap are
+// imaginary. The pass names the M whose factors are cheapest on the machine; that it may is said by the op.
 
 import { dim } from "../ir/dim.js";
 import { candidatePoints, planConvolution } from "../ir/fft/plan.js";

@@ -6,7 +6,7 @@ import { stageMatrix } from "../../src/ir/fft/stages.js";
 import { points, samples, transformFor } from "../../src/ir/fft/transform.js";
 import { convolveByStages, noise, relativeError, runStage } from "./compose.js";
 
-// Float64 rounding 1.1e-16 against the line's norm, times at most sqrt(sum of factors) ~ 15 terms: 1e-12 has room.
+// Float64 rounding 1.1e-16 against the line's norm, times at most sqrt(sum of factors) ~ 15: 1e-12 has room.
 const tolerance = 1e-12;
 
 const lengths = [1, 2, 3, 5, 7, 13, 31, 97, 100];

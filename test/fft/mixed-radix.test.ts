@@ -20,7 +20,7 @@ const small = Array.from({ length: 64 }, (_, i) => i + 1);
 // 101 and 1009 are primes beyond the direct butterflies, 2018 = 2 x 1009, 1147 = 31 x 37, 961 = 31 x 31.
 const lengths = [...small, 97, 100, 101, 127, 360, 961, 1000, 1009, 1147, 2018, 4096];
 
-// 1e-13: float64 rounding 1.1e-16 times the direct sum's sqrt(N) <= 64 and Bluestein's three transforms, with room.
+// 1e-13: float64 rounding 1.1e-16 times the direct sum's sqrt(N) <= 64 and Bluestein's three transforms.
 test.each(lengths)("fft of length %i is the direct sum", (n) => {
   const x = noise(2 * n, n);
   const bins = n <= 1024 ? Array.from({ length: n }, (_, k) => k) : [0, 1, 2, 3, (n >> 1) - 1, n >> 1, n - 1];

@@ -105,8 +105,8 @@ test.each(cases)("%j", async (given) => {
   const { candidates } = planConvolution(request, cpuProfile());
   const predicted = candidates.find((c) => c.lowering === lowering)!.rmsError;
   const ratio = rmsError(got!.data, expected!.data) / predicted;
-  // The rules were fitted from 128 samples on within a third. A spectrum computed in f32 adds as much again as each of
-  // the other two transforms, and lines of a few samples stay below the rule.
+  // The rules were fitted from 128 samples on within a third. A spectrum computed in f32 adds as much again
+  // as each of the other two transforms, and lines of a few samples stay below the rule.
   expect(ratio).toBeLessThan(spectra === "load" ? 1.34 * Math.sqrt(1.5) : 1.34);
   expect(ratio).toBeGreaterThan(L < 128 ? 0.25 : 0.5);
 });

@@ -13,9 +13,9 @@ function causal(length: number, channels: number, rest: Partial<ConvolutionReque
 }
 
 // Milliseconds of the best chain of products among all tried, ONNX Runtime 1.30 CPU provider, one thread:
-// [batch, length, channels, ms]. The model was fitted on timings of the same kind; the bound is its 5th and 95th
-// percentile (0.82, 1.14), widened by the 10 % by which repeated minima differ and, above, for the two shortest lines,
-// whose order-1 chains were not part of the fit.
+// [batch, length, channels, ms]. The model was fitted on timings of the same kind; the bound is its 5th and
+// 95th percentile (0.82, 1.14), widened by the 10 % by which repeated minima differ and, above, for the two
+// shortest lines, whose order-1 chains were not part of the fit.
 const measured = [
   [1, 16, 256, 0.015],
   [1, 32, 256, 0.025],

@@ -1,5 +1,4 @@
-// Long convolutions of real lines in float64: directly for short ones, through the fast transform for long
-// ones.
+// Long convolutions of real lines in float64: the sum itself for short ones, the fast transform for long ones.
 
 import { fft, inverseFft } from "./mixed-radix.js";
 

@@ -124,8 +124,7 @@ export function transformCost(
 
 /**
  * Fitted over orders 1-4 and N = 128..16384 on the CPU: 1.9e-7 (sum of factors / 24)^0.35, so higher orders
- * err less. Low-precision products were emulated: 4.3-6.0e-4 for TF32 operands, 5.8-7.8e-4 for f16, flat in
- * N.
+ * err less. Low-precision products were emulated: 4.3-6.0e-4 for TF32 operands, 5.8-7.8e-4 for f16, all N.
  */
 function transformError(factors: readonly number[], profile: Profile): number {
   if (profile.precision === "tf32") return 5.2e-4;
@@ -170,8 +169,7 @@ export function toeplitzCost(request: ConvolutionRequest, profile: Profile): Cos
     meter.op(0, 2 * size * elements);
   }
   // Partial sums of m terms grow as the square root of their count: u/sqrt 3 sqrt(m / 2) for one running sum,
-  // and about half the square once a product keeps several. Measured: 1.1e-7 at 64 samples, 2.0e-7 at 128
-  // two-sided.
+  // half the square once a product keeps several. Measured: 1.1e-7 at 64 samples, 2.0e-7 at 128 two-sided.
   const sum = (2 ** -24 / Math.sqrt(3)) * Math.sqrt(meanTerms(request) / 4);
   return {
     ...totals(meter),
@@ -190,10 +188,7 @@ function meanTerms(request: ConvolutionRequest): number {
   return terms / length;
 }
 
-/**
- * The DFT op as PyTorch's exporter emits it: measured 10-19 times the right-angle chain, error growing with
- * log M.
- */
+/** The DFT op as PyTorch's exporter emits it: 10-19 times the right-angle chain, error growing with log M. */
 export function dftCost(request: ConvolutionRequest, best: Cost, profile: Profile): Cost {
   const padded = 2 ** Math.ceil(Math.log2(2 * request.length - 1 || 1));
   const bins = padded / 2 + 1;
@@ -207,10 +202,7 @@ export function dftCost(request: ConvolutionRequest, best: Cost, profile: Profil
   };
 }
 
-/**
- * Error of a plain sum: in low precision it is the operands' rounding (emulated), in f32 the output's and the
- * sum's.
- */
+/** Error of a plain sum: in low precision that of rounded operands (emulated), in f32 the output's and the sum's. */
 function directError(profile: Profile, sum: number): number {
   if (profile.precision === "tf32") return 2.9e-4;
   if (profile.precision === "f16") return 3.6e-4;

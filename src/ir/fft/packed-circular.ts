@@ -1,6 +1,5 @@
 // The real-packed circular transform: plain bins exp(-2 pi i k / M), of which a real line has M/2 + 1, two of
-// them real. Those two share one complex slot, so every stage has uniform shapes and half the right-angle
-// form's work.
+// them real. Those two share one complex slot: stages have uniform shapes, and half the right-angle form's work.
 
 import {
   binRow,
@@ -42,9 +41,7 @@ function pairChildren(P: number, factor: number): PairChild[] {
   return children;
 }
 
-/**
- * Slots before the 0-based stage, in the order the data has them. Before stage 0 there is the line itself.
- */
+/** Slots before the 0-based stage, in the data's order. Before stage 0 there is the line itself. */
 export function packedSlots({ factors }: Transform, stage: number): Slot[] {
   let slots: Slot[] = [{ bin: 0, isPair: true }];
   let P = 1;
@@ -86,9 +83,7 @@ function halfComesFrom({ P, factor }: StageFacts): 0 | 1 {
   return factor % 2 === 0 || P === 1 ? 0 : 1;
 }
 
-/**
- * Forward stage s, as in the right-angle form for complex slots; rows of the pair read one real line each.
- */
+/** Forward stage s, as at a right angle for complex slots; rows of the pair read one real line each. */
 export function packedForward(transform: Transform, stage: number): MatrixStack {
   const shape = stageShape(transform, stage, "forward");
   const stack = stackFor(shape);

@@ -1,5 +1,4 @@
-// Chooses how to compute a long convolution: lists the lowerings that are exact for it, prices each, ranks
-// them.
+// Chooses how to compute a long convolution: lists the lowerings that are exact for it, prices and ranks them.
 
 import {
   type ConvolutionRequest,

@@ -1,5 +1,5 @@
-// The chain of products a transform is: stages forward, one broadcast multiplication by the spectrum, stages back,
-// with nothing but reshapes between them (src/ir/fft/transform.ts has the index maps).
+// The chain of products a transform is: stages forward, one broadcast multiplication by the spectrum, stages
+// back, with nothing but reshapes between them (src/ir/fft/transform.ts has the index maps).
 
 import { type Dim, dim } from "../../ir/dim.js";
 import type { Profile } from "../../ir/fft/profiles.js";
@@ -98,7 +98,7 @@ function convolveData(
   return data;
 }
 
-/** (a, b) by (c, d) -> (ac, bc, ad, bd) in one broadcast: [.., Q, 1, 2, K, (B,) D] times [Q, 2, 1, K, (1,) G]. */
+/** (a, b) by (c, d) -> (ac, bc, ad, bd) in one broadcast: [.., Q, 1, 2, K, (B,) D] by [Q, 2, 1, K, (1,) G]. */
 function multiplySpectrum(
   b: Rewriter,
   transform: Transform,

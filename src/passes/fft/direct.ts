@@ -1,5 +1,5 @@
-// The lowerings without a chain of products: a depthwise convolution for short filters, a Toeplitz product for shared
-// ones, and the DFT ops for the profile that asks for them by name.
+// The lowerings without a chain of products: a depthwise convolution for short filters, a Toeplitz product
+// for shared ones, and the DFT ops for the profile that asks for them by name.
 
 import { type Dim, dim } from "../../ir/dim.js";
 import type { Value } from "../../ir/graph.js";

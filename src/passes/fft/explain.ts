@@ -1,5 +1,5 @@
-// What `dlmc explain fft` shows: for every long convolution of a module the lowerings that can compute it, their
-// predicted time, error and constants, and which one is taken.
+// What `dlmc explain fft` shows: for every long convolution of a module the lowerings that can compute it,
+// their predicted time, error and constants, and which one is taken.
 
 import { type Candidate, candidateName, candidatePoints, planConvolution } from "../../ir/fft/plan.js";
 import { cpuProfile, type Profile } from "../../ir/fft/profiles.js";

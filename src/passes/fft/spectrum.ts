@@ -1,5 +1,5 @@
-// The filter's spectrum as IR: one fft_spectrum op where it can be computed when the model is built, or the same
-// stage products the data goes through, for taps that are known only when the model runs or loads.
+// The filter's spectrum as IR: one fft_spectrum op where it can be computed when the model is built, or the
+// same stage products the data goes through, for taps that are known only when the model runs or loads.
 
 import { dim } from "../../ir/dim.js";
 import { points, spectrumShape, type Transform } from "../../ir/fft/transform.js";
@@ -40,8 +40,8 @@ export function computedSpectrum(b: Rewriter, transform: Transform, filter: Filt
 }
 
 /**
- * The taps as a line of M numbers. At a right angle a lag j < 0 is imaginary, at j + M: then the line is 2M numbers, real
- * parts first. Packed lines wrap.
+ * The taps as a line of M numbers. At a right angle a lag j < 0 is imaginary, at j + M: then the line is 2M
+ * numbers, real parts first. Packed lines wrap.
  */
 function signalOf(b: Rewriter, transform: Transform, filter: Filter): { line: Value; isComplex: boolean } {
   const { circular, length, skip } = filter;

@@ -1,5 +1,5 @@
-// Arranges the taps of a filter, k[T, G] with tap lag0 at lag 0, into the layouts the lowerings read. When the taps
-// are constants all of this is folded away; when they are computed in the graph it runs once per set of taps.
+// Arranges the taps of a filter, k[T, G] with tap lag0 at lag 0, into the layouts the lowerings read. All of
+// this is folded away when the taps are constants, and runs once per set of taps when the graph computes them.
 
 import { dim } from "../../ir/dim.js";
 import type { Value } from "../../ir/graph.js";
