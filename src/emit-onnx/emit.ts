@@ -36,6 +36,8 @@ export interface EmitOnnxOptions {
   readonly minOrt?: string;
   /** Also emit the whole sampling loop as sample.onnx. */
   readonly sample?: boolean;
+  /** Write rfft and irfft as ONNX's DFT operator, which has no CUDA kernel. Default: as matrix products. */
+  readonly dft?: boolean;
   /** Facts for the manifest (input hashes, flags, sampler plan ..), in this order. */
   readonly facts?: Readonly<Record<string, Json>>;
   /** Facts about the build for each file's own metadata. */
@@ -72,6 +74,7 @@ export function emitOnnx(modules: readonly BoundModule[], options: EmitOnnxOptio
   const profile = options.profile ?? "standard";
   const newest = limitsFor(minOrt);
   const limits = profile === "cpu" ? newest : { ...newest, opset: Math.min(newest.opset, portableOpset) };
+  const lowering = { dft: options.dft ?? false };
   const pool = weightPool();
   const report = new Report();
   const built: { readonly graph: BuiltGraph; readonly length: number | undefined }[] = [];
@@ -80,8 +83,8 @@ export function emitOnnx(modules: readonly BoundModule[], options: EmitOnnxOptio
   for (const { module, length } of modules) {
     const scoped = pool.scope(length === undefined ? "" : `L${length}`);
     for (const graph of ownFiles(module))
-      built.push({ graph: lowerGraph(module, graph, limits, scoped), length });
-    const sample = options.sample === true ? sampleGraph(module, limits, scoped) : undefined;
+      built.push({ graph: lowerGraph(module, graph, limits, scoped, lowering), length });
+    const sample = options.sample === true ? sampleGraph(module, limits, scoped, lowering) : undefined;
     if (sample !== undefined) built.push({ graph: sample, length });
   }
   if (profile !== "standard") {

@@ -47,8 +47,15 @@ export interface BuiltGraph {
   readonly domains: ReadonlySet<string>;
 }
 
+/** Choices of a build that lowerings ask about. */
+export interface LoweringOptions {
+  /** Write plain transforms as ONNX's DFT operator. */
+  readonly dft: boolean;
+}
+
 /** What a whole file shares, whatever the nesting of its graphs. */
 interface FileState {
+  readonly options: LoweringOptions;
   readonly limits: RuntimeRelease;
   readonly pool: WeightScope;
   readonly taken: Set<string>;
@@ -75,8 +82,14 @@ export class GraphBuilder {
   ) {}
 
   /** A file's outermost graph. `limits` bounds opset and IR version; `pool` takes the large constants. */
-  static create(name: string, limits: RuntimeRelease, pool: WeightScope): GraphBuilder {
+  static create(
+    name: string,
+    limits: RuntimeRelease,
+    pool: WeightScope,
+    options: LoweringOptions = { dft: false },
+  ): GraphBuilder {
     return new GraphBuilder(name, {
+      options,
       limits,
       pool,
       taken: new Set(),
@@ -101,6 +114,17 @@ export class GraphBuilder {
   /** Whether an operator exists within the opset bound. */
   has(op: string): boolean {
     return sinceVersion("", op, this.file.limits.opset) !== undefined;
+  }
+
+  /** Raises the file to `opset` where the bound allows; whether it does. */
+  atLeastOpset(opset: number): boolean {
+    if (this.file.limits.opset < opset) return false;
+    this.file.opset = Math.max(this.file.opset, opset);
+    return true;
+  }
+
+  get options(): LoweringOptions {
+    return this.file.options;
   }
 
   input(name: string, type: OnnxType): OnnxValue {

@@ -7,7 +7,7 @@ import { definitionOf } from "../ir/ops/index.js";
 import type { Tensor } from "../ir/tensor.js";
 import { bug } from "../support/diagnostic.js";
 import type { RuntimeRelease } from "./capability/opsets.js";
-import { type BuiltGraph, GraphBuilder } from "./graph-builder.js";
+import { type BuiltGraph, GraphBuilder, type LoweringOptions } from "./graph-builder.js";
 import type { LoweringContext } from "./lowering.js";
 import { onnxLowerings } from "./lowerings/index.js";
 import { extentNumber } from "./nodes.js";
@@ -29,8 +29,9 @@ export function lowerGraph(
   graph: Graph,
   limits: RuntimeRelease,
   pool: WeightScope,
+  options: LoweringOptions,
 ): BuiltGraph {
-  const builder = GraphBuilder.create(graph.name, limits, pool);
+  const builder = GraphBuilder.create(graph.name, limits, pool, options);
   const inputs = graph.inputs.map((value, i) =>
     builder.input(value.hint ?? `input${i}`, onnxType(value.type)),
   );

@@ -6,7 +6,7 @@ import { findGraph, type Graph, type Module, type Value } from "../ir/graph.js";
 import { bug } from "../support/diagnostic.js";
 import { attr } from "./attributes.js";
 import type { RuntimeRelease } from "./capability/opsets.js";
-import { type BuiltGraph, GraphBuilder } from "./graph-builder.js";
+import { type BuiltGraph, GraphBuilder, type LoweringOptions } from "./graph-builder.js";
 import { lowerBody } from "./lower-graph.js";
 import { expand, reshape, scalar } from "./nodes.js";
 import { type OnnxType, type OnnxValue, onnxType } from "./value.js";
@@ -30,10 +30,11 @@ export function sampleGraph(
   module: Module,
   limits: RuntimeRelease,
   pool: WeightScope,
+  options: LoweringOptions,
 ): BuiltGraph | undefined {
   const step = findGraph(module, "step");
   if (step === undefined) return undefined;
-  const builder = GraphBuilder.create("sample", limits, pool);
+  const builder = GraphBuilder.create("sample", limits, pool, options);
   const outer = new Map<string, OnnxValue>();
   for (const value of step.inputs) {
     const name = nameOf(value);

@@ -1,5 +1,6 @@
 // Every lowering on ONNX Runtime CPU against the op's float64 definition, at small and awkward sizes.
 import { describe, expect, test } from "vitest";
+import { emitOnnx } from "../../src/emit-onnx/emit.js";
 import { onnxOps } from "../../src/emit-onnx/lowerings/index.js";
 import { Builder } from "../../src/ir/build.js";
 import { Dim, dim } from "../../src/ir/dim.js";
@@ -7,7 +8,7 @@ import type { Module, Value, WeightSource } from "../../src/ir/graph.js";
 import { ops } from "../../src/ir/ops/index.js";
 import type { Tensor } from "../../src/ir/tensor.js";
 import { type } from "../../src/ir/type.js";
-import { expectAgreement, numbers } from "./ort.js";
+import { emitOptions, expectAgreement, numbers } from "./ort.js";
 
 const batch = Dim.symbol("B");
 const tested = new Set<string>();
@@ -211,6 +212,8 @@ agrees("rms_norm", {
 agrees("l2_normalize", {
   scaled: { inputs: [width13], batched: [0], attributes: { scale: 4 } },
   unit: { inputs: [width13], batched: [0] },
+  "shorter than epsilon": { inputs: [width13], attributes: { scale: 4, epsilon: 100 } },
+  "negative scale": { inputs: [width13], attributes: { scale: -2, epsilon: 1 } },
   zeros: { inputs: [{ ...width13, data: new Float64Array(78) }] },
 });
 
@@ -298,6 +301,7 @@ agrees("affine_step", {
   },
 });
 agrees("nearest_row", {
+  "computed table": { inputs: [numbers(75, [2, 5, 3]), numbers(76, [31, 3])], batched: [0] },
   "constant table": { inputs: [numbers(75, [2, 5, 3])], batched: [0], weights: [numbers(76, [31, 3])] },
 });
 
@@ -373,6 +377,20 @@ for (const [n, samples] of [
       attributes: { axis: 1, length: dim(n) },
     },
   });
+  for (const profile of ["standard", "cpu"] as const)
+    test(`rfft and irfft of ${n} as DFT, profile ${profile}`, async () => {
+      const bound = { axis: 1, length: dim(n) };
+      for (const [op, x] of [
+        ["rfft", numbers(90, [2, samples, 3])],
+        ["irfft", numbers(91, [2, bins, 3], "c64")],
+      ] as const) {
+        const module = moduleOf({ op, inputs: [x], batched: [0], attributes: bound });
+        const { model } = emitOnnx([{ module }], { ...emitOptions, dft: true, profile }).graphs[0]!;
+        expect(model.graph.node.map((node) => node.opType)).toContain("DFT");
+        expect(model.opsetImport[0]!.version).toBe(profile === "cpu" ? 20 : 18);
+        await expectAgreement(module, [x], { dft: true, profile });
+      }
+    });
 }
 
 test("weight and call", async () => {

@@ -88,7 +88,11 @@ const ulps: Readonly<Record<AccurateFunction, number>> = {
  * that position's scale: valid for graphs of one computing op, which is what the op tests use. The models give
  * the size of random roundings (one standard deviation), hence the factor 6; one more unit stores the result.
  */
-export async function expectAgreement(module: Module, inputs: readonly Tensor[]): Promise<void> {
+export async function expectAgreement(
+  module: Module,
+  inputs: readonly Tensor[],
+  options: Partial<EmitOnnxOptions> = {},
+): Promise<void> {
   const u = 2 ** -24;
   let bounds: readonly Float64Array[] = [];
   const expected = evaluate(module, "test", inputs, {
@@ -102,7 +106,7 @@ export async function expectAgreement(module: Module, inputs: readonly Tensor[])
       return undefined;
     },
   });
-  const actual = await runOnOrt(module, "test", inputs);
+  const actual = await runOnOrt(module, "test", inputs, options);
   expected.forEach((want, i) => {
     expect(actual[i]!.shape).toEqual(want.shape);
     want.data.forEach((y, at) => {

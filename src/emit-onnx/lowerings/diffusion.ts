@@ -14,13 +14,8 @@ function minusHalfSquares(b: GraphBuilder, table: OnnxValue): OnnxValue {
   if (constant === undefined) {
     return mul(b, reduce(b, "ReduceSumSquare", table, 1, false), scalar(b, -0.5, type.element));
   }
-  return b.memoized(`half squares ${table.name}`, () =>
-    b.constant(
-      "row_norms",
-      { element: type.element, shape: [type.shape[0]!] },
-      { read: () => halves(constant.read()) },
-    ),
-  );
+  const shape = [type.shape[0]!];
+  return b.constant("row_norms", { element: type.element, shape }, { read: () => halves(constant.read()) });
 }
 
 function halves(table: Tensor): Tensor {

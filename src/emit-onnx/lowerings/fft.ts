@@ -1,14 +1,15 @@
 // Transforms: stage matrices and spectra of constant filters become stored constants; plain real transforms are
-// matrix products too, because ONNX's DFT has no CUDA kernel and is slow and inexact on the CPU.
+// matrix products too, because ONNX's DFT has no CUDA kernel and is slow and inexact on the CPU. Who wants DFT
+// nothing less (to measure it, say) asks for it by name.
 import { dim } from "../../ir/dim.js";
 import type { EvaluateContext } from "../../ir/op.js";
 import { type OpName, ops } from "../../ir/ops/index.js";
 import { type Tensor, tensor } from "../../ir/tensor.js";
 import { bug } from "../../support/diagnostic.js";
-import { attr } from "../attributes.js";
+import { attr, type OnnxAttribute } from "../attributes.js";
 import type { GraphBuilder } from "../graph-builder.js";
 import type { LoweringContext, OnnxLowerings } from "../lowering.js";
-import { extentNumber, matmul, reshape, transpose } from "../nodes.js";
+import { concat, extentNumber, matmul, mul, reshape, scalar, slice, transpose } from "../nodes.js";
 import { type OnnxValue, onnxType } from "../value.js";
 
 /** Sizes of bound extents; constants have no others. */
@@ -92,6 +93,10 @@ export const transforms = {
   rfft({ x }, { axis, length }, b) {
     const rank = x.type.shape.length;
     const [samples, n] = [extentNumber(x.type.shape[axis]!), extentNumber(length)];
+    if (b.options.dft) {
+      const complex = reshape(b, x, [...x.type.shape, 1]);
+      return dft(b, complex, axis, n, Math.floor(n / 2) + 1, { onesided: attr.int(1) });
+    }
     const order = toLast(rank, axis);
     const lines = transpose(b, x, order);
     const y = onRows(b, lines, forwardMatrix(b, samples, n));
@@ -101,6 +106,11 @@ export const transforms = {
   irfft({ x }, { axis, length }, b) {
     const rank = x.type.shape.length - 1;
     const n = extentNumber(length);
+    if (b.options.dft) {
+      const whole = dft(b, wholeSpectrum(b, x, axis, n), axis, n, n, { inverse: attr.int(1) });
+      const real = slice(b, whole, rank, 0, 1);
+      return reshape(b, real, real.type.shape.slice(0, -1));
+    }
     const order = toLast(rank, axis);
     const pairs = transpose(b, x, [...order, rank]);
     const lines = reshape(b, pairs, [...pairs.type.shape.slice(0, -2), 2 * (Math.floor(n / 2) + 1)]);
@@ -115,6 +125,31 @@ export const transforms = {
     });
   },
 } satisfies OnnxLowerings;
+
+/** One DFT node on x[.., 1 or 2]; opset 20 made the axis an input. */
+function dft(
+  b: GraphBuilder,
+  x: OnnxValue,
+  axis: number,
+  length: number,
+  bins: number,
+  attributes: Readonly<Record<string, OnnxAttribute>>,
+): OnnxValue {
+  const shape = [...x.type.shape.slice(0, -1).map((d, i) => (i === axis ? dim(bins) : d)), dim(2)];
+  const type = { element: x.type.element, shape };
+  const points = scalar(b, length, "int64");
+  if (b.atLeastOpset(20)) return b.node("DFT", [x, points, scalar(b, axis, "int64")], type, attributes);
+  return b.node("DFT", [x, points], type, { axis: attr.int(axis), ...attributes });
+}
+
+/** X[0 .. n/2] with its mirror X[n-k] = conj X[k]. */
+function wholeSpectrum(b: GraphBuilder, x: OnnxValue, axis: number, n: number): OnnxValue {
+  const bins = Math.floor(n / 2) + 1;
+  if (n === bins) return x;
+  const mirrored = slice(b, x, axis, n - bins, n - bins, -1);
+  const conjugate = b.literal("float", [2], [1, -1], "conjugate");
+  return concat(b, [x, mul(b, mirrored, conjugate)], axis);
+}
 
 /** x times a matrix over its last axis; a lone line counts as one row. */
 function onRows(b: GraphBuilder, x: OnnxValue, m: OnnxValue): OnnxValue {
