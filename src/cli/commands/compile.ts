@@ -2,6 +2,7 @@
 
 import { type Command, Option } from "commander";
 import { compile } from "../../api/compile.js";
+import { checkValues } from "../../passes/check-values.js";
 import { type ExitCode, exitCodes } from "../../support/diagnostic.js";
 import { lengths, targetNames, withBuild, withWeights } from "../flags.js";
 import { bytesText, print, printJson, printProblems } from "../print.js";
@@ -37,13 +38,15 @@ export function addCompile(program: Command, finish: (code: ExitCode) => void): 
     )
     .option("--json", "print the manifest");
   withBuild(withWeights(command)).action((model: string, flags: Flags) => {
-    const { out, length, checkPasses: _, json, ...rest } = flags;
+    const { out, length, checkPasses, json, ...rest } = flags;
+    const run = checkPasses ? { after: checkValues() } : undefined;
     const manifest = compile({
       model,
       outDir: out,
       warn: printProblems,
       ...rest,
       ...(length && { lengths: length }),
+      ...(run && { run }),
     });
     if (json) printJson(manifest);
     else {
