@@ -43,6 +43,15 @@ const MB = 1e6;
 
 /** ONNX Runtime's CPU provider. More threads share both arithmetic and memory at 95 % efficiency. */
 export function cpuProfile(threads = 1): Profile {
+  const known = cpuProfiles.get(threads) ?? makeCpuProfile(threads);
+  cpuProfiles.set(threads, known);
+  return known;
+}
+
+/** One object per number of threads: plans are remembered by profile. */
+const cpuProfiles = new Map<number, Profile>();
+
+function makeCpuProfile(threads: number): Profile {
   const speed = threads === 1 ? 1 : 0.95 * threads;
   const rate = (upTo: number, gigabytes: number) => ({ upTo, bytesPerSecond: gigabytes * 1e9 * speed });
   return {
