@@ -43,9 +43,13 @@ export async function runners(model: LoadedModel, directory: string): Promise<Bo
   return { reference: referenceRunner(model.module), onnx: (await loadOnnx(outDir)).runner };
 }
 
-/** One graph on both back ends. */
-export interface BothGraphs {
-  /** Outputs and probes by name. */
+/** Named tensors in, named numbers out. */
+export type RunGraph = (
+  inputs: Readonly<Record<string, Tensor>>,
+) => Promise<Readonly<Record<string, Float64Array>>>;
+
+/** One graph on both back ends; outputs and probes by name. */
+export interface BothGraphs extends Both<RunGraph> {
   run(inputs: Readonly<Record<string, Tensor>>): Promise<Both<Readonly<Record<string, Float64Array>>>>;
   dispose(): Promise<void>;
 }
@@ -71,24 +75,26 @@ export async function openGraph(
   });
   const named = <T>(value: (stored: string) => T): Readonly<Record<string, T>> =>
     Object.fromEntries(probed.names.map(([stored, wanted]) => [wanted, value(stored)]));
+  const input = (inputs: Readonly<Record<string, Tensor>>, wanted = ""): Tensor =>
+    inputs[wanted] ?? bug(`@${name} lacks its input ${wanted}`);
+  const reference: RunGraph = async (inputs) => {
+    const given = graph.inputs.map((value) => input(inputs, value.hint));
+    const outputs = evaluate(alone, name, given);
+    return named((stored) => outputs[probed.graph.outputNames.indexOf(stored)]!.data);
+  };
+  const onnx: RunGraph = async (inputs) => {
+    const feeds: Record<string, OrtTensor> = {};
+    for (const port of file.inputs) {
+      const { data, shape } = input(inputs, port.name);
+      feeds[port.name] = toTensor(ort, port, data, shape);
+    }
+    const outputs = await session.run(feeds);
+    return named((stored) => numbersOf(outputs[stored]!));
+  };
   return {
-    async run(inputs) {
-      const given = graph.inputs.map(
-        (value) => inputs[value.hint ?? ""] ?? bug(`@${name} lacks its input ${value.hint}`),
-      );
-      const exact = evaluate(alone, name, given);
-      const feeds: Record<string, OrtTensor> = {};
-      for (const port of file.inputs) {
-        const { data, shape } = inputs[port.name] ?? bug(`@${name} lacks its input ${port.name}`);
-        feeds[port.name] = toTensor(ort, port, data, shape);
-      }
-      const outputs = await session.run(feeds);
-      const { outputNames } = probed.graph;
-      return {
-        reference: named((stored) => exact[outputNames.indexOf(stored)]!.data),
-        onnx: named((stored) => numbersOf(outputs[stored]!)),
-      };
-    },
+    reference,
+    onnx,
+    run: async (inputs) => ({ reference: await reference(inputs), onnx: await onnx(inputs) }),
     dispose: () => session.release(),
   };
 }

@@ -1,7 +1,17 @@
 // The systems of the golden data that dlmc covers. To add one: a file here and a line below.
 
+import { diffusionLmNetwork } from "./diffusion-lm-net.js";
+import { diffusionLmSampler } from "./diffusion-lm-sampler.js";
 import { hyena } from "./hyena.js";
+import { langflow } from "./langflow.js";
 import { m2Layer, m2Mixer } from "./m2.js";
 import type { GoldenSystem } from "./system.js";
 
-export const systems: readonly GoldenSystem[] = [hyena, m2Mixer, m2Layer];
+export const systems: readonly GoldenSystem[] = [
+  langflow,
+  diffusionLmNetwork,
+  diffusionLmSampler,
+  hyena,
+  m2Mixer,
+  m2Layer,
+];

@@ -1,0 +1,257 @@
+// Diffusion-LM's samplers around a stub network: p_sample and ddim_sample with recorded noise, the rounding clamp,
+// infilling, and the pieces of the posterior. The stub is computed here in float64 from what a back end's state is;
+// the update is that back end's @update.
+
+import { type LoadedModel, samplerPlan } from "../../../api/load.js";
+import type { SamplerPlan, SamplerRow } from "../../../diffusion/index.js";
+import type { FloatArray, StepRunner } from "../../../runtime/step-runner.js";
+import { type BothGraphs, floats, load, openGraph, type RunGraph } from "../backends.js";
+import type { Computed } from "../compare.js";
+import {
+  type Facts,
+  firstTensor,
+  type GoldenCase,
+  hasTensor,
+  objectOf,
+  tensorOf,
+  weightOf,
+  weightShape,
+} from "../golden-case.js";
+import { entry, joined } from "../layout.js";
+import { probesOf } from "../probes.js";
+import { replay, type Trajectory } from "../trajectory.js";
+import { timestepMap } from "./diffusion-lm-net.js";
+import { noiseSchedule, timeInput, timesteps, trainSteps } from "./diffusion-lm-noise.js";
+import type { GoldenSystem } from "./system.js";
+
+export const diffusionLmSampler: GoldenSystem = {
+  name: "Diffusion-LM sampler",
+  covers: (golden) => golden.system === "Diffusion-LM" && weightShape(golden, "stub.W") !== undefined,
+  compute,
+};
+
+/** One entry of args.variants. */
+interface Variant extends Facts {
+  readonly name: string;
+}
+
+function variantsOf(golden: GoldenCase): readonly Variant[] {
+  const listed = golden.options.get("variants");
+  return Array.isArray(listed)
+    ? listed.map(objectOf).filter((variant): variant is Variant => typeof variant.name === "string")
+    : [];
+}
+
+/** An option of a variant, else of the whole case. */
+function optionOf(golden: GoldenCase, variant: Variant, name: string): unknown {
+  return variant[name] ?? golden.options.get(name);
+}
+
+/** The description of one variant. */
+export function describeSampler(golden: GoldenCase, variant: Variant): Record<string, unknown> {
+  const steps = trainSteps(golden);
+  const [vocabulary, width] = weightShape(golden, "emb.weight") ?? [];
+  const clamp = optionOf(golden, variant, "clamp") === true ? "nearest_embedding" : "none";
+  const large = /large/i.test(String(optionOf(golden, variant, "var")));
+  const ddim = /ddim/i.test(String(variant.loop));
+  const rescaled = optionOf(golden, variant, "rescale_timesteps");
+  return {
+    name: `${golden.id}-${variant.name}`,
+    part: "sampler",
+    state_space: { kind: "continuous_embedding", vocab_size: vocabulary, seq_len: lengthOf(golden) },
+    embedding: { dim: width },
+    noise_schedule: noiseSchedule(String(optionOf(golden, variant, "schedule") ?? "sqrt"), steps),
+    timesteps: timesteps(optionOf(golden, variant, "spacing"), steps),
+    time_conditioning: { injection: "additive", ...timeInput(rescaled !== false, steps) },
+    rounding_head: { kind: "l2_nearest", clamp },
+    sampler: ddim
+      ? { kind: "ddim", eta: Number(variant.eta ?? 0) }
+      : { kind: "ddpm", variance: large ? "fixed_large" : "fixed_small" },
+    weights: {
+      file: golden.weightsFile,
+      map: clamp === "none" ? {} : { "embedding.table": "emb.weight" },
+      ignore: ["stub.*", ...(clamp === "none" ? ["emb.weight"] : [])],
+    },
+  };
+}
+
+function lengthOf(golden: GoldenCase): number {
+  const drawn = golden.tensors.names().find((name) => /^draw\..*x_init$/.test(name));
+  return drawn === undefined ? tensorOf(golden, "in.q.x_start").shape[1]! : tensorOf(golden, drawn).shape[1]!;
+}
+
+async function compute(golden: GoldenCase, work: string): Promise<readonly Computed[]> {
+  const results: Computed[] = [];
+  for (const variant of variantsOf(golden)) {
+    if (!hasTensor(golden, `traj.${variant.name}.x`)) continue;
+    results.push(...(await runVariant(golden, variant, `${work}/${variant.name}`)));
+  }
+  const pieces = load(describeSampler(golden, { name: "pieces", loop: "p" }), `${work}/pieces`);
+  results.push(...(await posterior(golden, pieces, `${work}/pieces`)));
+  return [...results, ...timestepMap(golden, samplerPlan(pieces))];
+}
+
+async function runVariant(golden: GoldenCase, variant: Variant, work: string): Promise<Computed[]> {
+  const model = load(describeSampler(golden, variant), work);
+  const plan = samplerPlan(model);
+  const update = await openGraph(
+    model,
+    "update",
+    { nearest: probesOf(model.module, "update").hinted("nearest") },
+    work,
+  );
+  const walk = (run: RunGraph): Promise<Trajectory> => walkVariant(golden, variant, plan, run);
+  const [reference, onnx] = [await walk(update.reference), await walk(update.onnx)];
+  await update.dispose();
+  const at = `traj.${variant.name}`;
+  // The states are recorded with the initial one in front; a case without it has one entry per step.
+  const skipped = tensorOf(golden, `${at}.x`).shape[0] === plan.rows.length ? 1 : 0;
+  const values: readonly (readonly [string, boolean, (walk: Trajectory) => ArrayLike<number>])[] = [
+    ["x", false, ({ states }) => joined(states.slice(skipped))],
+    ["x0", false, ({ predictions }) => joined(predictions)],
+    ["rounded_index", true, ({ choices }) => joined(choices)],
+  ];
+  const results = values
+    .filter(([name]) => hasTensor(golden, `${at}.${name}`))
+    .map(([name, exact, of]): Computed => {
+      return { name: `${at}.${name}`, reference: of(reference), onnx: of(onnx), exact };
+    });
+  if (hasTensor(golden, `${at}.t_fed`))
+    results.push({ name: `${at}.t_fed`, reference: plan.rows.map(({ level }) => level) });
+  return results;
+}
+
+function walkVariant(
+  golden: GoldenCase,
+  variant: Variant,
+  plan: SamplerPlan,
+  update: RunGraph,
+): Promise<Trajectory> {
+  const start = tensorOf(golden, `draw.${variant.name}.x_init`);
+  const draws = firstTensor(golden, `draw.${variant.name}.noise`);
+  const [batch, length, width] = start.shape as [number, number, number];
+  const given = infilling(golden, variant, batch * length);
+  const network = stub(golden, variant, length, width);
+  const runner: StepRunner = {
+    length,
+    dim: width,
+    vocabulary: weightShape(golden, "emb.weight")?.[0] ?? 2,
+    // Infilling gives clean embeddings, which need not be those of tokens.
+    embed: async () => given?.embeddings ?? new Float64Array(start.data.length),
+    async step({ x, noise, row }) {
+      const outputs = await update({
+        x0: floats(start.shape, network(x, row)),
+        x: floats(start.shape, x),
+        noise: floats(start.shape, noise),
+        coefficients: floats([4], [row.a, row.b, row.c, row.s]),
+      });
+      const tokens = Int32Array.from(outputs.nearest ?? new Float64Array(batch * length));
+      return { x: outputs.x_next!, x0: outputs.clamped!, tokens };
+    },
+    round: async () => ({ logits: new Float64Array(), tokens: new Int32Array(batch * length) }),
+    async dispose() {},
+  };
+  return replay(runner, {
+    plan,
+    batch,
+    start: start.data,
+    ...(draws && { noise: (k: number) => entry(draws, k) }),
+    ...(given && { fixed: { tokens: new Int32Array(batch * length), mask: given.mask } }),
+  });
+}
+
+/**
+ * The stub: (x + mix roll(x, 1)) W^T + b + (t / 1000) tw, roll along the positions. Where it stands for the noise
+ * (EPSILON), x0 = sqrt(1 / abar) x - sqrt(1 / abar - 1) eps.
+ */
+function stub(golden: GoldenCase, variant: Variant, length: number, width: number) {
+  const [matrix, bias, byTime] = ["stub.W", "stub.b", "stub.tw"].map((name) => weightOf(golden, name).data);
+  const mix = weightOf(golden, "stub.mix").data[0]!;
+  const epsilon = Object.values(variant).some((value) => /^(epsilon|eps)$/i.test(String(value)));
+  const clip = optionOf(golden, variant, "clip_denoised") === true;
+  return (x: FloatArray, row: SamplerRow): Float64Array => {
+    const out = new Float64Array(x.length);
+    for (let at = 0; at < x.length; at += width) {
+      const position = (at / width) % length;
+      const before = position === 0 ? at + (length - 1) * width : at - width;
+      for (let o = 0; o < width; o++) {
+        let sum = bias![o]! + (row.level / 1000) * byTime![o]!;
+        for (let i = 0; i < width; i++) sum += (x[at + i]! + mix * x[before + i]!) * matrix![o * width + i]!;
+        out[at + o] = sum;
+      }
+    }
+    const { alphaBar, sigma2 } = row;
+    const x0 = epsilon ? out.map((eps, at) => (x[at]! - Math.sqrt(sigma2) * eps) / Math.sqrt(alphaBar)) : out;
+    return clip ? x0.map((value) => Math.min(1, Math.max(-1, value))) : x0;
+  };
+}
+
+/** Where a variant fills in: the mask and the clean embeddings, looked for under the variant's name first. */
+function infilling(golden: GoldenCase, variant: Variant, positions: number) {
+  if (!/infill/i.test(`${variant.name} ${variant.loop}`) && variant.infill !== true) return undefined;
+  const find = (pattern: RegExp) => {
+    const names = golden.tensors.names().filter((name) => pattern.test(name.replace(/\.f(32|64)$/, "")));
+    const name = names.find((candidate) => candidate.includes(variant.name)) ?? names[0];
+    return name === undefined ? undefined : tensorOf(golden, name.replace(/\.f(32|64)$/, ""));
+  };
+  const free = find(/mask/i);
+  const embeddings = find(/partial|clean/i);
+  if (free === undefined || embeddings === undefined) return undefined;
+  // A mask per channel says the same of every channel; a mask of one row holds for the batch.
+  const width = Math.max(1, free.data.length / positions);
+  const mask = Uint8Array.from({ length: positions }, (_, at) =>
+    free.data[(at * width) % free.data.length] === 0 ? 1 : 0,
+  );
+  return { mask, embeddings: repeated(embeddings.data, (embeddings.shape.at(-1) ?? 1) * positions) };
+}
+
+/** One row for the whole batch, or the batch as it is. */
+function repeated(data: Float64Array, size: number): Float64Array {
+  return Float64Array.from({ length: size }, (_, at) => data[at % data.length]!);
+}
+
+/** q(x_t | x_0) and q(x_(t-1) | x_t, x_0) at respaced indices in.q.t, through @update row by row. */
+async function posterior(golden: GoldenCase, model: LoadedModel, work: string): Promise<Computed[]> {
+  if (!hasTensor(golden, "in.q.t")) return [];
+  const plan = samplerPlan(model);
+  const start = tensorOf(golden, "in.q.x_start");
+  const rows = Array.from(tensorOf(golden, "in.q.t").data, (t) => plan.rows[plan.rows.length - 1 - t]!);
+  const update: BothGraphs = await openGraph(model, "update", {}, work);
+  const each = async (
+    run: RunGraph,
+    second: string,
+    coefficients: (row: SamplerRow) => readonly number[],
+  ): Promise<Float64Array> => {
+    const shape = [1, ...start.shape.slice(1)];
+    const zeros = new Float64Array(start.data.length / rows.length);
+    const given = (name: string, i: number) =>
+      hasTensor(golden, `in.q.${name}`) ? entry(tensorOf(golden, `in.q.${name}`), i) : zeros;
+    const parts = [];
+    for (const [i, row] of rows.entries()) {
+      const { x_next: next } = await run({
+        x0: floats(shape, entry(start, i)),
+        x: floats(shape, second === "x_t" ? given("x_t", i) : zeros),
+        noise: floats(shape, second === "noise" ? given("noise", i) : zeros),
+        coefficients: floats([4], coefficients(row)),
+      });
+      parts.push(next!);
+    }
+    return joined(parts);
+  };
+  const noised = (run: RunGraph) =>
+    each(run, "noise", ({ alphaBar, sigma2 }) => [Math.sqrt(alphaBar), 0, 0, Math.sqrt(sigma2)]);
+  const mean = (run: RunGraph) => each(run, "x_t", ({ a, b }) => [a, b, 0, 0]);
+  const size = start.data.length / rows.length;
+  const spread = (of: (row: SamplerRow) => number) =>
+    joined(rows.map((row) => new Float64Array(size).fill(of(row))));
+  // The variance of the last step is 0; its logarithm is replaced by that of the step before.
+  const clipped = ({ s }: SamplerRow) => 2 * Math.log(s === 0 ? plan.rows.at(-2)!.s : s);
+  const results: Computed[] = [
+    { name: "out.q_sample", reference: await noised(update.reference), onnx: await noised(update.onnx) },
+    { name: "out.posterior_mean", reference: await mean(update.reference), onnx: await mean(update.onnx) },
+    { name: "out.posterior_variance", reference: spread(({ s }) => s * s) },
+    { name: "out.posterior_log_variance", reference: spread(clipped) },
+  ];
+  await update.dispose();
+  return results.filter(({ name }) => hasTensor(golden, name));
+}

@@ -1,0 +1,266 @@
+// LangFlow: the network with and without self-conditioning, forward noising, the Gumbel schedule and the whole
+// sampler from its initial noise to its tokens.
+
+import { type LoadedModel, samplerParts, samplerPlan } from "../../../api/load.js";
+import {
+  levelFromGamma,
+  priorScale,
+  resolveGrid,
+  resolveSchedule,
+  type SamplerPlan,
+} from "../../../diffusion/index.js";
+import type { StepRunner } from "../../../runtime/step-runner.js";
+import { type Both, floats, load, openGraph, runners } from "../backends.js";
+import type { Computed } from "../compare.js";
+import {
+  countWeights,
+  firstTensor,
+  type GoldenCase,
+  hasTensor,
+  numberOption,
+  tensorOf,
+  weightShape,
+} from "../golden-case.js";
+import { joined } from "../layout.js";
+import { probesOf } from "../probes.js";
+import { replay } from "../trajectory.js";
+import type { GoldenSystem } from "./system.js";
+
+export const langflow: GoldenSystem = {
+  name: "LangFlow",
+  covers: (golden) =>
+    golden.system === "LangFlow" && weightShape(golden, "backbone.vocab_embed.embedding") !== undefined,
+  compute,
+};
+
+/** Tensors of the checkpoint that the network does not read: they follow from the sizes, or log training. */
+const unused = ["backbone.rotary_emb.inv_freq", "proposal.*"];
+
+/** The description of a case. */
+export function describeLangflow(golden: GoldenCase): Record<string, unknown> {
+  const [vocabulary, width = 1] = weightShape(golden, "backbone.vocab_embed.embedding") ?? [];
+  const blocks = countWeights(golden, "backbone.blocks.", ".attn_qkv.weight");
+  const [firstTime, features] = weightShape(golden, "backbone.sigma_map.mlp.0.weight") ?? [];
+  const [hidden] = weightShape(golden, "backbone.blocks.0.mlp.0.weight") ?? [];
+  const norm = { kind: "layer", affine: "weight", eps: numberOption(golden, "norm_eps") ?? 1e-5 };
+  const constant = (name: string) =>
+    weightShape(golden, `proposal.${name}`) === undefined
+      ? numberOption(golden, `gumbel_${name}`)
+      : { from: `proposal.${name}` };
+  const stored = (name: string): boolean => weightShape(golden, `backbone.${name}`) !== undefined;
+  return {
+    name: golden.id,
+    state_space: { kind: "continuous_embedding", vocab_size: vocabulary, seq_len: lengthOf(golden) },
+    embedding: { dim: width, normalization: "unit_sqrt_d" },
+    noise_schedule: {
+      family: "gumbel_quantile",
+      loc: constant("loc"),
+      scale: constant("scale"),
+      cutoff: numberOption(golden, "gumbel_cutoff"),
+    },
+    timesteps: { kind: "quantile", num_steps: stepsOf(golden) },
+    time_conditioning: {
+      injection: "ada_ln",
+      input: "gamma",
+      features: { kind: "sinusoidal", dim: features },
+      mlp: { dims: [firstTime, weightShape(golden, "backbone.sigma_map.mlp.2.weight")?.[0]] },
+    },
+    prediction_type: { x0_from: "softmax_embedding", prior_skip: "alpha_over_sigma2", final_norm: norm },
+    self_conditioning: {
+      combine: "residual_concat_linear",
+      bias: stored("self_cond_proj.bias"),
+    },
+    blocks: {
+      repeat: blocks,
+      norm,
+      mixer: {
+        kind: "attention",
+        heads: numberOption(golden, "n_heads", "heads", "num_heads"),
+        rope: { kind: "rotary", base: numberOption(golden, "rope_base", "rotary_base") ?? 10000 },
+        bias: { qkv: stored("blocks.0.attn_qkv.bias"), out: stored("blocks.0.attn_out.bias") },
+      },
+      ffn: { kind: "dense", hidden, activation: "gelu_tanh" },
+    },
+    rounding_head: { kind: "linear", bias: stored("output_layer.linear.bias") },
+    sampler: { kind: "ddim", eta: 0, final: "denoise" },
+    weights: {
+      file: golden.weightsFile,
+      map: weightMap(golden),
+      ignore: unused,
+    },
+  };
+}
+
+/** Canonical layer names and upstream's; each has a weight, some a bias. */
+function weightMap(golden: GoldenCase): Record<string, string> {
+  const layers: readonly (readonly [string, string])[] = [
+    ["time.mlp.0", "sigma_map.mlp.0"],
+    ["time.mlp.1", "sigma_map.mlp.2"],
+    ["self_conditioning", "self_cond_proj"],
+    ["blocks.{i}.norm1", "blocks.{i}.norm1"],
+    ["blocks.{i}.norm2", "blocks.{i}.norm2"],
+    ["blocks.{i}.ada_ln", "blocks.{i}.adaLN_modulation"],
+    ["blocks.{i}.mixer.qkv", "blocks.{i}.attn_qkv"],
+    ["blocks.{i}.mixer.out_proj", "blocks.{i}.attn_out"],
+    ["blocks.{i}.ffn.up", "blocks.{i}.mlp.0"],
+    ["blocks.{i}.ffn.down", "blocks.{i}.mlp.2"],
+    ["final_norm", "output_layer.norm_final"],
+    ["final_ada_ln", "output_layer.adaLN_modulation"],
+    ["head", "output_layer.linear"],
+  ];
+  const pairs = layers.flatMap(([canonical, stored]) =>
+    ["weight", "bias"]
+      .filter((part) => weightShape(golden, `backbone.${stored.replace("{i}", "0")}.${part}`) !== undefined)
+      .map((part) => [`${canonical}.${part}`, `backbone.${stored}.${part}`] as const),
+  );
+  return { "embedding.table": "backbone.vocab_embed.embedding", ...Object.fromEntries(pairs) };
+}
+
+function lengthOf(golden: GoldenCase): number {
+  return (
+    firstTensor(golden, "in.z", "draw.z_init")?.shape[1] ?? numberOption(golden, "L", "model_length") ?? 1
+  );
+}
+
+function stepsOf(golden: GoldenCase): number {
+  const grid = firstTensor(golden, "traj.gamma")?.shape[0];
+  return grid ?? numberOption(golden, "N", "num_steps") ?? 1;
+}
+
+async function compute(golden: GoldenCase, work: string): Promise<readonly Computed[]> {
+  const model = load(describeLangflow(golden), work);
+  const both = await runners(model, work);
+  try {
+    return [
+      ...(await network(golden, model, work)),
+      ...(await noising(golden, both)),
+      ...schedule(golden, model),
+      ...(await sampling(golden, samplerPlan(model), both)),
+    ];
+  } finally {
+    await both.onnx.dispose();
+  }
+}
+
+/** @denoise at in.z, in.gamma with and without the previous prediction. */
+async function network(golden: GoldenCase, model: LoadedModel, work: string): Promise<Computed[]> {
+  const z = tensorOf(golden, "in.z");
+  const gamma = tensorOf(golden, "in.gamma").data;
+  const rows = z.shape[0]!;
+  const perRow = Float64Array.from({ length: rows }, (_, i) => gamma[gamma.length === 1 ? 0 : i]!);
+  const probes = probesOf(model.module, "denoise");
+  const blocks = countWeights(golden, "backbone.blocks.", ".attn_qkv.weight");
+  const intermediate = {
+    // Upstream's module ends before the last SiLU.
+    "mid.backbone.sigma_map": probes.reading("time.mlp.1.weight"),
+    "mid.backbone.output_layer": probes.reading("head.weight"),
+    "mid.E_normalized": probes.hinted("embeddings"),
+    ...Object.fromEntries(
+      Array.from({ length: blocks }, (_, i) => [
+        `mid.backbone.blocks.${i}`,
+        // Two residual sums per block, the second its output.
+        probes.hinted("residual", 2 * i + 1),
+      ]),
+    ),
+  };
+  const graph = await openGraph(model, "denoise", intermediate, `${work}/denoise`);
+  const call = (previous: Float64Array) =>
+    graph.run({
+      x: floats(z.shape, z.data),
+      level: floats([rows], perRow),
+      prior_scale: floats(
+        [rows],
+        perRow.map((g) => priorScale(levelFromGamma(g))),
+      ),
+      self_cond: floats(z.shape, previous),
+    });
+  const zeros = new Float64Array(z.data.length);
+  const given = firstTensor(golden, "in.x_self_cond", "in.x_sc");
+  const off = await call(zeros);
+  const on = given === undefined ? off : await call(given.data);
+  await graph.dispose();
+  const results: Computed[] = [];
+  const add = (name: string, from: Both<Readonly<Record<string, Float64Array>>>, output: string): void => {
+    if (hasTensor(golden, name) && from.reference[output] !== undefined)
+      results.push({ name, reference: from.reference[output], onnx: from.onnx[output] });
+  };
+  add("out", on, "logits");
+  add("out.logits_sc_off", off, "logits");
+  add("out.x0", on, "x0");
+  for (const name of Object.keys(intermediate)) add(name, on, name);
+  return results;
+}
+
+/** z = alpha E[token] + sigma noise at in.gamma, the embeddings from @embed. */
+async function noising(golden: GoldenCase, { reference, onnx }: Both<StepRunner>): Promise<Computed[]> {
+  if (!hasTensor(golden, "out.q_sample") || !hasTensor(golden, "in.tokens")) return [];
+  const gamma = tensorOf(golden, "in.gamma").data;
+  const { data: noise, shape } = tensorOf(golden, "draw.q_noise");
+  const tokens = Int32Array.from(tensorOf(golden, "in.tokens").data);
+  const perRow = noise.length / shape[0]!;
+  const noised = async (runner: StepRunner): Promise<Float64Array> => {
+    const embedded = await runner.embed(tokens, shape[0]!);
+    return noise.map((value, at) => {
+      const row = gamma.length === 1 ? 0 : Math.floor(at / perRow);
+      const { alphaBar, sigma2 } = levelFromGamma(gamma[row]!);
+      return Math.sqrt(alphaBar) * embedded[at]! + Math.sqrt(sigma2) * value;
+    });
+  };
+  return [{ name: "out.q_sample", reference: await noised(reference), onnx: await noised(onnx) }];
+}
+
+/** The quantile grid and the levels at its quantiles. */
+function schedule(golden: GoldenCase, model: LoadedModel): Computed[] {
+  const quantiles = firstTensor(golden, "sched.q")?.data;
+  const source = samplerParts(model);
+  if (quantiles === undefined || source === undefined) return [];
+  const resolved = resolveSchedule(source.parts.noise_schedule, source.constants);
+  const grid = resolveGrid({ kind: "quantile", num_steps: quantiles.length }, resolved);
+  const levels = grid.map(({ t, level }, i) =>
+    resolved.kind === "continuous" && t !== quantiles[i] ? resolved.at(quantiles[i]!) : level,
+  );
+  const columns: Readonly<Record<string, readonly number[]>> = {
+    "sched.q": grid.map(({ t }) => t),
+    "sched.gamma": levels.map(({ gamma }) => gamma),
+    "sched.alpha": levels.map(({ alphaBar }) => Math.sqrt(alphaBar)),
+    "sched.sigma": levels.map(({ sigma2 }) => Math.sqrt(sigma2)),
+    "sched.c_skip": levels.map(priorScale),
+  };
+  return Object.entries(columns)
+    .filter(([name]) => hasTensor(golden, name))
+    .map(([name, reference]) => ({ name, reference }));
+}
+
+/** The sampler from draw.z_init to its tokens. */
+async function sampling(
+  golden: GoldenCase,
+  plan: SamplerPlan,
+  { reference, onnx }: Both<StepRunner>,
+): Promise<Computed[]> {
+  const start = firstTensor(golden, "draw.z_init");
+  if (start === undefined) return [];
+  const batch = start.shape[0]!;
+  const points = [...plan.rows, ...(plan.finalRow === undefined ? [] : [plan.finalRow])];
+  const walk = async (runner: StepRunner) => {
+    const previousX0 = new Float64Array(start.data.length);
+    const first = await runner.denoise?.({ batch, x: start.data, previousX0, point: points[0]! });
+    return { ...(await replay(runner, { plan, batch, start: start.data })), first: first?.logits };
+  };
+  const [exact, compiled] = [await walk(reference), await walk(onnx)];
+  type Walk = typeof exact;
+  const values: readonly (readonly [string, (walk: Walk) => ArrayLike<number> | undefined])[] = [
+    ["traj.z", ({ states }) => joined(states)],
+    ["traj.x0", ({ predictions }) => joined(predictions)],
+    ["traj.logits_first", ({ first }) => first],
+    ["traj.logits_last", ({ logits }) => logits],
+    ["out.tokens", ({ tokens }) => tokens],
+  ];
+  const results = values.flatMap(([name, of]): Computed[] => {
+    const ours = of(exact);
+    if (!hasTensor(golden, name) || ours === undefined) return [];
+    return [{ name, reference: ours, onnx: of(compiled), ...(name === "out.tokens" && { exact: true }) }];
+  });
+  if (hasTensor(golden, "traj.gamma"))
+    results.push({ name: "traj.gamma", reference: points.map(({ gamma }) => gamma) });
+  return results;
+}
