@@ -4,7 +4,7 @@
 import { closeSync, mkdirSync, openSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { compile } from "../../api/compile.js";
-import { type LoadedModel, loadModel } from "../../api/load.js";
+import { type LoadedModel, loadModel, type ModelOptions } from "../../api/load.js";
 import { optimise } from "../../compile.js";
 import { emitOnnx, writeOnnxBundle } from "../../emit-onnx/emit.js";
 import { evaluate } from "../../ir/evaluate.js";
@@ -28,12 +28,16 @@ export interface Both<T> {
   readonly onnx: T;
 }
 
-/** Writes the description into `directory` and reads it back with its weights. */
-export function load(description: DescriptionObject, directory: string): LoadedModel {
+/** Writes the description into `directory` and reads it back with its weights, or with synthetic ones. */
+export function load(
+  description: DescriptionObject,
+  directory: string,
+  options: Pick<ModelOptions, "synthetic"> = {},
+): LoadedModel {
   mkdirSync(directory, { recursive: true });
   const model = join(directory, "model.json");
   writeFileSync(model, `${JSON.stringify({ version: 1, ...description }, undefined, 2)}\n`);
-  return loadModel({ model });
+  return loadModel({ model, ...options });
 }
 
 /** The whole model on both back ends, for the sampler driver. */

@@ -7,7 +7,9 @@ import { bug } from "../../support/diagnostic.js";
 
 /** Questions to one graph. */
 export interface Probes {
-  /** The result of the op that reads the parameter. */
+  /** The op that reads the parameter. */
+  reader(parameter: string): Op | undefined;
+  /** The result of that op. */
   reading(parameter: string): Value | undefined;
   /** The result of the next op of that name that reads the value. */
   after(value: Value | undefined, op: string): Value | undefined;
@@ -23,12 +25,14 @@ export function probesOf(module: Module, name: string): Probes {
   const graph: Graph = findGraph(module, name) ?? bug(`the module has no graph @${name}`);
   const readersOf = (value: Value | undefined): readonly Op[] =>
     value === undefined ? [] : graph.ops.filter((op) => op.operands.includes(value));
+  const reader = (parameter: string): Op | undefined => {
+    const weight = graph.ops.find((op) => op.name === "weight" && op.attributes.name === parameter);
+    return readersOf(weight?.results[0])[0];
+  };
   return {
     readersOf,
-    reading(parameter) {
-      const weight = graph.ops.find((op) => op.name === "weight" && op.attributes.name === parameter);
-      return readersOf(weight?.results[0])[0]?.results[0];
-    },
+    reader,
+    reading: (parameter) => reader(parameter)?.results[0],
     after: (value, op) => readersOf(value).find((reader) => reader.name === op)?.results[0],
     ops: (op) => graph.ops.filter((candidate) => candidate.name === op),
     hinted(hint, n = 0) {

@@ -2,6 +2,7 @@
 
 import { diffusionLmNetwork } from "./diffusion-lm-net.js";
 import { diffusionLmSampler } from "./diffusion-lm-sampler.js";
+import { diffusionLmSchedule } from "./diffusion-lm-schedule.js";
 import { hyena } from "./hyena.js";
 import { langflow } from "./langflow.js";
 import { m2Layer, m2Mixer } from "./m2.js";
@@ -11,6 +12,7 @@ export const systems: readonly GoldenSystem[] = [
   langflow,
   diffusionLmNetwork,
   diffusionLmSampler,
+  diffusionLmSchedule,
   hyena,
   m2Mixer,
   m2Layer,
