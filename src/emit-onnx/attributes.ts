@@ -1,5 +1,5 @@
 // Node attributes: ONNX distinguishes integers from floats, JavaScript does not, so every one says its kind.
-import type { BuiltGraph } from "./graph-builder.js";
+import type { BuiltGraph } from "./built-graph.js";
 import { type AttributeProto, attributeTypes, type GraphProto } from "./proto/messages.js";
 
 export type OnnxAttribute =

@@ -1,8 +1,8 @@
 // The promise of profile `cuda`, proved before anything runs: every node, in loops too, has a CUDA kernel for
 // its operator version and element types. A node without one would run on the CPU with copies around it.
 import type { Report } from "../support/diagnostic.js";
+import { type BuiltGraph, type BuiltNode, bodiesOf } from "./built-graph.js";
 import { missingKernel, type Provider } from "./capability/kernels.js";
-import type { BuiltGraph, BuiltNode } from "./graph-builder.js";
 
 /** What ONNX Runtime calls the execution providers. */
 const providerNames: Readonly<Record<Provider, string>> = { cpu: "CPU", cuda: "CUDA", webgpu: "WebGPU" };
@@ -33,8 +33,7 @@ function withoutKernel(
   const found: { readonly node: BuiltNode; readonly why: string }[] = [];
   const visit = (nodes: readonly BuiltNode[]): void => {
     for (const node of nodes) {
-      for (const attribute of Object.values(node.attributes))
-        if (attribute.kind === "graph") visit(attribute.value.nodes);
+      for (const body of bodiesOf(node)) visit(body.nodes);
       const why = missingKernel(provider, {
         domain: node.domain,
         op: node.op,

@@ -9,9 +9,9 @@ import {
   type TensorToWrite,
   writeSafetensors,
 } from "../weights/writer.js";
+import type { BuiltGraph } from "./built-graph.js";
 import { defaultRelease, limitsFor, portableOpset } from "./capability/opsets.js";
 import { fallbacks, proveKernels } from "./cuda-proof.js";
-import type { BuiltGraph } from "./graph-builder.js";
 import { lowerGraph } from "./lower-graph.js";
 import { onnxOps } from "./lowerings/index.js";
 import { type Json, type ManifestGraph, manifestPort, manifestText, type OnnxManifest } from "./manifest.js";

@@ -1,70 +1,16 @@
 // Builds one ONNX graph: typed values, nodes named after the description's JSON pointers, constants that are
 // stored only when a node uses them, subgraphs that see the values around them.
-import { createHash } from "node:crypto";
-import type { Dim } from "../ir/dim.js";
-import { dim } from "../ir/dim.js";
+import { type Dim, dim } from "../ir/dim.js";
 import { type Loc, nowhere } from "../ir/graph.js";
-import { type Tensor, tensor } from "../ir/tensor.js";
-import { bug } from "../support/diagnostic.js";
+import { tensor } from "../ir/tensor.js";
 import type { OnnxAttribute } from "./attributes.js";
-import { packNumbers } from "./bytes.js";
-import { leastOpset, type RuntimeRelease, sinceVersion } from "./capability/opsets.js";
+import { type BuiltGraph, type BuiltNode, liveNodes } from "./built-graph.js";
+import { type RuntimeRelease, sinceVersion } from "./capability/opsets.js";
+import { FileState, type LoweringOptions } from "./file-state.js";
 import { peephole } from "./peephole.js";
 import type { OnnxElement } from "./proto/messages.js";
 import type { OnnxConstant, OnnxType, OnnxValue } from "./value.js";
 import type { WeightScope } from "./weight-pool.js";
-
-/** Constants of at most this many bytes are stored in the ONNX file itself. */
-const inlineBytes = 1024;
-
-export interface BuiltNode {
-  readonly op: string;
-  readonly domain: string;
-  readonly inputs: readonly (OnnxValue | undefined)[];
-  readonly outputs: readonly OnnxValue[];
-  readonly attributes: Readonly<Record<string, OnnxAttribute>>;
-  readonly name: string;
-  readonly pointer: string;
-}
-
-export interface BuiltInitializer {
-  readonly value: OnnxValue;
-  /** Packed bytes, or the name of a tensor of the weight pool. */
-  readonly data: Uint8Array | string;
-}
-
-export interface BuiltGraph {
-  readonly name: string;
-  readonly inputs: readonly OnnxValue[];
-  readonly outputs: readonly OnnxValue[];
-  readonly nodes: readonly BuiltNode[];
-  /** Empty for subgraphs: constants live in the outermost graph. */
-  readonly initializers: readonly BuiltInitializer[];
-  /** Final names of every value, subgraphs included. */
-  readonly names: ReadonlyMap<OnnxValue, string>;
-  /** The least opset all nodes (also of subgraphs) need. */
-  readonly opset: number;
-  readonly domains: ReadonlySet<string>;
-}
-
-/** Choices of a build that lowerings ask about. */
-export interface LoweringOptions {
-  /** Write plain transforms as ONNX's DFT operator. */
-  readonly dft: boolean;
-}
-
-/** What a whole file shares, whatever the nesting of its graphs. */
-interface FileState {
-  readonly options: LoweringOptions;
-  readonly limits: RuntimeRelease;
-  readonly pool: WeightScope;
-  readonly taken: Set<string>;
-  readonly names: Map<OnnxValue, string>;
-  readonly initializers: Map<OnnxValue, BuiltInitializer>;
-  readonly inlineByContent: Map<string, OnnxValue>;
-  readonly domains: Set<string>;
-  opset: number;
-}
 
 export class GraphBuilder {
   private readonly inputs: OnnxValue[] = [];
@@ -88,17 +34,7 @@ export class GraphBuilder {
     pool: WeightScope,
     options: LoweringOptions = { dft: false },
   ): GraphBuilder {
-    return new GraphBuilder(name, {
-      options,
-      limits,
-      pool,
-      taken: new Set(),
-      names: new Map(),
-      initializers: new Map(),
-      inlineByContent: new Map(),
-      domains: new Set(),
-      opset: leastOpset,
-    });
+    return new GraphBuilder(name, new FileState(limits, pool, options));
   }
 
   /** A graph for an attribute (a loop body); it sees the values of this one. */
@@ -118,9 +54,7 @@ export class GraphBuilder {
 
   /** Raises the file to `opset` where the bound allows; whether it does. */
   atLeastOpset(opset: number): boolean {
-    if (this.file.limits.opset < opset) return false;
-    this.file.opset = Math.max(this.file.opset, opset);
-    return true;
+    return this.file.raiseTo(opset);
   }
 
   get options(): LoweringOptions {
@@ -128,9 +62,8 @@ export class GraphBuilder {
   }
 
   input(name: string, type: OnnxType): OnnxValue {
-    const value = { type, name };
+    const value = this.file.name({ type, name }, name);
     this.inputs.push(value);
-    this.file.names.set(value, this.unique(name));
     return value;
   }
 
@@ -204,18 +137,17 @@ export class GraphBuilder {
     attributes: Readonly<Record<string, OnnxAttribute>> = {},
     domain = "",
   ): readonly OnnxValue[] {
-    if (domain === "") this.need(op);
+    if (domain === "") this.file.needOperator(op);
     this.file.domains.add(domain);
     const path = this.loc.pointer.replace(/^\//, "").replaceAll("~1", "_").replaceAll("/", ".");
-    const name = this.unique(path === "" ? op : `${path}/${op}`);
+    const name = this.file.unique(path === "" ? op : `${path}/${op}`);
     const outputs = types.map((type, i): OnnxValue => {
       const value = { type, name };
-      this.file.names.set(value, types.length === 1 ? name : this.unique(`${name}.out${i}`));
+      if (types.length > 1) return this.file.name(value, `${name}.out${i}`);
+      this.file.names.set(value, name);
       return value;
     });
-    const used = inputs.map((value) =>
-      value?.constant === undefined ? value : this.store(value, value.constant),
-    );
+    const used = inputs.map((value) => value && this.file.store(value));
     this.nodes.push({ op, domain, inputs: used, outputs, attributes, name, pointer: this.loc.pointer });
     return outputs;
   }
@@ -231,17 +163,15 @@ export class GraphBuilder {
     for (const { name, value } of outputs) {
       const own = made.has(value) && !results.includes(value);
       const result = own ? value : this.node("Identity", [value], value.type);
-      const wanted = this.unique(name);
-      this.file.names.set(result, wanted);
-      results.push(result);
+      results.push(this.file.name(result, name));
     }
-    const nodes = this.improved(live(this.nodes, results), results);
+    const nodes = this.improved(liveNodes(this.nodes, results), results);
     return {
       name: this.name,
       inputs: this.inputs,
       outputs: results,
       nodes,
-      initializers: this.parent === undefined ? this.usedInitializers(nodes, results) : [],
+      initializers: this.parent === undefined ? this.file.initializers(nodes) : [],
       names: this.file.names,
       opset: this.file.opset,
       domains: this.file.domains,
@@ -250,100 +180,9 @@ export class GraphBuilder {
 
   private improved(nodes: readonly BuiltNode[], outputs: readonly OnnxValue[]): readonly BuiltNode[] {
     return peephole(nodes, outputs, {
-      integers: (values) => {
-        const value = this.integers(values);
-        return this.store(value, value.constant!);
-      },
-      unread: (type) => {
-        const value = { type, name: "unread" };
-        this.file.names.set(value, this.unique(value.name));
-        return value;
-      },
-      name: (model, op) => this.unique(model.name.replace(/[^/]*$/, op)),
+      integers: (values) => this.file.store(this.integers(values)),
+      unread: (type) => this.file.name({ type, name: "unread" }, "unread"),
+      name: (model, op) => this.file.unique(model.name.replace(/[^/]*$/, op)),
     });
   }
-
-  private need(op: string): void {
-    const limit = this.file.limits.opset;
-    if (sinceVersion("", op, limit) === undefined) bug(`${op} does not exist in opset ${limit}`);
-    let opset = this.file.opset;
-    while (sinceVersion("", op, opset) === undefined) opset++;
-    this.file.opset = opset;
-  }
-
-  private unique(wanted: string): string {
-    let name = wanted;
-    for (let n = 1; this.file.taken.has(name); n++) name = `${wanted}.${n}`;
-    this.file.taken.add(name);
-    return name;
-  }
-
-  private store(value: OnnxValue, constant: OnnxConstant): OnnxValue {
-    const { initializers, names, pool, inlineByContent } = this.file;
-    if (initializers.has(value)) return value;
-    const shape = value.type.shape.map(
-      (extent) => extent.value ?? bug(`constant ${value.name} has extent ${extent}`),
-    );
-    if (constant.weight !== undefined) {
-      const key = `weight ${constant.weight}`;
-      const known = inlineByContent.get(key);
-      if (known !== undefined) return known;
-      const stored = pool.add(constant.weight, value.type.element, shape, () => constant.read());
-      names.set(value, this.unique(constant.weight));
-      initializers.set(value, { value, data: stored });
-      inlineByContent.set(key, value);
-      return value;
-    }
-    const bytes = packNumbers(value.type.element, constant.read().data);
-    const digest = createHash("sha256").update(`${value.type.element}[${shape}]`).update(bytes).digest("hex");
-    const known = inlineByContent.get(digest);
-    if (known !== undefined) return known;
-    inlineByContent.set(digest, value);
-    names.set(value, this.unique(value.name));
-    if (bytes.byteLength <= inlineBytes) initializers.set(value, { value, data: bytes });
-    else {
-      const name = `${value.name}.${digest.slice(0, 12)}`;
-      const stored = pool.add(name, value.type.element, shape, () => constant.read());
-      initializers.set(value, { value, data: stored });
-    }
-    return value;
-  }
-
-  private usedInitializers(nodes: readonly BuiltNode[], outputs: readonly OnnxValue[]): BuiltInitializer[] {
-    const used = new Set<OnnxValue>(outputs);
-    const visit = (list: readonly BuiltNode[]): void => {
-      for (const node of list) {
-        for (const input of node.inputs) if (input !== undefined) used.add(input);
-        for (const attribute of Object.values(node.attributes))
-          if (attribute.kind === "graph") visit(attribute.value.nodes);
-      }
-    };
-    visit(nodes);
-    return [...this.file.initializers.values()].filter(({ value }) => used.has(value));
-  }
-}
-
-/** The nodes some result needs, in order; a subgraph's needs count as its node's. */
-function live(nodes: readonly BuiltNode[], results: readonly OnnxValue[]): BuiltNode[] {
-  const needed = new Set<OnnxValue>(results);
-  const mark = (node: BuiltNode): void => {
-    for (const input of node.inputs) if (input !== undefined) needed.add(input);
-    for (const attribute of Object.values(node.attributes))
-      if (attribute.kind === "graph") {
-        for (const inner of attribute.value.nodes) mark(inner);
-        for (const output of attribute.value.outputs) needed.add(output);
-      }
-  };
-  const kept: BuiltNode[] = [];
-  for (const node of [...nodes].reverse()) {
-    if (!node.outputs.some((output) => needed.has(output))) continue;
-    mark(node);
-    kept.push(node);
-  }
-  return kept.reverse();
-}
-
-/** Numbers of a constant, as a tensor of its shape. */
-export function constantTensor(value: OnnxValue): Tensor | undefined {
-  return value.constant?.read();
 }

@@ -3,8 +3,8 @@
 import { bug } from "../support/diagnostic.js";
 import type { SafetensorsLayout } from "../weights/writer.js";
 import { attributeProto } from "./attributes.js";
+import type { BuiltGraph, BuiltInitializer, BuiltNode } from "./built-graph.js";
 import { irVersionFor, nodeMetadataIrVersion, type RuntimeRelease } from "./capability/opsets.js";
-import type { BuiltGraph, BuiltInitializer, BuiltNode } from "./graph-builder.js";
 import {
   type Dimension,
   dataLocations,

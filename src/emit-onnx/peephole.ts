@@ -2,7 +2,7 @@
 //   slices of one value along one axis            -> one Split (queries, keys and values; gates; modulations)
 //   Add(Transpose(Conv(x, w)), constant [channels]) -> Transpose(Conv(x, w, constant))
 import { attr } from "./attributes.js";
-import type { BuiltNode } from "./graph-builder.js";
+import { type BuiltNode, bodiesOf } from "./built-graph.js";
 import type { OnnxType, OnnxValue } from "./value.js";
 
 /** What the rewrites need from the builder: a stored integer vector, and a value nobody reads. */
@@ -102,7 +102,7 @@ function splitFor(
 
 function foldConvBias(nodes: readonly BuiltNode[], outputs: readonly OnnxValue[]): readonly BuiltNode[] {
   // A value read inside a loop body is not counted below; a graph around one keeps its Conv as it is.
-  if (nodes.some((node) => Object.values(node.attributes).some(({ kind }) => kind === "graph"))) return nodes;
+  if (nodes.some((node) => bodiesOf(node).length > 0)) return nodes;
   const maker = new Map(nodes.flatMap((node) => node.outputs.map((value) => [value, node] as const)));
   const readers = new Map<OnnxValue, number>();
   for (const value of [...nodes.flatMap((node) => node.inputs), ...outputs])
