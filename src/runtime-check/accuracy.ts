@@ -9,6 +9,7 @@ import type { Op } from "../ir/graph.js";
 import { type AccurateFunction, operandRecord, type RoundingContext } from "../ir/op.js";
 import { definitionOf } from "../ir/ops/index.js";
 import type { Element, Tensor } from "../ir/tensor.js";
+import { oneSidedSums } from "./one-sided-sums.js";
 
 /** Error of one function y = f(x), in units of u. */
 export interface FunctionError {
@@ -118,18 +119,6 @@ const inner: Readonly<Record<string, { of: AccurateFunction; gain: (x: number) =
 };
 
 /**
- * Terms of the sums that an op's model takes to have random signs. Terms of one sign are worse: partial sums then
- * grow like (j/K) y, and roundings of random sign in each, u (j/K) |y| xi, add up to u sqrt(K/3) |y| more. A target
- * that sums in several lanes does better; nothing in a graph says that it must.
- */
-const summed: Readonly<Record<string, (op: Op, shape: readonly number[]) => number>> = {
-  matmul: (_, shape) => shape[shape.length - 1]!,
-  linear: (_, shape) => shape[shape.length - 1]!,
-  reduce_sum: ({ attributes }, shape) => shape[attributes.axis as number]!,
-  reduce_mean: ({ attributes }, shape) => shape[attributes.axis as number]!,
-};
-
-/**
  * The op's own rounding error on the target, fed these operands: one size per result number, absolute (its
  * rounding model times u). What the error really is lies within it, like u |y| xi with xi in [-1, 1].
  */
@@ -149,7 +138,7 @@ export function localError(
   );
   const used = inner[op.name];
   const error = used && accuracy.functions[used.of];
-  const terms = summed[op.name]?.(op, operands[0]!.shape) ?? 0;
+  const sums = oneSidedSums(op, operands, results);
   return sizes.map((size, r) => {
     const { element, data } = results[r]!;
     const u = unitRoundoff(element);
@@ -162,7 +151,7 @@ export function localError(
         error === undefined || x === undefined
           ? 0
           : (error.absolute ?? 0) * used!.gain(x[i]!) + (error.argument ?? 0) * Math.abs(x[i]! * data[i]!);
-      return u * (s + Math.sqrt(terms / 3) * Math.abs(data[i]!) + inexact * Math.abs(x?.[i] ?? 0) + extra);
+      return u * (s + (sums?.[i] ?? 0) + inexact * Math.abs(x?.[i] ?? 0) + extra);
     });
   });
 }

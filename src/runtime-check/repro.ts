@@ -1,16 +1,10 @@
 // A minimal repro: the op to blame as a module of its own, with the weights it needs, its inputs, what the reference
-// gives and what the candidate gave. A directory that another person can run, written whole or not at all.
+// gives and what the candidate gave.
 
-import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
 import type { Graph, Module, Op, Value } from "../ir/graph.js";
 import { present } from "../ir/graph.js";
-import { printModule } from "../ir/print.js";
 import type { Tensor } from "../ir/tensor.js";
-import { bug, fail } from "../support/diagnostic.js";
-import { encodeHalf } from "../support/half.js";
-import type { Dtype } from "../weights/dtypes.js";
-import { encodeSafetensors, type TensorToWrite } from "../weights/writer.js";
+import { bug } from "../support/diagnostic.js";
 import type { Candidate } from "./candidate.js";
 import { type FirstDivergence, mismatchDiagnostic } from "./divergence.js";
 import { flatten } from "./flatten.js";
@@ -78,7 +72,7 @@ export async function makeRepro(
         return o.name === "weight" ? [[weight, alone.weights.read(weight)]] : [];
       }),
     ),
-    inputs: Object.fromEntries(kept.map(({ value, tensor }) => [value.hint ?? "", tensor])),
+    inputs: Object.fromEntries(kept.map(({ value, tensor }) => [portNames(graph).get(value)!, tensor])),
     expected: byName(op.results.map((value) => results.get(value)!)),
     ...(actual && { actual: byName(actual) }),
     readme: readme(name, divergence, candidate.name),
@@ -105,59 +99,10 @@ function readme(graph: string, divergence: FirstDivergence, candidate: string): 
     message,
     ...(divergence.pointer === "" ? [] : ["", `Place in the description: ${divergence.pointer}`]),
     "",
-    "    dlmc opt op.ir --run inputs.safetensors --weights weights.safetensors",
+    "    dlmc check .",
     "",
+    "`op.ir` is the op alone, `inputs.safetensors` and `weights.safetensors` what it takes;",
     "`expected.safetensors` is the float64 reference, `actual.safetensors` what the candidate gave.",
     "",
   ].join("\n");
-}
-
-/**
- * Writes a repro to a directory that does not exist yet, by renaming a finished one.
- * Throws `check/repro-exists`.
- */
-export function writeRepro(repro: Repro, directory: string): void {
-  mkdirSync(dirname(directory), { recursive: true });
-  const temporary = mkdtempSync(join(dirname(directory), `.${basename(directory)}-`));
-  try {
-    const write = (file: string, tensors: Readonly<Record<string, Tensor>>): void =>
-      writeFileSync(join(temporary, file), encodeSafetensors(Object.entries(tensors).map(toWrite)));
-    writeFileSync(join(temporary, "op.ir"), printModule(repro.module));
-    write("weights.safetensors", repro.weights);
-    write("inputs.safetensors", repro.inputs);
-    write("expected.safetensors", repro.expected);
-    if (repro.actual !== undefined) write("actual.safetensors", repro.actual);
-    writeFileSync(join(temporary, "README.md"), repro.readme);
-    renameSync(temporary, directory);
-  } catch (error) {
-    rmSync(temporary, { recursive: true, force: true });
-    const code = (error as NodeJS.ErrnoException).code;
-    if (code === "ENOTEMPTY" || code === "EEXIST" || code === "ENOTDIR")
-      fail("check/repro-exists", `${directory} is there already`, {
-        help: "name a directory that does not exist",
-      });
-    throw error;
-  }
-}
-
-/** Reals as F64, so that the reference loses nothing; halves, integers and booleans as they are. */
-function toWrite([name, { element, shape, data }]: [string, Tensor]): TensorToWrite {
-  const packed = (dtype: Dtype, array: ArrayBufferView): TensorToWrite => ({
-    name,
-    dtype,
-    shape: element === "c64" ? [...shape, 2] : shape,
-    bytes: () => new Uint8Array(array.buffer, array.byteOffset, array.byteLength),
-  });
-  switch (element) {
-    case "i32":
-      return packed("I32", Int32Array.from(data));
-    case "bool":
-      return packed("BOOL", Uint8Array.from(data));
-    case "f16":
-      return data.every((v) => Object.is(v, stored({ element, shape, data: Float64Array.of(v) }).data[0]))
-        ? packed("F16", Uint16Array.from(data, encodeHalf))
-        : packed("F64", data);
-    default:
-      return packed("F64", data);
-  }
 }

@@ -44,7 +44,7 @@ export function predictedFactors(alpha: number, degrees: number, runs: number): 
     return value;
   };
   // Whole degrees, rounded down: conservative, and few quantiles are computed.
-  const k = Math.min(most, Math.floor(degrees));
+  const k = Math.min(most, Math.max(1, Math.floor(degrees)));
   return {
     largest: Math.sqrt(quantile(1, runs)),
     rms: Math.sqrt(Math.max(3, quantile(k, runs * k))),
