@@ -9,6 +9,7 @@ import { depthwiseConv } from "./depthwise-conv.js";
 import { affineStep, nearestRow } from "./diffusion.js";
 import * as elementwise from "./elementwise.js";
 import { fftMatrix, fftSpectrum, irfft, rfft } from "./fft.js";
+import { fftConv } from "./fft-conv.js";
 import { linear, matmul } from "./matmul.js";
 import { l2Normalize, layerNorm, rmsNorm } from "./norm.js";
 import { argmax, reduceMax, reduceMean, reduceSum, softmax } from "./reduce.js";
@@ -69,6 +70,7 @@ export const ops = {
   depthwise_conv: depthwiseConv,
   fft_matrix: fftMatrix,
   fft_spectrum: fftSpectrum,
+  fft_conv: fftConv,
   rfft,
   irfft,
   affine_step: affineStep,
