@@ -11,7 +11,7 @@ export type Discretization =
   | { readonly kind: "continuous" }
   | { readonly kind: "ratio_beta"; readonly max_beta?: number; readonly num_train_steps?: number }
   | { readonly kind: "given_beta"; readonly num_train_steps?: number }
-  | { readonly kind: "left_edge"; readonly num_train_steps?: number };
+  | { readonly kind: "left_edge"; readonly relative?: boolean; readonly num_train_steps?: number };
 
 /** T where a description leaves it out. */
 const standardTrainSteps = 1000;
@@ -56,7 +56,8 @@ export function tableFromBetas(betas: Float64Array, edge: "left" | "right" = "ri
  *   ratio_beta: beta_i = min(1 - f((i+1)/T) / f(i/T), max_beta), so alpha_bar_i = f((i+1)/T) / f(0), not f
  *               (Nichol and Dhariwal 2021; Diffusion-LM);
  *   given_beta: the family's own list of betas;
- *   left_edge:  alpha_bar_i = f(i/T) / f(0) (TESS); beta_0 is 0.
+ *   left_edge:  alpha_bar_i = f(i/T) / f(0) (TESS); beta_0 is 0. Not relative: alpha_bar_i = f(i/T)
+ *               (Diffusion-LM's trunc_cos); beta_0 is 1 - f(0).
  * Throws `schedule/discretization` when the family does not come in that form.
  */
 export function discretize(
@@ -69,11 +70,11 @@ export function discretize(
   if (family.kind === "betas") return wrongForm(discretization.kind, "betas");
   const signal = Float64Array.from({ length: steps + 1 }, (_, i) => family.at(i / steps).alphaBar);
   const beta = (i: number) => 1 - signal[i + 1]! / signal[i]!;
-  if (discretization.kind === "left_edge")
-    return tableFromBetas(
-      Float64Array.from({ length: steps }, (_, i) => (i === 0 ? 0 : beta(i - 1))),
-      "left",
-    );
+  if (discretization.kind === "left_edge") {
+    const first = discretization.relative === false ? 1 - signal[0]! : 0;
+    const betas = Float64Array.from({ length: steps }, (_, i) => (i === 0 ? first : beta(i - 1)));
+    return tableFromBetas(betas, "left");
+  }
   const greatest = discretization.max_beta ?? standardMaxBeta;
   return tableFromBetas(Float64Array.from({ length: steps }, (_, i) => Math.min(beta(i), greatest)));
 }

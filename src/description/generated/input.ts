@@ -74,7 +74,7 @@ export type ReverseFilter = "none" | "shared_lag0" | "offset_lag1" | "full_2l";
  */
 export type Groups = number;
 /**
- * Length the filter was made for (l_max). A shorter sequence uses its first L rows, never rescaled.
+ * Length the filter was made for (l_max). A shorter sequence uses its first L rows, never rescaled; beyond it explicit taps are zero, and computed features go on with the same formula.
  */
 export type BuiltLength = number;
 /**
@@ -153,7 +153,12 @@ export type LogSnrClip = readonly number[];
  * How much signal is left at each time: x_t = alpha x_0 + sigma e with alpha^2 + sigma^2 = 1 and alpha_bar = alpha^2. Three independent parts: the family and its constants (here), its discretization (here), and the grid of times that sampling visits (timesteps).
  */
 export type NoiseSchedule =
-  CosineSchedule | SqrtSchedule | LinearSchedule | LogLinearSchedule | GumbelQuantileSchedule;
+  | CosineSchedule
+  | SqrtSchedule
+  | LinearSchedule
+  | PiecewiseLinearSchedule
+  | LogLinearSchedule
+  | GumbelQuantileSchedule;
 /**
  * nearest_embedding: every predicted x0 is replaced by the nearest row of the embedding table before the sampler uses it (the clamping trick of Diffusion-LM). none: used as predicted.
  */
@@ -701,6 +706,39 @@ export interface LinearSchedule {
    * Multiply both ends by 1000 / num_train_steps, so that the amount of noise does not depend on the number of steps.
    */
   readonly rescale?: boolean;
+  /**
+   * Added to every beta after rescaling (0.01 in trunc_lin of Diffusion-LM).
+   */
+  readonly offset?: number;
+  readonly discretization?: GivenBetaOnly;
+  readonly log_snr_shift?: LogSnrShift;
+  readonly log_snr_clip?: LogSnrClip;
+}
+/**
+ * The first lifted_steps betas fall evenly from beta_start + lift to beta_start, the others rise evenly from beta_start to beta_end: more noise at the clean end, where rounding is easy (pw_lin of Diffusion-LM).
+ */
+export interface PiecewiseLinearSchedule {
+  readonly family: "piecewise_linear";
+  /**
+   * Beta at the knee, at 1000 training steps.
+   */
+  readonly beta_start?: number;
+  /**
+   * Last beta at 1000 training steps.
+   */
+  readonly beta_end?: number;
+  /**
+   * How far the first beta is above beta_start, not rescaled.
+   */
+  readonly lift?: number;
+  /**
+   * Number of betas before the knee, below the number of training steps.
+   */
+  readonly lifted_steps?: number;
+  /**
+   * Multiply beta_start and beta_end by 1000 / num_train_steps, so that the amount of noise does not depend on the number of steps.
+   */
+  readonly rescale?: boolean;
   readonly discretization?: GivenBetaOnly;
   readonly log_snr_shift?: LogSnrShift;
   readonly log_snr_clip?: LogSnrClip;
@@ -773,10 +811,14 @@ export interface GivenBeta {
   readonly num_train_steps?: NumTrainSteps;
 }
 /**
- * alpha_bar_i = f(i/T) / f(0); the cleanest step has no noise.
+ * alpha_bar_i = f(i/T) / f(0), so that the cleanest step has no noise, or f(i/T) itself.
  */
 export interface LeftEdge {
   readonly kind: "left_edge";
+  /**
+   * Divide by f(0). false: alpha_bar_i = f(i/T) (trunc_cos of Diffusion-LM).
+   */
+  readonly relative?: boolean;
   readonly num_train_steps?: NumTrainSteps;
 }
 /**

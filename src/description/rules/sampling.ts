@@ -28,22 +28,7 @@ function checkConstants(schedule: NoiseSchedule, description: Description, repor
       pointer: "/noise_schedule/log_snr_clip",
       help: `use [${[...clip].reverse().join(", ")}]`,
     });
-  if (schedule.family === "linear") {
-    const { num_train_steps: steps } = schedule.discretization;
-    const end = schedule.beta_end * (schedule.rescale ? 1000 / steps : 1);
-    if (end >= 1)
-      report.error(
-        "model/beta-range",
-        `rescaled to ${steps} training steps, beta_end is ${end}, not below 1`,
-        {
-          pointer: "/noise_schedule/beta_end",
-          notes: [
-            { message: "the training steps", pointer: "/noise_schedule/discretization/num_train_steps" },
-          ],
-          help: 'use more training steps, or "rescale": false',
-        },
-      );
-  }
+  if (schedule.family === "linear" || schedule.family === "piecewise_linear") checkBetas(schedule, report);
   if (schedule.family !== "gumbel_quantile") return;
   if (typeof schedule.scale === "number" && schedule.scale <= 0)
     report.error("model/gumbel-scale", `the scale of gumbel_quantile is positive, not ${schedule.scale}`, {
@@ -58,6 +43,43 @@ function checkConstants(schedule: NoiseSchedule, description: Description, repor
         notes: [{ message: "the weights", pointer: "/weights" }],
         help: 'name a file in "weights", or write the number here',
       });
+}
+
+/** Betas of a family that lists them are below 1 after rescaling, and a knee lies inside the table. */
+function checkBetas(
+  schedule: Extract<NoiseSchedule, { family: "linear" | "piecewise_linear" }>,
+  report: Report,
+): void {
+  const { num_train_steps: steps } = schedule.discretization;
+  const notes = [
+    { message: "the training steps", pointer: "/noise_schedule/discretization/num_train_steps" },
+  ];
+  const ratio = schedule.rescale ? 1000 / steps : 1;
+  const added = schedule.family === "linear" ? schedule.offset : 0;
+  const end = schedule.beta_end * ratio + added;
+  if (end >= 1)
+    report.error(
+      "model/beta-range",
+      added > 0
+        ? `rescaled to ${steps} training steps and with the offset, beta_end is ${end}, not below 1`
+        : `rescaled to ${steps} training steps, beta_end is ${end}, not below 1`,
+      {
+        pointer: "/noise_schedule/beta_end",
+        notes,
+        help: 'use more training steps, or "rescale": false',
+      },
+    );
+  if (schedule.family === "linear") return;
+  if (schedule.lifted_steps >= steps)
+    report.error(
+      "model/beta-knee",
+      `${schedule.lifted_steps} of ${steps} training steps lie before the knee`,
+      {
+        pointer: "/noise_schedule/lifted_steps",
+        notes,
+        help: "leave at least one training step behind it",
+      },
+    );
 }
 
 /** Indices need a discretized schedule, times a continuous one, quantiles a quantile function. */

@@ -6,6 +6,7 @@ import type { BoundFamily, Constant } from "./family.js";
 import { gumbelQuantile } from "./gumbel-quantile.js";
 import { linear } from "./linear.js";
 import { logLinear } from "./log-linear.js";
+import { piecewiseLinear } from "./piecewise-linear.js";
 import { sqrt } from "./sqrt.js";
 
 /** Every family, by the name a description uses. */
@@ -13,6 +14,7 @@ export const scheduleFamilies = {
   cosine,
   sqrt,
   linear,
+  piecewise_linear: piecewiseLinear,
   log_linear: logLinear,
   gumbel_quantile: gumbelQuantile,
 };

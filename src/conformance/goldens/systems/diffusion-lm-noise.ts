@@ -19,6 +19,16 @@ export function noiseSchedule(name: string, steps: number): Record<string, unkno
       return { family: "cosine", ...ratio };
     case "linear":
       return { family: "linear", ...given };
+    case "trunc_lin":
+      return { family: "linear", offset: 0.01, ...given };
+    case "pw_lin":
+      return { family: "piecewise_linear", ...given };
+    case "trunc_cos":
+      return {
+        family: "cosine",
+        offset: 0.1,
+        discretization: { kind: "left_edge", relative: false, num_train_steps: steps },
+      };
     default:
       return fail("goldens/schedule", `the noise schedule ${name} of Diffusion-LM is not covered`);
   }
