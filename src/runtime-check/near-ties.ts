@@ -38,6 +38,11 @@ export function flips(
   return found;
 }
 
+/** An exact tie of equal operands is no chance: the definition says which side wins. */
+export function isNearTie({ margin, allowed }: Flip): boolean {
+  return allowed > 0 && margin <= allowed;
+}
+
 type Decide = (index: number, actual: number, expected: number) => { margin: number; allowed: number };
 type Judge = (op: Op, operands: readonly (Tensor | undefined)[], tolerance: readonly number[]) => Decide;
 

@@ -1,5 +1,6 @@
 // What reports say about a graph before they say everything: counts, the values nearest to their limits, ranges.
 
+import { isNearTie } from "./near-ties.js";
 import type { GraphCheck, ValueCheck } from "./report-types.js";
 import type { Status, Verdict } from "./verdict.js";
 
@@ -62,10 +63,7 @@ function tied(status: Status): boolean {
 }
 
 function nearTies(verdicts: readonly (Verdict | undefined)[]): number {
-  return verdicts.reduce(
-    (n, verdict) => n + (verdict?.flips ?? []).filter((flip) => flip.margin <= flip.allowed).length,
-    0,
-  );
+  return verdicts.reduce((n, verdict) => n + (verdict?.flips ?? []).filter(isNearTie).length, 0);
 }
 
 function opSummaries(values: readonly ValueCheck[]): OpSummary[] {

@@ -13,6 +13,7 @@ import { fail } from "../support/diagnostic.js";
 import type { Candidate } from "./candidate.js";
 import { flatten } from "./flatten.js";
 import { stored } from "./isolate.js";
+import { isNearTie } from "./near-ties.js";
 import { defaultRuns, type Prediction, type PredictOptions, predict } from "./predict.js";
 import { predictedFactors } from "./tolerance.js";
 import { judge, predictedAllowance, type Status } from "./verdict.js";
@@ -242,7 +243,7 @@ function judgeStep(
   });
   const of = (name: string) => verdicts[graph.outputNames.indexOf(name)];
   const flips = of("tokens")?.flips ?? [];
-  const near = flips.filter((flip) => flip.margin <= flip.allowed).length;
+  const near = flips.filter(isNearTie).length;
   // A state beyond tolerance beside nothing but near ties has followed one of them (the rounding clamp).
   const clamped =
     graph.ops.some((op) => op.name === "nearest_row") &&

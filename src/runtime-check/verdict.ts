@@ -4,7 +4,7 @@ import type { Op } from "../ir/graph.js";
 import type { Tensor } from "../ir/tensor.js";
 import { type Accuracy, localError } from "./accuracy.js";
 import { type Allowance, type Comparison, compare, strain } from "./compare.js";
-import { type Flip, flips } from "./near-ties.js";
+import { type Flip, flips, isNearTie } from "./near-ties.js";
 import type { ValuePrediction } from "./predict.js";
 import { isolatedFactors, linesOf, predictedFactors } from "./tolerance.js";
 
@@ -68,7 +68,7 @@ export function judge(options: JudgeOptions): Verdict {
   const excuse: Status = afterNearTie ? "after-near-tie" : "fail";
   if (!decides) return { status: excuse, comparison, strain: strain(comparison) };
   const found = flips(op, operands, actual, expected, tolerance);
-  const near = found.every((flip) => flip.margin <= flip.allowed);
+  const near = found.every(isNearTie);
   return {
     status: near ? "near-tie" : excuse,
     comparison,

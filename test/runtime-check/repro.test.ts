@@ -1,0 +1,58 @@
+// A repro holds the op to blame and nothing else, and fails again in another process's hands.
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, expect, test } from "vitest";
+import { checkModule } from "../../src/runtime-check/check.js";
+import { makeRepro } from "../../src/runtime-check/repro.js";
+import { readRepro, writeRepro } from "../../src/runtime-check/repro-files.js";
+import { DlmcError } from "../../src/support/diagnostic.js";
+import { again, float32Candidate } from "./float32.js";
+import { randomModule } from "./random-modules.js";
+
+const folder = mkdtempSync(join(tmpdir(), "dlmc-repro-test-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const module = randomModule({ seed: 2, depth: 9, length: 5, width: 8 });
+const wrong = float32Candidate((op, { x, weight }) =>
+  op.name === "linear" && op.operands[2] !== undefined ? again(op, { x: x!, weight: weight! }) : undefined,
+);
+
+test("written, read back, failing again, and passing on an honest candidate", async () => {
+  const [graph] = (await checkModule(module, wrong)).graphs;
+  const repro = await makeRepro(module, "g", graph!.firstDivergence!, wrong);
+  expect(repro.module.graphs[0]!.ops.map((op) => op.name)).toEqual(["weight", "weight", "linear"]);
+  expect(Object.keys(repro.weights)).toHaveLength(2);
+  expect(Object.keys(repro.inputs)).toHaveLength(1);
+
+  const directory = join(folder, "first");
+  writeRepro(repro, directory);
+  expect(readdirSync(directory).sort()).toEqual([
+    "README.md",
+    "actual.safetensors",
+    "expected.safetensors",
+    "inputs.safetensors",
+    "op.ir",
+    "weights.safetensors",
+  ]);
+  expect(readFileSync(join(directory, "README.md"), "utf8")).toContain("linear");
+
+  const read = readRepro(directory);
+  const bad = await checkModule(read.module, wrong, { inputs: read.inputs });
+  expect(bad.graphs[0]!.firstDivergence).toMatchObject({ mode: "isolated", op: "linear" });
+  // The very numbers: the same place, the same values.
+  const { index, actual, expected } = graph!.firstDivergence!;
+  expect(bad.graphs[0]!.firstDivergence).toMatchObject({ index, actual, expected });
+  expect((await checkModule(read.module, float32Candidate(), { inputs: read.inputs })).agrees).toBe(true);
+});
+
+test("a directory that is there is left as it is, and no half-written one remains", async () => {
+  const [graph] = (await checkModule(module, wrong)).graphs;
+  const repro = await makeRepro(module, "g", graph!.firstDivergence!, wrong);
+  const directory = join(folder, "second");
+  writeRepro(repro, directory);
+  expect(() => writeRepro({ ...repro, readme: "other" }, directory)).toThrow(DlmcError);
+  expect(readFileSync(join(directory, "README.md"), "utf8")).not.toBe("other");
+  expect(readdirSync(folder).filter((name) => name.startsWith("."))).toEqual([]);
+  expect(existsSync(join(folder, "third"))).toBe(false);
+});
