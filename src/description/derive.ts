@@ -49,7 +49,11 @@ function deriveBlocks(blocks: Blocks, sizes: Sizes): Blocks {
 }
 
 function deriveBlock(block: Block, sizes: Sizes): Block {
-  const branch = (given: Branch | undefined): Branch => ({ placement: block.placement ?? "pre", ...given });
+  const branch = (given: Branch | undefined): Branch => ({
+    placement: block.placement ?? "pre",
+    norm: block.norm ?? { kind: "layer" },
+    ...given,
+  });
   return {
     ...block,
     mixer: deriveMixer(block.mixer, sizes),
@@ -118,5 +122,5 @@ function closingNorm(blocks: Blocks): OptionalNorm {
   const list = "pattern" in blocks ? blocks.pattern : "mixer" in blocks ? [blocks] : blocks;
   const last = list.at(-1);
   const branch = last?.ffn?.kind === "none" ? last.mixer_branch : last?.ffn_branch;
-  return branch?.placement === "pre" ? (last?.norm ?? { kind: "layer" }) : { kind: "none" };
+  return branch?.placement === "pre" ? (branch.norm ?? last?.norm ?? { kind: "layer" }) : { kind: "none" };
 }

@@ -1,7 +1,7 @@
 // One block: the mixer branch, then the feed-forward branch, each with its normalisation, residual and
 // adaLN modulation. Placement: pre x + f(norm(x)), post norm(x + f(x)), none x + f(x).
 
-import type { Block, Branch, Norm } from "../description/description.js";
+import type { Block, Branch } from "../description/description.js";
 import type { Value } from "../ir/graph.js";
 import { child, type GraphContext, type Scope } from "./context.js";
 import { lowerFeedForward } from "./ffn.js";
@@ -14,11 +14,11 @@ const chunkNames = ["shift1", "scale1", "gate1", "shift2", "scale2", "gate2"] as
 export function lowerBlock(c: GraphContext, scope: Scope, x: Value, block: Block, time: Time): Value {
   const [first, second] =
     time.kind === "ada_ln" ? modulationPair(c, scope, time, lastExtent(x)) : [undefined, undefined];
-  const mixed = branch(c, child(scope, "norm1", "/norm"), x, block.norm, block.mixer_branch, first, (y) =>
+  const mixed = branch(c, child(scope, "norm1", "/norm"), x, block.mixer_branch, first, (y) =>
     lowerMixer(c, child(scope, "mixer", "/mixer"), y, block.mixer),
   );
   if (block.ffn.kind === "none") return mixed;
-  return branch(c, child(scope, "norm2", "/norm"), mixed, block.norm, block.ffn_branch, second, (y) =>
+  return branch(c, child(scope, "norm2", "/norm"), mixed, block.ffn_branch, second, (y) =>
     lowerFeedForward(c, child(scope, "ffn", "/ffn"), y, block.ffn),
   );
 }
@@ -47,8 +47,7 @@ function branch(
   c: GraphContext,
   scope: Scope,
   x: Value,
-  norm: Norm,
-  { placement, residual }: Branch,
+  { placement, residual, norm }: Branch,
   modulation: Modulation | undefined,
   f: (x: Value) => Value,
 ): Value {

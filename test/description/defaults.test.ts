@@ -96,13 +96,22 @@ describe("derived defaults", () => {
     expect(listBlocks(wide)[0]!.block.ffn).toMatchObject({ hidden: 128 });
   });
 
-  it("branches take the block's placement, unless they say otherwise", () => {
+  it("branches take the block's placement and norm, unless they say otherwise", () => {
     const mixer = { kind: "attention", heads: 2 };
     const { block } = listBlocks(
-      model({ blocks: { placement: "post", ffn_branch: { placement: "none" }, mixer } }),
+      model({
+        blocks: {
+          placement: "post",
+          norm: { kind: "rms" },
+          ffn_branch: { placement: "none", norm: { kind: "layer", eps: 0.1 } },
+          mixer,
+        },
+      }),
     )[0]!;
-    expect(block.mixer_branch).toEqual({ placement: "post", residual: true });
-    expect(block.ffn_branch).toEqual({ placement: "none", residual: true });
+    const rms = { kind: "rms", eps: 1e-6, affine: "weight" };
+    expect(block.mixer_branch).toEqual({ placement: "post", norm: rms, residual: true });
+    const own = { kind: "layer", eps: 0.1, affine: "weight_bias" };
+    expect(block.ffn_branch).toEqual({ placement: "none", norm: own, residual: true });
   });
 
   it("a pre-norm trunk ends in a norm like its blocks', a post-norm trunk does not", () => {

@@ -321,6 +321,10 @@ export interface Block {
 export interface Branch {
   readonly placement: Placement;
   /**
+   * The normalisation of this branch where it is not that of the block (M2-BERT's have different eps).
+   */
+  readonly norm: Norm;
+  /**
    * Whether the branch's input is added to its output.
    */
   readonly residual: boolean;

@@ -129,6 +129,8 @@ function checkFilter(filter: Filter, { pointer, width, length, report }: MixerPl
         help: "stored features are cut to shorter sequences, never stretched to longer ones; computed ones go on",
       },
     );
+  // Stored positions need no formula.
+  if (filter.features === "stored") return;
   if (filter.length < 2)
     report.error("model/filter-single", "positions are t / (length - 1), so a filter needs two or more", {
       pointer: `${pointer}/length`,
