@@ -34,16 +34,21 @@ function withoutKernel(
   const visit = (nodes: readonly BuiltNode[]): void => {
     for (const node of nodes) {
       for (const body of bodiesOf(node)) visit(body.nodes);
-      const why = missingKernel(provider, {
-        domain: node.domain,
-        op: node.op,
-        opset: graph.opset,
-        inputs: node.inputs.map((value) => value?.type.element),
-        outputs: node.outputs.map((value) => value.type.element),
-      });
+      const why = missingFor(provider, node, graph.opset);
       if (why !== undefined) found.push({ node, why });
     }
   };
   visit(graph.nodes);
   return found;
+}
+
+function missingFor(provider: Provider, node: BuiltNode, opset: number): string | undefined {
+  const inputs = node.inputs.map((value) => value?.type.element);
+  const outputs = node.outputs.map((value) => value.type.element);
+  const why = missingKernel(provider, { domain: node.domain, op: node.op, opset, inputs, outputs });
+  if (why === undefined || provider !== "cpu") return why;
+  // Where the CPU lacks half precision, ONNX Runtime casts around its single precision kernel.
+  const single = <T>(element: T) => (element === "float16" ? "float" : element);
+  const cast = { inputs: inputs.map(single), outputs: outputs.map(single) };
+  return missingKernel(provider, { domain: node.domain, op: node.op, opset, ...cast }) && why;
 }

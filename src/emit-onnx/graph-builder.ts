@@ -18,7 +18,7 @@ export class GraphBuilder {
   private loc: Loc = nowhere;
   /** Sources of reshapes, so that chains of them collapse. */
   readonly reshapedFrom = new Map<OnnxValue, OnnxValue>();
-  private readonly reshapesOf = new Map<OnnxValue, Map<string, OnnxValue>>();
+  private readonly views = new Map<OnnxValue, Map<string, OnnxValue>>();
   private readonly memo = new Map<string, OnnxValue>();
 
   private constructor(
@@ -100,13 +100,13 @@ export class GraphBuilder {
     );
   }
 
-  /** Reshapes already made of a value, by their shape. */
-  reshapes(source: OnnxValue): Map<string, OnnxValue> {
-    const known = this.reshapesOf.get(source);
-    if (known !== undefined) return known;
-    const made = new Map<string, OnnxValue>();
-    this.reshapesOf.set(source, made);
-    return made;
+  /** The reshape or transpose of a value made under this key before, or now. */
+  viewOf(source: OnnxValue, key: string, make: () => OnnxValue): OnnxValue {
+    const views = this.views.get(source) ?? new Map<string, OnnxValue>();
+    this.views.set(source, views);
+    const view = views.get(key) ?? make();
+    views.set(key, view);
+    return view;
   }
 
   /** The value made under this key before, or now. Keys live as long as the graph. */

@@ -75,15 +75,12 @@ export function reshape(b: GraphBuilder, x: OnnxValue, shape: readonly (Dim | nu
   if (sameDims(source.type.shape, wanted)) return source;
   const symbolic = wanted.filter((extent) => extent.value === undefined);
   if (symbolic.length > 1) bug(`a reshape has two unknown extents: ${wanted.join(", ")}`);
-  const key = `reshape ${wanted.map((extent) => extent.key).join()}`;
-  const made = b.reshapes(source);
-  const known = made.get(key);
-  if (known !== undefined) return known;
-  const target = b.integers(wanted.map((extent) => extent.value ?? -1));
-  const result = b.node("Reshape", [source, target], { element: x.type.element, shape: wanted });
-  b.reshapedFrom.set(result, source);
-  made.set(key, result);
-  return result;
+  return b.viewOf(source, `reshape ${wanted.map((extent) => extent.key).join()}`, () => {
+    const target = b.integers(wanted.map((extent) => extent.value ?? -1));
+    const result = b.node("Reshape", [source, target], { element: x.type.element, shape: wanted });
+    b.reshapedFrom.set(result, source);
+    return result;
+  });
 }
 
 /** Axis i of the result is axis permutation[i] of x; where only extents of 1 move, a Reshape. */
@@ -93,7 +90,9 @@ export function transpose(b: GraphBuilder, x: OnnxValue, permutation: readonly n
   const inOrder = moved.every((axis, i) => i === 0 || moved[i - 1]! < axis);
   const symbols = shape.filter((extent) => extent.value === undefined).length;
   if (inOrder && symbols <= 1) return reshape(b, x, shape);
-  return b.node("Transpose", [x], { element: x.type.element, shape }, { perm: attr.ints(permutation) });
+  return b.viewOf(x, `transpose ${permutation}`, () =>
+    b.node("Transpose", [x], { element: x.type.element, shape }, { perm: attr.ints(permutation) }),
+  );
 }
 
 /** x[start .. start+length) along axis; a negative step walks backwards from start. */

@@ -16,6 +16,7 @@ import { type Module, noWeights } from "../../src/ir/graph.js";
 import { count, type Tensor, tensor } from "../../src/ir/tensor.js";
 import { type } from "../../src/ir/type.js";
 import { DlmcError } from "../../src/support/diagnostic.js";
+import { decodeHalf, encodeHalf } from "../../src/support/half.js";
 import { emitOptions, fromOrt, numbers, runOnOrt, toOrt, withBundle } from "./ort.js";
 import { toyModel, toyVocabulary, toyWidth } from "./toy.js";
 
@@ -196,6 +197,16 @@ describe("files and manifest", () => {
     expect(names([1, 2])).toEqual(["table", "table.L2"]);
   });
 
+  test("a weight that nothing needs is not stored", () => {
+    const b = new Builder("mixer");
+    const x = b.input("x", type("f32", [3]));
+    b.emit("add", { a: x, b: b.weight("dead", [dim(3)]) }, {});
+    const y = b.emit("add", { a: x, b: b.weight("alive", [dim(3)]) }, {});
+    const weights = { has: () => true, read: () => numbers(1, [3]) };
+    const module: Module = { dims: new Map(), graphs: [b.finish({ y })], weights };
+    expect(emitOnnx([{ module }], emitOptions).weights.layout.tensors.map((t) => t.name)).toEqual(["alive"]);
+  });
+
   test("writing asks for each file once, the manifest last", () => {
     const names: string[] = [];
     writeOnnxBundle(emitOnnx([{ module: toyModel() }], emitOptions), (name) => {
@@ -294,6 +305,53 @@ describe("profile cuda", () => {
       },
     ]);
   });
+});
+
+test("half precision: constants, weights and every kind of arithmetic", async () => {
+  const b = new Builder("mixer");
+  const x = b.input("x", type("f32", [Dim.symbol("B"), 5, 8]));
+  const half = (name: string, shape: number[]) =>
+    b.emit("weight", {}, { name, shape: shape.map(dim), element: "f16" });
+  const h = b.emit("cast", { x }, { to: "f16" });
+  const n = b.emit("layer_norm", { x: h, weight: half("norm", [8]) }, { epsilon: 1e-5 });
+  const q = b.emit("linear", { x: n, weight: half("qkv", [24, 8]), bias: half("bias", [24]) }, {});
+  const part = (start: number) => b.emit("slice", { x: q }, { axis: 2, start: dim(start), length: dim(8) });
+  const attended = b.emit(
+    "attention",
+    { q: part(0), k: part(8), v: part(16) },
+    { heads: 2, kv_heads: 2, scale: 0.5, mask: "causal" },
+  );
+  const mixed = b.emit("long_conv", { x: attended, k: half("taps", [3, 8]) }, { lag0: 1 });
+  const gelu = b.emit("gelu", { x: mixed }, {});
+  const normal = b.emit(
+    "rms_norm",
+    { x: b.emit("scale", { x: gelu }, { factor: 2, offset: 0.5 }) },
+    { epsilon: 1e-5 },
+  );
+  const y = b.emit("cast", { x: normal }, { to: "f32" });
+  // Half-float weights hold what a half float holds.
+  const read = (name: string) => {
+    const t = numbers(
+      name.length,
+      name === "qkv" ? [24, 8] : name === "taps" ? [3, 8] : [name === "bias" ? 24 : 8],
+    );
+    return { ...t, data: t.data.map((v) => decodeHalf(encodeHalf(v))) };
+  };
+  const module: Module = { dims: new Map(), graphs: [b.finish({ y })], weights: { has: () => true, read } };
+  const input = numbers(3, [2, 5, 8]);
+  const [exact] = evaluate(module, "mixer", [input]);
+  const [rounded] = evaluate(module, "mixer", [input], {
+    observe: (_op, _operands, results) =>
+      results.map((r) =>
+        r.element === "f16" ? { ...r, data: r.data.map((v) => decodeHalf(encodeHalf(v))) } : r,
+      ),
+  });
+  const stray = distance(rounded!, exact!);
+  expect(stray).toBeGreaterThan(2 ** -13);
+  for (const profile of ["standard", "cpu"] as const) {
+    const [actual] = await runOnOrt(module, "mixer", [input], { minOrt: "1.30", profile });
+    expect(distance(actual!, exact!)).toBeLessThan(8 * stray);
+  }
 });
 
 test("ONNX Runtime fuses the portable formulas", async () => {

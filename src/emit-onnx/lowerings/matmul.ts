@@ -1,5 +1,5 @@
-// Matrix products. A constant [out, in] matrix goes to Gemm as it is (transB): the weight file keeps the
-// checkpoint's layout for every back end, the runtime packs it once when it loads, and the bias is fused.
+// Matrix products. The weight file keeps the checkpoint's [out, in] for every back end: with a bias, Gemm takes it as
+// it is (transB) and fuses the bias; without one, MatMul takes a Transpose that the runtime folds when it loads.
 import { dim, product } from "../../ir/dim.js";
 import { attr } from "../attributes.js";
 import type { GraphBuilder } from "../graph-builder.js";
@@ -7,7 +7,7 @@ import type { OnnxLowerings } from "../lowering.js";
 import { add, matmul, reshape, transpose } from "../nodes.js";
 import type { OnnxValue } from "../value.js";
 
-/** y = x weight^T + bias over the last axis of x, as one Gemm on the rows of x. */
+/** y = x weight^T + bias over the last axis of x, for a constant weight. */
 export function rowsTimesTransposed(
   b: GraphBuilder,
   x: OnnxValue,
@@ -15,6 +15,8 @@ export function rowsTimesTransposed(
   bias: OnnxValue | undefined,
 ): OnnxValue {
   const lead = x.type.shape.slice(0, -1);
+  // Gemm works on rows; reshaping its result would be a copy where the result leaves the graph (logits).
+  if (bias === undefined && lead.length > 1) return matmul(b, x, swapped(b, weight));
   const [out, width] = [weight.type.shape[0]!, weight.type.shape[1]!];
   const rows = lead.length === 1 ? x : reshape(b, x, [product(lead), width]);
   const type = { element: x.type.element, shape: [rows.type.shape[0] ?? dim(1), out] };
@@ -31,12 +33,7 @@ const swapped = (b: GraphBuilder, x: OnnxValue): OnnxValue => {
 };
 
 export const products = {
-  matmul({ a, b: second }, { transpose_b }, b) {
-    if (!transpose_b) return matmul(b, a, second);
-    if (second.constant !== undefined && second.type.shape.length === 2)
-      return rowsTimesTransposed(b, a, second, undefined);
-    return matmul(b, a, swapped(b, second));
-  },
+  matmul: ({ a, b: second }, { transpose_b }, b) => matmul(b, a, transpose_b ? swapped(b, second) : second),
   linear({ x, weight, bias }, _, b) {
     if (weight.constant !== undefined) return rowsTimesTransposed(b, x, weight, bias);
     const rows = x.type.shape.length === 1 ? reshape(b, x, [dim(1), x.type.shape[0]!]) : x;
