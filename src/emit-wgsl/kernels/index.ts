@@ -2,5 +2,6 @@
 // Ops whose result is a formula of operand elements are in ../elements/ instead.
 
 import type { WgslKernels } from "../kernel.js";
+import { fftConv } from "./fft-conv.js";
 
-export const wgslKernels = {} satisfies WgslKernels;
+export const wgslKernels = { fft_conv: fftConv } satisfies WgslKernels;
