@@ -19,6 +19,7 @@ import { modelProto } from "./model.js";
 import type { ModelProto, StringEntry } from "./proto/messages.js";
 import { encodeModel } from "./proto/write.js";
 import { sampleGraph } from "./sample-graph.js";
+import type { OnnxValue } from "./value.js";
 import { weightFile, weightPool } from "./weight-pool.js";
 
 export type OnnxProfile = "standard" | "cpu" | "cuda";
@@ -40,7 +41,7 @@ export interface EmitOnnxOptions {
   readonly dft?: boolean;
   /** Facts for the manifest (input hashes, flags, sampler plan ..), in this order. */
   readonly facts?: Readonly<Record<string, Json>>;
-  /** Facts about the build for each file's own metadata. */
+  /** More facts for each file's own metadata, beside its graph, length and profile. */
   readonly metadata?: Readonly<Record<string, string>>;
 }
 
@@ -94,13 +95,20 @@ export function emitOnnx(modules: readonly BoundModule[], options: EmitOnnxOptio
   const weightMetadata = { producer: `dlmc ${options.version}` };
   const tensors = pool.tensors();
   const layout = pool.plan(weightMetadata);
-  const metadata: StringEntry[] = Object.entries(options.metadata ?? {}).map(([key, value]) => ({
-    key,
-    value,
-  }));
   const several = modules.length > 1;
   const graphs = built.map(({ graph, length }) => {
-    const model = modelProto(graph, { limits, layout, version: options.version, metadata });
+    const port = (value: OnnxValue) => manifestPort(graph.name, graph.names.get(value)!, value.type);
+    const ports = { inputs: graph.inputs.map(port), outputs: graph.outputs.map(port) };
+    const meanings = new Map([...ports.inputs, ...ports.outputs].map(({ name, meaning }) => [name, meaning]));
+    const facts = {
+      "dlmc.graph": graph.name,
+      ...(length === undefined ? {} : { "dlmc.length": String(length) }),
+      "dlmc.profile": profile,
+      ...options.metadata,
+    };
+    const metadata = Object.entries(facts).map(([key, value]): StringEntry => ({ key, value }));
+    const meaning = (name: string) => meanings.get(name);
+    const model = modelProto(graph, { limits, layout, version: options.version, meaning, metadata });
     const content = encodeModel(model);
     return {
       name: graph.name,
@@ -111,8 +119,7 @@ export function emitOnnx(modules: readonly BoundModule[], options: EmitOnnxOptio
       fallbacks: { cuda: fallbacks(graph, "cuda"), webgpu: fallbacks(graph, "webgpu") },
       sha256: createHash("sha256").update(content).digest("hex"),
       bytes: content.byteLength,
-      inputs: graph.inputs.map((value) => manifestPort(graph.name, graph.names.get(value)!, value.type)),
-      outputs: graph.outputs.map((value) => manifestPort(graph.name, graph.names.get(value)!, value.type)),
+      ...ports,
       model,
       content,
     };

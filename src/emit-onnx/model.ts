@@ -26,6 +26,8 @@ export interface ModelOptions {
   readonly limits: RuntimeRelease;
   readonly layout: SafetensorsLayout;
   readonly version: string;
+  /** What an input or output of the outermost graph is, in words, by name. */
+  readonly meaning?: (name: string) => string | undefined;
   /** Facts about the build, in order, for ModelProto.metadata_props. */
   readonly metadata?: readonly StringEntry[];
 }
@@ -52,6 +54,10 @@ export function modelProto(graph: BuiltGraph, options: ModelOptions): ModelProto
       },
     },
   });
+  const port = (value: OnnxValue): ValueInfoProto => {
+    const meaning = options.meaning?.(nameOf(value));
+    return { ...info(value), ...(meaning === undefined ? {} : { docString: meaning }) };
+  };
   const node = (built: BuiltNode): NodeProto => {
     const attribute = Object.entries(built.attributes).map(([name, value]) =>
       attributeProto(name, value, subgraph),
@@ -86,15 +92,15 @@ export function modelProto(graph: BuiltGraph, options: ModelOptions): ModelProto
       dataLocation: dataLocations.external,
     };
   };
-  const body = (built: BuiltGraph): GraphProto => {
+  const body = (built: BuiltGraph, describe = info): GraphProto => {
     const outputs = new Set(built.outputs);
     const inner = built.nodes.flatMap((n) => n.outputs).filter((value) => !outputs.has(value));
     return {
       name: built.name,
       node: built.nodes.map(node),
       initializer: built.initializers.map(initializer),
-      input: built.inputs.map(info),
-      output: built.outputs.map(info),
+      input: built.inputs.map(describe),
+      output: built.outputs.map(describe),
       valueInfo: inner.map(info),
     };
   };
@@ -111,7 +117,7 @@ export function modelProto(graph: BuiltGraph, options: ModelOptions): ModelProto
     ],
     producerName: "dlmc",
     producerVersion: options.version,
-    graph: body(graph),
+    graph: body(graph, port),
     ...(options.metadata === undefined ? {} : { metadataProps: options.metadata }),
   };
 }

@@ -409,7 +409,13 @@ test("weight and call", async () => {
   await expectAgreement(module, [numbers(80, [2, 3])]);
 });
 
+/** Ops that only other targets' pipelines make. */
+const holes = ["fft_conv"];
+
 test("every op has a lowering and a test", () => {
-  expect([...onnxOps].sort()).toEqual(Object.keys(ops).sort());
-  expect([...tested].sort()).toEqual(Object.keys(ops).sort());
+  const lowered = Object.keys(ops)
+    .filter((name) => !holes.includes(name))
+    .sort();
+  expect([...onnxOps].sort()).toEqual(lowered);
+  expect([...tested].sort()).toEqual(lowered);
 });

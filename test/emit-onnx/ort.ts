@@ -133,3 +133,23 @@ export function numbers(seed: number, shape: readonly number[], element: Element
   }
   return out;
 }
+
+/** The module evaluated with every result rounded to f32: how far honest f32 arithmetic strays from float64. */
+export function evaluateSingle(module: Module, name: string, inputs: readonly Tensor[]): readonly Tensor[] {
+  return evaluate(module, name, inputs, {
+    observe: (_op, _operands, results) => results.map((r) => ({ ...r, data: r.data.map(Math.fround) })),
+  });
+}
+
+/** Largest difference. */
+export function distance(a: Tensor, b: Tensor): number {
+  expect(a.shape).toEqual(b.shape);
+  return a.data.reduce((most, v, i) => Math.max(most, Math.abs(v - b.data[i]!)), 0);
+}
+
+/**
+ * The largest number is near 1 and some 40 roundings lie on the longest path, so f32 strays by some units of
+ * 2^-24; the runtime sums in other orders than the rounded evaluation, hence a factor over its measured error.
+ */
+export const tolerance = (exact: Tensor, single: Tensor): number =>
+  8 * Math.max(distance(exact, single), 2 ** -24);
