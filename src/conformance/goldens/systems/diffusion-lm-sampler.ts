@@ -117,7 +117,7 @@ async function runVariant(golden: GoldenCase, variant: Variant, work: string): P
       return { name: `${at}.${name}`, reference: of(reference), onnx: of(onnx), exact };
     });
   if (hasTensor(golden, `${at}.t_fed`))
-    results.push({ name: `${at}.t_fed`, reference: plan.rows.map(({ level }) => level) });
+    results.push({ name: `${at}.t_fed`, table: true, reference: plan.rows.map(({ level }) => level) });
   return results;
 }
 
@@ -249,8 +249,8 @@ async function posterior(golden: GoldenCase, model: LoadedModel, work: string): 
   const results: Computed[] = [
     { name: "out.q_sample", reference: await noised(update.reference), onnx: await noised(update.onnx) },
     { name: "out.posterior_mean", reference: await mean(update.reference), onnx: await mean(update.onnx) },
-    { name: "out.posterior_variance", reference: spread(({ s }) => s * s) },
-    { name: "out.posterior_log_variance", reference: spread(clipped) },
+    { name: "out.posterior_variance", table: true, reference: spread(({ s }) => s * s) },
+    { name: "out.posterior_log_variance", table: true, reference: spread(clipped) },
   ];
   await update.dispose();
   return results.filter(({ name }) => hasTensor(golden, name));

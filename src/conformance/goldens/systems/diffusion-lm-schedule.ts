@@ -107,7 +107,7 @@ function respaced(
   const [, schedule, id, column] = /^(\w+)\.respaced_(\w+)\.(\w+)$/.exec(name) ?? [];
   if (schedule === undefined || column === undefined || columns[column] === undefined) return undefined;
   const { table, indices: kept } = resolved(golden, schedule, spacingOf(id!));
-  return { name, reference: columns[column](tableFromBetas(respacedBetas(table, kept))) };
+  return { name, table: true, reference: columns[column](tableFromBetas(respacedBetas(table, kept))) };
 }
 
 function indices(
@@ -126,8 +126,9 @@ function whole(golden: GoldenCase, name: string): Computed | undefined {
   const column = written?.replace(/_at$/, "");
   if (schedule === undefined || column === undefined || columns[column] === undefined) return undefined;
   const all = columns[column](resolved(golden, schedule, "").table);
-  if (column === written) return { name, reference: all };
-  return { name, reference: Array.from(tensorOf(golden, "table_index").data, (at) => all[at]!) };
+  if (column === written) return { name, table: true, reference: all };
+  const reference = Array.from(tensorOf(golden, "table_index").data, (at) => all[at]!);
+  return { name, table: true, reference };
 }
 
 /** time.embedding_<dim> of time.t: the features of a block's time conditioning, as lowered and compiled. */

@@ -1,7 +1,14 @@
 // The implicit filters of Hyena and M2-BERT: sizes from the shapes of the weights, and the map from canonical
 // names to upstream's. Upstream's nn.Sequential interleaves layers and sines: layer k is entry 2k.
 
-import { countWeights, flagOption, type GoldenCase, numberOption, weightShape } from "../golden-case.js";
+import {
+  countWeights,
+  flagOption,
+  type GoldenCase,
+  numberOption,
+  objectOf,
+  weightShape,
+} from "../golden-case.js";
 
 type Source = string | { readonly from: string; readonly transforms: readonly object[] };
 export type WeightMap = Readonly<Record<string, Source>>;
@@ -49,9 +56,15 @@ export function filterDescription(golden: GoldenCase, prefix: string): Record<st
     ...(trained
       ? { omega: modulus }
       : { frequency: "fixed", omega: modulus * (numberOption(golden, "hyena_w", "w") ?? 10) }),
+    // safari's standalone file takes `normalized` and does not use it.
+    ...(flagOption(golden, "normalized") === true && !standalone(golden) && { normalize: "channels" }),
     window:
       flagOption(golden, "modulate") === false ? { kind: "none" } : { kind: "exponential_decay", shift },
   };
+}
+
+function standalone({ facts }: GoldenCase): boolean {
+  return /standalone/.test(String(objectOf(facts.upstream).path));
 }
 
 /**

@@ -228,7 +228,7 @@ function schedule(golden: GoldenCase, model: LoadedModel): Computed[] {
   };
   return Object.entries(columns)
     .filter(([name]) => hasTensor(golden, name))
-    .map(([name, reference]) => ({ name, reference }));
+    .map(([name, reference]) => ({ name, table: true, reference }));
 }
 
 /** The sampler from draw.z_init to its tokens. */
@@ -261,6 +261,6 @@ async function sampling(
     return [{ name, reference: ours, onnx: of(compiled), ...(name === "out.tokens" && { exact: true }) }];
   });
   if (hasTensor(golden, "traj.gamma"))
-    results.push({ name: "traj.gamma", reference: points.map(({ gamma }) => gamma) });
+    results.push({ name: "traj.gamma", table: true, reference: points.map(({ gamma }) => gamma) });
   return results;
 }

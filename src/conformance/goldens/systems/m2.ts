@@ -86,12 +86,11 @@ function mixerWeights(golden: GoldenCase, at: string, prefix: string): { map: Ma
 
 /** The description of a mixer; with a norm in front it is a block that is nothing else. */
 export function describeM2Mixer(golden: GoldenCase): Record<string, unknown> {
-  const [batch, length, width] = inputOf(golden).shape;
+  const [, length, width] = inputOf(golden).shape;
   const norm = inputNorm(golden, "");
   const mixer = mixerDescription(golden, "");
   const common = { name: golden.id, width, seq_len: length };
   const { map, ignore } = mixerWeights(golden, norm === undefined ? "" : "mixer.", "");
-  void batch;
   const file = golden.weightsFile;
   if (norm === undefined) return { ...common, part: "mixer", mixer, weights: { file, map, ignore } };
   const norms = { "norm1.weight": "layernorm.weight", "norm1.bias": "layernorm.bias" };

@@ -1,0 +1,157 @@
+// The committed upstream cases through the runner of `npm run goldens`: every tensor on both back ends.
+
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { Ajv2020 } from "ajv/dist/2020.js";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { unitInLastPlace } from "../../src/conformance/goldens/compare.js";
+import { allPass, type CaseReport, caseText, reportOf } from "../../src/conformance/goldens/report.js";
+import { findCases, runCase } from "../../src/conformance/goldens/run.js";
+import { diagnosticsOf } from "../weights/helpers.js";
+
+const goldens = fileURLToPath(new URL("../goldens", import.meta.url));
+const ids = readdirSync(goldens, { withFileTypes: true })
+  .filter((file) => file.isDirectory())
+  .map(({ name }) => name);
+
+/** The least number of compared tensors (reference and ONNX counted apart): a comparison must not go missing. */
+const comparisons: Readonly<Record<string, number>> = {
+  "langflow-a": 32,
+  "hyena-a": 14,
+  "m2-mixer-a": 24,
+  "m2-layer-a": 20,
+  "dlm-net-a": 25,
+  "dlm-sampler-a": 29,
+  "dlm-schedule-a": 78,
+};
+
+const reports = new Map<string, CaseReport>();
+
+it("has the seven cases", () => {
+  expect([...ids].sort()).toEqual(Object.keys(comparisons).sort());
+});
+
+describe.each(ids)("%s", (id) => {
+  let report: CaseReport;
+  beforeAll(async () => {
+    report = await runCase(join(goldens, id));
+    reports.set(id, report);
+  });
+
+  it("agrees with upstream on the reference and on ONNX Runtime", () => {
+    expect(report.problem).toBeUndefined();
+    expect(report.comparisons).toHaveLength(comparisons[id]!);
+    for (const { tensor, backend, difference, allowed } of report.comparisons)
+      expect.soft(difference, `${tensor} on ${backend}`).toBeLessThanOrEqual(allowed);
+    expect(report.status).toBe("pass");
+  });
+
+  it("compares everything that upstream recorded", () => {
+    expect(report.notCompared).toEqual([]);
+  });
+});
+
+it("prints a report that its schema accepts", () => {
+  const schema: unknown = JSON.parse(
+    readFileSync(new URL("../../schema/goldens.schema.json", import.meta.url), "utf8"),
+  );
+  const validate = new Ajv2020({ strict: true, allowUnionTypes: true }).compile(schema as object);
+  const failing: CaseReport = {
+    id: "x",
+    system: "S",
+    status: "not covered",
+    comparisons: [],
+    notCompared: [],
+  };
+  const report = JSON.parse(JSON.stringify(reportOf([...reports.values(), failing])));
+  validate(report);
+  expect(validate.errors ?? []).toEqual([]);
+  expect(report.totals).toMatchObject({ pass: 7, fail: 0, error: 0, notCovered: 1 });
+  expect(validate({ ...report, extra: 1 })).toBe(false);
+});
+
+describe("what does not agree", () => {
+  let place: string;
+  beforeAll(() => {
+    place = mkdtempSync(join(tmpdir(), "dlmc-goldens-test-"));
+  });
+  afterAll(() => rmSync(place, { recursive: true }));
+
+  function copy(
+    id: string,
+    name: string,
+    change: (facts: Record<string, unknown>) => void = () => {},
+  ): string {
+    const directory = join(place, name);
+    cpSync(join(goldens, id), directory, { recursive: true });
+    const file = join(directory, "case.json");
+    const facts = JSON.parse(readFileSync(file, "utf8")) as Record<string, unknown>;
+    change(facts);
+    writeFileSync(file, JSON.stringify(facts));
+    return directory;
+  }
+
+  it("fails a case whose options say something else", async () => {
+    // A window with a floor has other taps; upstream's numbers do not have it.
+    const report = await runCase(
+      copy("hyena-a", "shifted", (facts) => Object.assign(facts.args as object, { shift: 0.01 })),
+    );
+    expect(report.status).toBe("fail");
+    const failed = report.comparisons
+      .filter(({ pass }) => !pass)
+      .map(({ tensor, backend }) => `${tensor} ${backend}`);
+    expect(failed).toContain("out reference");
+    expect(failed).toContain("out onnx");
+    expect(failed).not.toContain("mid.in_proj reference");
+    expect(caseText(report)).toMatch(/FAIL {2}out +reference/);
+    expect(allPass(reportOf([report]))).toBe(false);
+  });
+
+  it("fails ONNX alone where the stated gap is too small for float32", async () => {
+    const report = await runCase(
+      copy("m2-mixer-a", "narrow", (facts) => {
+        const { fp32_vs_fp64: gaps } = facts.precision as { fp32_vs_fp64: Record<string, object> };
+        gaps.out = { max_abs: 1e-12 };
+      }),
+    );
+    expect(
+      report.comparisons.filter(({ pass }) => !pass).map(({ tensor, backend }) => [tensor, backend]),
+    ).toEqual([["out", "onnx"]]);
+  });
+
+  it("lists a system it does not cover, and does not call that agreement", async () => {
+    const report = await runCase(
+      copy("hyena-a", "other", (facts) => Object.assign(facts, { system: "AFNO" })),
+    );
+    expect(caseText(report)).toBe("hyena-a: not covered: AFNO");
+    expect(allPass(reportOf([report]))).toBe(false);
+    expect(allPass(reportOf([report, reports.get("hyena-a")!]))).toBe(true);
+  });
+
+  it("reports a case that cannot be run and goes on", async () => {
+    const directory = copy("hyena-a", "damaged");
+    writeFileSync(join(directory, "weights.safetensors"), "no header");
+    const report = await runCase(directory);
+    expect(report).toMatchObject({ status: "error", comparisons: [] });
+    expect(report.problem).toMatch(/safetensors/);
+  });
+
+  it("refuses a directory without cases", () => {
+    const empty = join(place, "empty");
+    mkdirSync(empty);
+    expect(diagnosticsOf(() => findCases(empty))[0]).toMatchObject({ code: "goldens/directory" });
+    expect(diagnosticsOf(() => findCases(join(place, "nowhere")))[0]).toMatchObject({
+      code: "goldens/directory",
+    });
+    expect(findCases(join(goldens, "hyena-a"))).toEqual([join(goldens, "hyena-a")]);
+  });
+});
+
+it("counts units in the last place of float32", () => {
+  expect(unitInLastPlace(1)).toBe(2 ** -23);
+  expect(unitInLastPlace(1.99)).toBe(2 ** -23);
+  expect(unitInLastPlace(2)).toBe(2 ** -22);
+  expect(unitInLastPlace(0)).toBe(2 ** -149);
+});
