@@ -4,7 +4,10 @@ import { readFileSync } from "node:fs";
 import type { Diagnostic, DlmcBug } from "../support/diagnostic.js";
 import { formatDiagnostics, wantsColor } from "../support/frame.js";
 
-/** Prints diagnostics with the lines they are about. */
+/** More than this and the first ones are lost off the screen. */
+const shown = 20;
+
+/** Prints diagnostics with the lines they are about; past the first twenty only how many there are of each code. */
 export function printProblems(diagnostics: readonly Diagnostic[]): void {
   const texts = new Map<string, string | undefined>();
   const source = (file: string): string | undefined => {
@@ -12,7 +15,12 @@ export function printProblems(diagnostics: readonly Diagnostic[]): void {
     return texts.get(file);
   };
   const color = wantsColor(process.env, process.stderr.isTTY === true);
-  process.stderr.write(`${formatDiagnostics(diagnostics, { source, color })}\n`);
+  process.stderr.write(`${formatDiagnostics(diagnostics.slice(0, shown), { source, color })}\n`);
+  if (diagnostics.length <= shown) return;
+  const counts = new Map<string, number>();
+  for (const { code } of diagnostics.slice(shown)) counts.set(code, (counts.get(code) ?? 0) + 1);
+  const rest = [...counts].map(([code, count]) => `${count} of ${code}`).join(", ");
+  process.stderr.write(`\nand ${diagnostics.length - shown} more: ${rest}\n`);
 }
 
 function readOrNothing(file: string): string | undefined {

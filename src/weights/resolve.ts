@@ -46,7 +46,8 @@ export function resolveParameters(
   );
   const stored = readHeaders(checkpoint, report);
   const found = findSources(declared, names, stored, checkpoint, report);
-  const usable = found.filter((entry) => checkDtype(entry, report) && checkShape(entry, report));
+  const alike = alikeShapes(found);
+  const usable = found.filter((entry) => checkDtype(entry, report) && checkShape(entry, report, alike));
   const used = new Map(found.flatMap((entry) => entry.sources.map((source) => [source.name, source])));
   if (options.values ?? true)
     for (const source of used.values()) checkValues(checkpoint, source, found, report);
@@ -116,7 +117,23 @@ function checkDtype({ declaration, sources, recipe }: Found, report: Report): bo
   return false;
 }
 
-function checkShape({ declaration, sources, recipe }: Found, report: Report): boolean {
+/** Parameters of one name pattern whose shapes are off in the same way: one wrong width is one problem. */
+function alikeShapes(found: readonly Found[]): ReadonlyMap<string, readonly Found[]> {
+  const groups = new Map<string, Found[]>();
+  for (const entry of found) {
+    const key = shapeGroup(entry);
+    groups.set(key, [...(groups.get(key) ?? []), entry]);
+  }
+  return groups;
+}
+
+function shapeGroup({ declaration, sources, recipe }: Found): string {
+  const stored = sources.map((source) => shapeText(source.shape)).join();
+  return `${numberPattern(declaration.name)} ${numberPattern(recipe.from.join())} ${shapeText(declaration.shape)} ${stored}`;
+}
+
+function checkShape(entry: Found, report: Report, alike: ReadonlyMap<string, readonly Found[]>): boolean {
+  const { declaration, sources, recipe } = entry;
   const planned = planTransforms(
     sources.map((source) => source.shape),
     recipe.transforms,
@@ -135,11 +152,16 @@ function checkShape({ declaration, sources, recipe }: Found, report: Report): bo
     return false;
   }
   if (String(planned.shape) === String(declaration.shape)) return true;
+  const group = alike.get(shapeGroup(entry))!;
+  // The first of a group speaks for all of it.
+  if (group[0] !== entry) return false;
+  const more =
+    group.length > 1 ? ` (and ${group.length - 1} more of \`${numberPattern(declaration.name)}\`)` : "";
   const source = sources[0]!;
   const how = recipe.transforms.length > 0 ? ` after the map's transforms (stored: ${shapeOf(source)})` : "";
   report.error(
     "weights/shape",
-    `parameter \`${declaration.name}\` must have shape ${shapeText(declaration.shape)}, tensor \`${source.name}\` has ${shapeText(planned.shape)}${how}`,
+    `parameter \`${declaration.name}\` must have shape ${shapeText(declaration.shape)}, tensor \`${source.name}\` has ${shapeText(planned.shape)}${how}${more}`,
     {
       file: source.file,
       pointer: joinPointer("", source.name),
