@@ -44,8 +44,10 @@ const isView = (node: ConstantNode): boolean => definitionOf(node.op.name)!.fusi
 
 /** What a view moves: the constants under it that are not views themselves. */
 function sources(node: ConstantNode): Set<ConstantNode> {
-  if (!isView(node)) return new Set([node]);
-  return new Set(node.operands.flatMap((operand) => (operand === undefined ? [] : [...sources(operand)])));
+  const under = new Set([node]);
+  for (const member of under)
+    if (isView(member)) for (const operand of member.operands) if (operand !== undefined) under.add(operand);
+  return new Set([...under].filter((member) => !isView(member)));
 }
 
 /** Whatever is computed from weights, but for views that repeat them: those cost nothing to make again. */
