@@ -5,11 +5,8 @@
 // (2^-24 for f32); one ULP is at most 2 u |y|. The absolute part is no luxury: ONNX Runtime's CPU sigmoid is 0
 // below -18, and WGSL promises sin and cos only to 2^-11.
 
-import type { Op } from "../ir/graph.js";
-import { type AccurateFunction, operandRecord, type RoundingContext } from "../ir/op.js";
-import { definitionOf } from "../ir/ops/index.js";
-import type { Element, Tensor } from "../ir/tensor.js";
-import { oneSidedSums } from "./one-sided-sums.js";
+import type { AccurateFunction } from "../ir/op.js";
+import type { Element } from "../ir/tensor.js";
 
 /** Error of one function y = f(x), in units of u. */
 export interface FunctionError {
@@ -100,58 +97,4 @@ export function unitRoundoff(element: Element): number {
 /** The least normal number of a format: targets may flush what is below it to zero. */
 export function leastNormal(element: Element): number {
   return element === "f16" ? 2 ** -14 : 2 ** -126;
-}
-
-/** Which function an op is made of, and how much of its absolute error reaches the result. */
-const inner: Readonly<Record<string, { of: AccurateFunction; gain: (x: number) => number }>> = {
-  exp: { of: "exp", gain: () => 1 },
-  log: { of: "log", gain: () => 1 },
-  sqrt: { of: "sqrt", gain: () => 1 },
-  rsqrt: { of: "rsqrt", gain: () => 1 },
-  tanh: { of: "tanh", gain: () => 1 },
-  sigmoid: { of: "sigmoid", gain: () => 1 },
-  erf: { of: "erf", gain: () => 1 },
-  sin: { of: "sin", gain: () => 1 },
-  cos: { of: "cos", gain: () => 1 },
-  softplus: { of: "log", gain: () => 1 },
-  silu: { of: "sigmoid", gain: Math.abs },
-  gelu: { of: "erf", gain: (x) => Math.abs(x) / 2 },
-};
-
-/**
- * The op's own rounding error on the target, fed these operands: one size per result number, absolute (its
- * rounding model times u). What the error really is lies within it, like u |y| xi with xi in [-1, 1].
- */
-export function localError(
-  op: Op,
-  operands: readonly (Tensor | undefined)[],
-  results: readonly Tensor[],
-  accuracy: Accuracy,
-): readonly Float64Array[] {
-  const definition = definitionOf(op.name)!;
-  const context: RoundingContext = { ulps: (name) => accuracy.functions[name].relative };
-  const sizes = definition.rounding(
-    operandRecord(definition.operands, operands) as never,
-    results,
-    op.attributes as never,
-    context,
-  );
-  const used = inner[op.name];
-  const error = used && accuracy.functions[used.of];
-  const sums = oneSidedSums(op, operands, results);
-  return sizes.map((size, r) => {
-    const { element, data } = results[r]!;
-    const u = unitRoundoff(element);
-    const x = operands[0]?.data;
-    // A factor that f32 does not hold is rounded as well (`scale` itself counts the product and the sum).
-    const factor = op.name === "scale" ? Math.abs(op.attributes.factor as number) : 0;
-    const inexact = factor !== Math.fround(factor) ? factor : 0;
-    return size.map((s, i) => {
-      const extra =
-        error === undefined || x === undefined
-          ? 0
-          : (error.absolute ?? 0) * used!.gain(x[i]!) + (error.argument ?? 0) * Math.abs(x[i]! * data[i]!);
-      return u * (s + (sums?.[i] ?? 0) + inexact * Math.abs(x?.[i] ?? 0) + extra);
-    });
-  });
 }

@@ -9,11 +9,12 @@ import type { Candidate } from "./candidate.js";
 import { firstDivergence } from "./divergence.js";
 import { flatten } from "./flatten.js";
 import { type InputOptions, makeInputs } from "./inputs.js";
-import { checkedOps, cumulative, isolated, portNames, stored, type Transformed } from "./isolate.js";
+import { checkedOps, cumulative, isolated, portNames, type Transformed } from "./isolate.js";
+import { judgeValues } from "./judge-values.js";
 import { defaultRuns, type Prediction, predict } from "./predict.js";
 import { rangeOf } from "./ranges.js";
 import type { CheckReport, GraphCheck, OutputCheck, ValueCheck } from "./report-types.js";
-import { predictedFactors } from "./tolerance.js";
+import { stored } from "./stored.js";
 import { isolatedAllowance, judge, predictedAllowance, type Verdict } from "./verdict.js";
 
 export type { CheckReport } from "./report-types.js";
@@ -102,7 +103,7 @@ async function checkGraph(
     : undefined;
   const whole = await attempt("the graph as it ships", async () => {
     const actual = await candidate.run(module, graph.name, inputs);
-    return judgeValues(graph, graph.outputs, actual, alpha, prediction);
+    return judgeValues(graph, graph.outputs, actual, prediction, { alpha });
   });
 
   const names = portNames(graph);
@@ -203,43 +204,5 @@ async function judgeCumulative(
 ): Promise<Map<Value, Verdict>> {
   const open = cumulative(module, graph);
   const actual = await candidate.run(open.module, open.graph.name, inputs);
-  return judgeValues(graph, open.shows, actual, alpha, prediction);
-}
-
-/** Values of one run of the graph, in order, so that what follows a near tie is known to. */
-function judgeValues(
-  graph: Graph,
-  shows: readonly Value[],
-  actual: readonly Tensor[],
-  alpha: number,
-  { runs, values, reference }: Prediction,
-): Map<Value, Verdict> {
-  const at = new Map(shows.map((value, i) => [value, actual[i]]));
-  const verdicts = new Map<Value, Verdict>();
-  const tied = new Set<Value>();
-  const tolerance = (value: Value | undefined): number => {
-    const predicted = value && values.get(value);
-    return predicted === undefined
-      ? 0
-      : predicted.largest * predictedFactors(alpha, predicted.degrees, runs).largest;
-  };
-  for (const op of graph.ops) {
-    const afterNearTie = present(op).some((v) => tied.has(v));
-    for (const value of op.results) {
-      if (afterNearTie) tied.add(value);
-      if (!at.has(value)) continue;
-      const verdict = judge({
-        op,
-        operands: op.operands.map((v) => (v === undefined ? undefined : reference.get(v)!)),
-        actual: at.get(value),
-        expected: reference.get(value)!,
-        allowance: predictedAllowance(values.get(value)!, alpha, runs),
-        tolerance: op.operands.map(tolerance),
-        afterNearTie,
-      });
-      verdicts.set(value, verdict);
-      if (verdict.status === "near-tie") tied.add(value);
-    }
-  }
-  return verdicts;
+  return judgeValues(graph, open.shows, actual, prediction, { alpha });
 }

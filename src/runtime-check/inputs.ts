@@ -7,7 +7,7 @@ import { deriveKey, squares32, uniform } from "../diffusion/rng.js";
 import { type Graph, present, type Value } from "../ir/graph.js";
 import { definitionOf } from "../ir/ops/index.js";
 import { count, numbersPer, type Tensor, tensor } from "../ir/tensor.js";
-import { stored } from "./isolate.js";
+import { stored } from "./stored.js";
 
 export interface InputOptions {
   readonly seed?: number;

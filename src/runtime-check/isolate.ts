@@ -6,8 +6,7 @@ import { type Graph, type Module, type Op, present, type Value } from "../ir/gra
 import { definitionOf } from "../ir/ops/index.js";
 import { nameValues } from "../ir/print.js";
 import { withOperands } from "../ir/rewrite.js";
-import type { Tensor } from "../ir/tensor.js";
-import { decodeHalf, encodeHalf } from "../support/half.js";
+import { stored } from "./stored.js";
 
 /** A module with one graph, made from a flat graph, and how its inputs and outputs relate to that graph's values. */
 export interface Transformed {
@@ -93,13 +92,6 @@ function shown(
     outputNames: shows.map((value) => names.get(value)!),
   };
   return { module: { ...module, graphs: [made] }, graph: made, feeds, shows };
-}
-
-/** Numbers as the format of an element holds them. */
-export function stored(x: Tensor): Tensor {
-  if (x.element === "i32" || x.element === "bool") return x;
-  const nearest = x.element === "f16" ? (v: number) => decodeHalf(encodeHalf(v)) : Math.fround;
-  return { ...x, data: x.data.map(nearest) };
 }
 
 function roundedWeights({ weights }: Module): Module["weights"] {

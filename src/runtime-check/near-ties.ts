@@ -38,6 +38,11 @@ export function flips(
   return found;
 }
 
+/** True for ops whose results are decisions. */
+export function decides(op: Op): boolean {
+  return Object.hasOwn(judges, op.name);
+}
+
 /** An exact tie of equal operands is no chance: the definition says which side wins. */
 export function isNearTie({ margin, allowed }: Flip): boolean {
   return allowed > 0 && margin <= allowed;

@@ -15,8 +15,9 @@
 import { evaluateOp, lastUses } from "../ir/evaluate.js";
 import { type Graph, type Module, type Op, present, type Value } from "../ir/graph.js";
 import type { Tensor } from "../ir/tensor.js";
-import { type Accuracy, localError } from "./accuracy.js";
+import type { Accuracy } from "./accuracy.js";
 import { contextOf } from "./context.js";
+import { localError } from "./local-error.js";
 
 /** Predicted error of one value. */
 export interface ValuePrediction {

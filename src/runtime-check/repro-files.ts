@@ -12,8 +12,9 @@ import type { Dtype } from "../weights/dtypes.js";
 import { openCheckpoint } from "../weights/open.js";
 import { encodeSafetensors, type TensorToWrite } from "../weights/writer.js";
 import type { InputOptions } from "./inputs.js";
-import { portNames, stored } from "./isolate.js";
+import { portNames } from "./isolate.js";
 import type { Repro } from "./repro.js";
+import { stored } from "./stored.js";
 
 /**
  * Writes a repro to a directory that does not exist yet, by renaming a finished one.

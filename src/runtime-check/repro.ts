@@ -9,8 +9,9 @@ import type { Candidate } from "./candidate.js";
 import { type FirstDivergence, mismatchDiagnostic } from "./divergence.js";
 import { flatten } from "./flatten.js";
 import { type InputOptions, makeInputs } from "./inputs.js";
-import { isolated, portNames, stored } from "./isolate.js";
+import { isolated, portNames } from "./isolate.js";
 import { predict } from "./predict.js";
+import { stored } from "./stored.js";
 
 /** One op on its own: a module, the tensors it takes and gives. */
 export interface Repro {

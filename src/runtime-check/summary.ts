@@ -45,7 +45,8 @@ export function summarise(graph: GraphCheck): GraphSummary {
     }, undefined);
   const [isolated, cumulative] = [nearest("isolated"), nearest("cumulative")];
   const widest = graph.values.reduce<ValueCheck | undefined>(
-    (best, value) => (value.range.largest > (best?.range.largest ?? 0) ? value : best),
+    (best, value) =>
+      !/^(i32|bool)/.test(value.type) && value.range.largest > (best?.range.largest ?? 0) ? value : best,
     undefined,
   );
   return {

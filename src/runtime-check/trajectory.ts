@@ -6,17 +6,19 @@
 // shown and not judged.
 
 import { seededNoise } from "../diffusion/normal.js";
-import type { SamplerPlan, SamplerRow } from "../diffusion/plan.js";
-import type { Graph, Module, Value } from "../ir/graph.js";
+import type { SamplerPlan } from "../diffusion/plan.js";
+import type { Graph, Module } from "../ir/graph.js";
 import { type Tensor, tensor } from "../ir/tensor.js";
 import { fail } from "../support/diagnostic.js";
 import type { Candidate } from "./candidate.js";
 import { flatten } from "./flatten.js";
-import { stored } from "./isolate.js";
-import { isNearTie } from "./near-ties.js";
-import { defaultRuns, type Prediction, type PredictOptions, predict } from "./predict.js";
-import { predictedFactors } from "./tolerance.js";
-import { judge, predictedAllowance, type Status } from "./verdict.js";
+import { portNames } from "./isolate.js";
+import { type JudgeValuesOptions, judgeValues } from "./judge-values.js";
+import { decides, isNearTie } from "./near-ties.js";
+import { defaultRuns, type Prediction, predict } from "./predict.js";
+import { inputOf, type State, stateOf, supply } from "./step-feed.js";
+import { stored } from "./stored.js";
+import type { Status, Verdict } from "./verdict.js";
 
 /** One step seen from one side. */
 export interface StepCheck {
@@ -65,8 +67,6 @@ export interface TrajectoryOptions {
   readonly falseAlarm?: number;
 }
 
-type State = Readonly<Record<string, Tensor>>;
-
 /** Runs the plan. Needs @step; inputs of @step that @time makes are taken from there. */
 export async function checkTrajectory(
   module: Module,
@@ -77,7 +77,11 @@ export async function checkTrajectory(
     fail("check/no-step", "a trajectory needs the graph @step, which this module lacks", {
       help: "compile a whole model, not a part of one",
     });
-  const graph = flatten(module, "step");
+  const graph = withDecisions(flatten(module, "step"));
+  const shown: Module = {
+    ...module,
+    graphs: [...module.graphs.filter(({ name }) => name !== "step"), graph],
+  };
   const x = graph.inputs.find((v) => v.hint === "x")!;
   const [, length, dim] = x.type.shape.map((extent) => extent.value ?? batch) as [number, number, number];
   const draws = seededNoise(seed, batch, length, dim);
@@ -99,7 +103,7 @@ export async function checkTrajectory(
   const steps: TrajectoryStep[] = [];
   for (const row of plan.rows) {
     const options = { accuracy: candidate.accuracy, runs, seed: seed + row.step };
-    const supplied = await supply(module, candidate, row, options);
+    const supplied = await supply(shown, candidate, row, options);
     const update = row.s === 0 ? silence : noise(row.step + 1);
     const feed = (state: State, time: State | undefined): Tensor[] =>
       graph.inputs.map((value) => time?.[value.hint ?? ""] ?? inputOf(value, state, row, update, batch));
@@ -107,17 +111,16 @@ export async function checkTrajectory(
     const given = feed(reference, supplied.reference).map(stored);
     const forced = judgeStep(
       graph,
-      await candidate.run(module, "step", given),
+      await candidate.run(shown, "step", given),
       predict(module, graph, given, options),
-      alpha,
-      false,
+      { alpha },
     );
     const prediction = predict(module, graph, feed(reference, supplied.reference), {
       ...options,
       perturbedInputs: perturbed.map((state, r) => feed(state, supplied.perturbed[r])),
     });
-    const outputs = await candidate.run(module, "step", feed(own, supplied.candidate));
-    const free = judgeStep(graph, outputs, prediction, alpha, parted);
+    const outputs = await candidate.run(shown, "step", feed(own, supplied.candidate));
+    const free = judgeStep(graph, outputs, prediction, { alpha, parted });
     steps.push({ step: row.step, level: row.level, forced: forced.check, free: free.check });
     if (firstFlip === undefined && free.flip !== undefined) {
       const { index, ...flip } = free.flip;
@@ -138,75 +141,6 @@ export async function checkTrajectory(
   };
 }
 
-/** What @time makes of a row's level: by the reference, in the perturbed runs, and by the candidate. */
-interface Supplied {
-  readonly reference: State;
-  readonly perturbed: readonly State[];
-  readonly candidate: State;
-}
-
-/** Nothing when the module has no @time. One level serves the whole batch. */
-async function supply(
-  module: Module,
-  candidate: Candidate,
-  row: SamplerRow,
-  options: PredictOptions,
-): Promise<Supplied> {
-  if (!module.graphs.some((graph) => graph.name === "time"))
-    return { reference: {}, perturbed: [], candidate: {} };
-  const graph = flatten(module, "time");
-  const inputs = graph.inputs.map((value) => inputOf(value, {}, row, undefined, 1));
-  const { reference, samples } = predict(module, graph, inputs, options);
-  const named = (values: readonly Tensor[]): State =>
-    Object.fromEntries(graph.outputNames.map((name, i) => [name, values[i]!]));
-  return {
-    reference: named(graph.outputs.map((v) => reference.get(v)!)),
-    perturbed: samples.map(named),
-    candidate: named(await candidate.run(module, "time", inputs)),
-  };
-}
-
-function inputOf(
-  { hint, type }: Value,
-  state: State,
-  row: SamplerRow,
-  noise: Tensor | undefined,
-  batch: number,
-): Tensor {
-  const shape = type.shape.map((extent) => extent.value ?? batch);
-  const filled = (...numbers: number[]): Tensor => {
-    const out = tensor(type.element, shape);
-    return stored({ ...out, data: out.data.map((_, i) => numbers[i % numbers.length]!) });
-  };
-  switch (hint) {
-    case "x":
-      return state.x!;
-    case "self_cond":
-    case "x0_prev":
-      return state.x0!;
-    case "noise":
-      return noise!;
-    case "level":
-      return filled(row.level);
-    case "prior_scale":
-      return filled(row.priorScale);
-    case "coefficients":
-      return filled(row.a, row.b, row.c, row.s);
-    case "fixed_mask":
-    case "fixed_x":
-      return filled(0);
-    default:
-      return fail("check/unknown-input", `@step takes "${hint}", and a trajectory cannot say what that is`, {
-        help: "check @step on its own instead: its inputs are drawn at random",
-      });
-  }
-}
-
-function stateOf(graph: Graph, outputs: readonly Tensor[]): State {
-  const of = (name: string): Tensor => outputs[graph.outputNames.indexOf(name)]!;
-  return { x: of("x_next"), x0: of("x0") };
-}
-
 interface JudgedStep {
   readonly check: StepCheck;
   readonly flip?: Omit<FirstFlip, "step" | "row" | "position"> & { readonly index: number };
@@ -218,55 +152,51 @@ function judgeStep(
   graph: Graph,
   actual: readonly Tensor[],
   prediction: Prediction,
-  alpha: number,
-  parted: boolean,
+  options: JudgeValuesOptions,
 ): JudgedStep {
-  const { values, reference, runs } = prediction;
-  const tolerance = (value: Value | undefined): number => {
-    const predicted = value && values.get(value);
-    return predicted === undefined
-      ? 0
-      : predicted.largest * predictedFactors(alpha, predicted.degrees, runs).largest;
-  };
-  const verdicts = graph.outputs.map((value, i) => {
-    const op = graph.ops.find((o) => o.results.includes(value));
-    if (op === undefined) return undefined;
-    return judge({
-      op,
-      operands: op.operands.map((v) => (v === undefined ? undefined : reference.get(v)!)),
-      actual: actual[i],
-      expected: reference.get(value)!,
-      allowance: predictedAllowance(values.get(value)!, alpha, runs),
-      tolerance: op.operands.map(tolerance),
-      afterNearTie: parted,
-    });
-  });
-  const of = (name: string) => verdicts[graph.outputNames.indexOf(name)];
+  const verdicts = judgeValues(graph, graph.outputs, actual, prediction, options);
+  const of = (name: string): Verdict | undefined =>
+    verdicts.get(graph.outputs[graph.outputNames.indexOf(name)]!);
+  const all = [...verdicts.values()];
   const flips = of("tokens")?.flips ?? [];
-  const near = flips.filter(isNearTie).length;
-  // A state beyond tolerance beside nothing but near ties has followed one of them (the rounding clamp).
-  const clamped =
-    graph.ops.some((op) => op.name === "nearest_row") &&
-    near > 0 &&
-    near === flips.length &&
-    of("x_next")?.status === "fail";
-  const statuses = verdicts.flatMap((v) => (v === undefined ? [] : [v.status]));
-  const status: Status = statuses.includes("fail")
-    ? clamped
-      ? "near-tie"
-      : "fail"
-    : (statuses.find((s) => s !== "pass") ?? "pass");
-  const x = graph.outputs[graph.outputNames.indexOf("x_next")]!;
+  const next = graph.outputs[graph.outputNames.indexOf("x_next")]!;
+  const first = (status: Status): boolean => all.some((verdict) => verdict.status === status);
   return {
     check: {
-      status,
+      status: first("fail")
+        ? "fail"
+        : first("near-tie")
+          ? "near-tie"
+          : first("after-near-tie")
+            ? "after-near-tie"
+            : "pass",
       error: of("x_next")?.comparison?.maxAbsolute ?? 0,
-      predicted: values.get(x)?.largest ?? 0,
-      strain: verdicts.reduce((m, v) => Math.max(m, v?.strain ?? 0), 0),
+      predicted: prediction.values.get(next)?.largest ?? 0,
+      strain: all.reduce(
+        (m, { status, strain }) => (status === "after-near-tie" ? m : Math.max(m, strain)),
+        0,
+      ),
       flips: flips.length,
-      nearTies: near,
+      nearTies: flips.filter(isNearTie).length,
     },
     ...(flips[0] && { flip: flips[0] }),
-    parts: parted || clamped,
+    parts:
+      options.parted === true ||
+      of("x_next")?.status === "after-near-tie" ||
+      of("x0")?.status === "after-near-tie",
+  };
+}
+
+/** The graph with its inner decisions as outputs too: which row the clamp chose decides what an honest state is. */
+function withDecisions(graph: Graph): Graph {
+  const names = portNames(graph);
+  const inner = graph.ops
+    .filter(decides)
+    .flatMap((op) => op.results)
+    .filter((value) => !graph.outputs.includes(value));
+  return {
+    ...graph,
+    outputs: [...graph.outputs, ...inner],
+    outputNames: [...graph.outputNames, ...inner.map((value) => `decision_${names.get(value)}`)],
   };
 }

@@ -2,8 +2,9 @@
 
 import type { Op } from "../ir/graph.js";
 import type { Tensor } from "../ir/tensor.js";
-import { type Accuracy, localError } from "./accuracy.js";
+import type { Accuracy } from "./accuracy.js";
 import { type Allowance, type Comparison, compare, strain } from "./compare.js";
+import { localError } from "./local-error.js";
 import { type Flip, flips, isNearTie } from "./near-ties.js";
 import type { ValuePrediction } from "./predict.js";
 import { isolatedFactors, linesOf, predictedFactors } from "./tolerance.js";

@@ -10,7 +10,7 @@ import { definitionOf } from "../../src/ir/ops/index.js";
 import { count, type Tensor, tensor } from "../../src/ir/tensor.js";
 import { correctlyRounded } from "../../src/runtime-check/accuracy.js";
 import type { Candidate } from "../../src/runtime-check/candidate.js";
-import { stored } from "../../src/runtime-check/isolate.js";
+import { stored } from "../../src/runtime-check/stored.js";
 
 const f = Math.fround;
 type Record_ = Readonly<Record<string, Tensor>>;

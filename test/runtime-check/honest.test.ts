@@ -1,11 +1,14 @@
 // Honest float32 runs pass at every size and depth: not one false alarm in 200 random networks.
 import { expect, test } from "vitest";
+import { Builder } from "../../src/ir/build.js";
+import { tensor } from "../../src/ir/tensor.js";
+import { type } from "../../src/ir/type.js";
 import { checkModule } from "../../src/runtime-check/check.js";
-import { float32Candidate } from "./float32.js";
+import { float32Candidate, weightsOf } from "./float32.js";
 import { randomModule } from "./random-modules.js";
 
-const widths = [4, 8, 12, 16, 32, 1, 48, 3];
-const lengths = [4, 8, 1, 16, 33];
+const widths = [4, 8, 12, 16, 24, 1, 32, 3];
+const lengths = [4, 8, 1, 12, 24];
 
 test("200 random networks, 1 to 17 layers deep", { timeout: 120_000 }, async () => {
   const alarms: string[] = [];
@@ -34,10 +37,6 @@ test("200 random networks, 1 to 17 layers deep", { timeout: 120_000 }, async () 
 });
 
 test("sums of many terms of one sign are honest in plain order", async () => {
-  const { Builder } = await import("../../src/ir/build.js");
-  const { type } = await import("../../src/ir/type.js");
-  const { weightsOf } = await import("./float32.js");
-  const { tensor } = await import("../../src/ir/tensor.js");
   const b = new Builder("g");
   const x = b.input("x", type("f32", [1, 2048]));
   const positive = b.emit("exp", { x }, {});

@@ -2,6 +2,7 @@
 import { expect, test } from "vitest";
 import { planSampler } from "../../src/diffusion/plan.js";
 import { parseModule } from "../../src/ir/parse.js";
+import { tensor } from "../../src/ir/tensor.js";
 import { checkTrajectory } from "../../src/runtime-check/trajectory.js";
 import { again, float32Candidate, randomTensor, weightsOf } from "./float32.js";
 
@@ -89,4 +90,44 @@ test("wrong time features show in the free run alone, and the first flipped toke
 test("a part has no trajectory", async () => {
   const part = { ...module, graphs: module.graphs.slice(0, 1) };
   await expect(checkTrajectory(part, float32Candidate(), { plan })).rejects.toThrow("check/no-step");
+});
+
+// The clamp chooses between rows 0 and 1, which float32 cannot tell apart; what they stand for is far apart.
+const clamped = parseModule(
+  `dim B >= 1
+
+graph @step(%x: f32[B, 6, 4], %noise: f32[B, 6, 4], %coefficients: f32[4]) {
+  %near = weight {name = "near", shape = [3, 4]} : f32[3, 4]
+  %far = weight {name = "far", shape = [3, 4]} : f32[3, 4]
+  %row = nearest_row %x, %near : i32[B, 6]
+  %x0 = take %far, %row : f32[B, 6, 4]
+  %tokens = argmax %x0 {axis = 2} : i32[B, 6]
+  %next = affine_step %x0, %x, %noise, %coefficients : f32[B, 6, 4]
+  return x_next = %next, x0 = %x0, tokens = %tokens
+}
+`,
+  {
+    weights: weightsOf({
+      near: tensor("f32", [3, 4], Float64Array.of(0.5, 0.5, 0, 0, 0.5, 0.5 + 1e-9, 0, 0, -9, -9, -9, -9)),
+      far: tensor("f32", [3, 4], Float64Array.of(1, 0, 0, 0, 0, 2, 0, 0, 0, 0, 3, 0)),
+    }),
+  },
+);
+
+test("a generation that parts at a near tie of the clamp is not called wrong", async () => {
+  const report = await checkTrajectory(clamped, float32Candidate(), { plan, seed: 1 });
+  expect(report.agrees).toBe(true);
+  const [first, ...rest] = report.steps;
+  expect(first!.free.status).toBe("near-tie");
+  // The states are as far apart as the rows: measured, and not judged.
+  expect(Math.max(...rest.map(({ free }) => free.error))).toBeGreaterThan(0.01);
+});
+
+test("a clamp that goes to the wrong row is called wrong", async () => {
+  const wrong = float32Candidate((op, _, [y]) =>
+    op.name === "nearest_row" ? [{ ...y!, data: y!.data.map((v, i) => (i === 2 ? 2 : v)) }] : undefined,
+  );
+  const report = await checkTrajectory(clamped, wrong, { plan, seed: 1 });
+  expect(report.agrees).toBe(false);
+  expect(report.steps[0]!.forced.status).toBe("fail");
 });

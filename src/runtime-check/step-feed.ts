@@ -1,0 +1,84 @@
+// What @step is fed at a row of the sampler's plan, and what of its outputs the next step takes.
+
+import type { SamplerRow } from "../diffusion/plan.js";
+import type { Graph, Module, Value } from "../ir/graph.js";
+import { type Tensor, tensor } from "../ir/tensor.js";
+import { fail } from "../support/diagnostic.js";
+import type { Candidate } from "./candidate.js";
+import { flatten } from "./flatten.js";
+import { type PredictOptions, predict } from "./predict.js";
+import { stored } from "./stored.js";
+
+/** Tensors by name: `x` and `x0` of a state, or the outputs of @time. */
+export type State = Readonly<Record<string, Tensor>>;
+
+/** What @time makes of a row's level: by the reference, in the perturbed runs, and by the candidate. */
+export interface Supplied {
+  readonly reference: State;
+  readonly perturbed: readonly State[];
+  readonly candidate: State;
+}
+
+/** Runs @time for a row; nothing when the module has no such graph. One level serves the whole batch. */
+export async function supply(
+  module: Module,
+  candidate: Candidate,
+  row: SamplerRow,
+  options: PredictOptions,
+): Promise<Supplied> {
+  if (!module.graphs.some((graph) => graph.name === "time"))
+    return { reference: {}, perturbed: [], candidate: {} };
+  const graph = flatten(module, "time");
+  const inputs = graph.inputs.map((value) => inputOf(value, {}, row, undefined, 1));
+  const { reference, samples } = predict(module, graph, inputs, options);
+  const named = (values: readonly Tensor[]): State =>
+    Object.fromEntries(graph.outputNames.map((name, i) => [name, values[i]!]));
+  return {
+    reference: named(graph.outputs.map((v) => reference.get(v)!)),
+    perturbed: samples.map(named),
+    candidate: named(await candidate.run(module, "time", inputs)),
+  };
+}
+
+/** The tensor of an input of @step (or @time) by its name. Throws `check/unknown-input`. */
+export function inputOf(
+  { hint, type }: Value,
+  state: State,
+  row: SamplerRow,
+  noise: Tensor | undefined,
+  batch: number,
+): Tensor {
+  const shape = type.shape.map((extent) => extent.value ?? batch);
+  const filled = (...numbers: number[]): Tensor => {
+    const out = tensor(type.element, shape);
+    return stored({ ...out, data: out.data.map((_, i) => numbers[i % numbers.length]!) });
+  };
+  switch (hint) {
+    case "x":
+      return state.x!;
+    case "self_cond":
+    case "x0_prev":
+      return state.x0!;
+    case "noise":
+      return noise!;
+    case "level":
+      return filled(row.level);
+    case "prior_scale":
+      return filled(row.priorScale);
+    case "coefficients":
+      return filled(row.a, row.b, row.c, row.s);
+    case "fixed_mask":
+    case "fixed_x":
+      return filled(0);
+    default:
+      return fail("check/unknown-input", `@step takes "${hint}", and a trajectory cannot say what that is`, {
+        help: "check @step on its own instead: its inputs are drawn at random",
+      });
+  }
+}
+
+/** What the next step takes from the outputs of this one. */
+export function stateOf(graph: Graph, outputs: readonly Tensor[]): State {
+  const of = (name: string): Tensor => outputs[graph.outputNames.indexOf(name)]!;
+  return { x: of("x_next"), x0: of("x0") };
+}
