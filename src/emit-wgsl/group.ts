@@ -88,13 +88,13 @@ function request(graph: Graph, anchor: Op, { limits, features }: Environment): K
     around: others.map((op) => definitionOf(op.name)!.summary),
     limits,
     features,
-    open({ lanes = 1 } = {}) {
+    open({ lanes = 1, stores = lanes } = {}) {
       const writer = new KernelWriter(limits, features, lanes);
       const read = reader(graph, writer);
       return {
         writer,
         operands: record((value) => read.source(value)),
-        results: anchor.results.map((_, k) => sink(graph, anchor, k, writer, read)),
+        results: anchor.results.map((_, k) => sink(graph, anchor, k, writer, read, stores)),
       } as unknown as Opened<OpName>;
     },
   };
@@ -104,9 +104,10 @@ function request(graph: Graph, anchor: Op, { limits, features }: Environment): K
 const hidden = new Set(["reshape", "broadcast", "constant", "literal"]);
 
 /** Stores the group's outputs that come from result k of the anchor. */
-function sink(graph: Graph, anchor: Op, k: number, writer: KernelWriter, read: Reader): Sink {
+function sink(graph: Graph, anchor: Op, k: number, writer: KernelWriter, read: Reader, stores: 1 | 4): Sink {
   const result = anchor.results[k]!;
   const routes = graph.outputs.map((output) => route(graph, anchor, output, result));
+  const lanesKept = routes.every((r) => r === undefined || r.lanes);
   const storeOne = (place: Place, value: string): void => {
     read.assume(result, value);
     graph.outputs.forEach((output, index) => {
@@ -115,15 +116,21 @@ function sink(graph: Graph, anchor: Op, k: number, writer: KernelWriter, read: R
       const { element, shape } = shaped(output);
       const register = read.source(output).load(to);
       const role = { kind: "result", index } as const;
-      writer.buffer(role, graph.outputNames[index] ?? "result", element, count(shape), "read_write");
+      const vector = lanesKept && stores === 4 && shape[shape.length - 1]! % 4 === 0;
+      writer.buffer(
+        role,
+        graph.outputNames[index] ?? "result",
+        element,
+        count(shape),
+        "read_write",
+        vector ? 4 : 1,
+      );
       if (to.lanes === 1) writer.put(role, to.flat(), register);
-      else if (writer.isVector(role) && shape[shape.length - 1]! % 4 === 0)
-        writer.put4(role, to.flat(), register);
+      else if (writer.isVector(role)) writer.put4(role, to.flat(), register);
       else for (let j = 0; j < 4; j++) writer.put(role, lanePlace(to, j).flat(), `${register}.${"xyzw"[j]}`);
     });
     read.assume(result, undefined);
   };
-  const lanesKept = routes.every((r) => r === undefined || r.lanes);
   return {
     ...shaped(result),
     store(place, value) {

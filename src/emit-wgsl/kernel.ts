@@ -113,9 +113,9 @@ export interface KernelRequest<N extends OpName> {
   readonly features: Features;
   /**
    * A new dispatch. `lanes: 4` declares buffers as vec4f where their length allows, for kernels that load at
-   * places with four lanes.
+   * places with four lanes; `stores: 4` (as `lanes` when left out) says that results are stored at such places.
    */
-  open(options?: { readonly lanes?: 1 | 4 }): Opened<N>;
+  open(options?: { readonly lanes?: 1 | 4; readonly stores?: 1 | 4 }): Opened<N>;
 }
 
 /** The kernel of one op. Never throws on a verified module: what cannot fit is a diagnostic. */

@@ -149,13 +149,17 @@ export class KernelWriter {
 
   // Buffers.
 
-  /** Declares the buffer on first use and returns its WGSL name. */
+  /**
+   * Declares the buffer on first use and returns its WGSL name. A buffer that is written one element at a time
+   * must have one lane: WGSL may write a whole vector for a component.
+   */
   buffer(
     role: BufferRole,
     hint: string,
     element: Element,
     length: number,
     access: Binding["access"] = "read",
+    lanes: 1 | 4 = this.lanes,
   ): string {
     const key = JSON.stringify(role);
     const known = this.declared.get(key);
@@ -165,7 +169,7 @@ export class KernelWriter {
       return known.binding.name;
     }
     const name = this.fresh(hint);
-    const vector = this.lanes === 4 && length % 4 === 0 && (element === "f32" || element === "f16");
+    const vector = lanes === 4 && length % 4 === 0 && (element === "f32" || element === "f16");
     if (element === "f16") this.enabled.add("f16");
     this.declared.set(key, { binding: { role, name, element, length, access }, vector });
     return name;

@@ -12,10 +12,13 @@ if (process.env.DLMC_WEBGPU_BACKEND) flags.push(`backend=${process.env.DLMC_WEBG
 
 /** @type {GPUDevice} */
 let device;
+// Dawn's instance dies with this object, and every device of it.
+let gpu;
 const pipelines = new Map();
 
 async function open({ features }) {
-  const adapter = await create(flags).requestAdapter();
+  gpu = create(flags);
+  const adapter = await gpu.requestAdapter();
   if (adapter === null) return null;
   const offered = [...adapter.features];
   device = await adapter.requestDevice({ requiredFeatures: features.filter((f) => offered.includes(f)) });

@@ -103,6 +103,7 @@ function asker(
 ): (task: string, payload: unknown) => Promise<unknown> {
   const waiting = new Map<number, { resolve(value: unknown): void; reject(error: Error): void }>();
   let next = 0;
+  let ended: Error | undefined;
   child.on("message", (message) => {
     const { id, value, error } = message as { id: number; value?: unknown; error?: string };
     const entry = waiting.get(id);
@@ -111,12 +112,13 @@ function asker(
     else entry?.reject(new Error(error));
   });
   child.on("exit", (code, signal) => {
-    for (const { reject } of waiting.values())
-      reject(new Error(`the WebGPU process ended (${signal ?? code}): ${noise()}`));
+    ended = new Error(`the WebGPU process ended (${signal ?? code}): ${noise()}`);
+    for (const { reject } of waiting.values()) reject(ended);
     waiting.clear();
   });
   return (task, payload) =>
     new Promise((resolve, reject) => {
+      if (ended !== undefined) return reject(ended);
       const id = next++;
       waiting.set(id, { resolve, reject });
       child.send({ id, task, payload });

@@ -85,10 +85,10 @@ test("sin and cos of the arguments that time features have", async () => {
 });
 
 test("operands broadcast along any axis", async () => {
-  const shapes = [[24], [31, 1], [2, 1, 24], [2, 31, 1], [1, 31, 24], [1], []];
+  const shapes = [[24], [31, 1], [2, 1, 24], [2, 31, 1], []];
   await expectAgreement(
     shapes.flatMap((shape) =>
-      (["add", "mul", "sub", "maximum", "minimum"] as const).map((name) =>
+      (["add", "mul"] as const).map((name) =>
         makeCase(`${name} ${shape}`, (b, input) => ({
           y: b.emit(name, { a: input("a", [2, 31, 24]), b: input("b", shape) }, {}),
         })),

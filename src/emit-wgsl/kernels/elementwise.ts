@@ -17,8 +17,22 @@ export function elementwiseKernel(graph: Graph, environment: Environment): Imple
     const key = shaped(output).shape.join("x");
     byShape.set(key, [...(byShape.get(key) ?? []), output]);
   }
-  const made = [...byShape.values()].map((outputs) => oneShape(graph, outputs, environment));
+  const made = [...byShape.values()].flatMap((outputs) => withinLimits(graph, outputs, environment));
   return { kernels: made.map((m) => m.kernel), scratch: [], tables: made.flatMap((m) => m.tables) };
+}
+
+/** Fewer outputs a dispatch where all would take more buffers than a stage has. */
+function withinLimits(
+  graph: Graph,
+  outputs: readonly Value[],
+  environment: Environment,
+): { kernel: Kernel; tables: readonly Table[] }[] {
+  const whole = oneShape(graph, outputs, environment);
+  const half = Math.ceil(outputs.length / 2);
+  return whole.kernel.bindings.length <= environment.limits.maxStorageBuffersPerShaderStage ||
+    half === outputs.length
+    ? [whole]
+    : [outputs.slice(0, half), outputs.slice(half)].flatMap((part) => withinLimits(graph, part, environment));
 }
 
 function oneShape(

@@ -2,6 +2,6 @@
 // Ops whose result is a formula of operand elements are in ../elements/ instead.
 
 import type { WgslKernels } from "../kernel.js";
-import { fftConv } from "./fft-conv.js";
+import { products } from "./matmul.js";
 
-export const wgslKernels = { fft_conv: fftConv } satisfies WgslKernels;
+export const wgslKernels = { ...products } satisfies WgslKernels;
