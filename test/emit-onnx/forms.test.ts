@@ -4,15 +4,21 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as ort from "onnxruntime-node";
 import { describe, expect, test } from "vitest";
+import { attr } from "../../src/emit-onnx/attributes.js";
+import type { BuiltGraph } from "../../src/emit-onnx/built-graph.js";
+import { limitsFor } from "../../src/emit-onnx/capability/opsets.js";
+import { proveKernels } from "../../src/emit-onnx/cuda-proof.js";
 import { emitOnnx } from "../../src/emit-onnx/emit.js";
+import { GraphBuilder } from "../../src/emit-onnx/graph-builder.js";
 import { decodeModel } from "../../src/emit-onnx/proto/read.js";
 import { onnxText } from "../../src/emit-onnx/text.js";
+import { weightPool } from "../../src/emit-onnx/weight-pool.js";
 import { Builder } from "../../src/ir/build.js";
 import { Dim, dim } from "../../src/ir/dim.js";
 import { evaluate } from "../../src/ir/evaluate.js";
 import { type Module, noWeights } from "../../src/ir/graph.js";
 import { type } from "../../src/ir/type.js";
-import { DlmcError } from "../../src/support/diagnostic.js";
+import { DlmcError, Report } from "../../src/support/diagnostic.js";
 import { decodeHalf, encodeHalf } from "../../src/support/half.js";
 import { distance, emitOptions, evaluateSingle, numbers, runOnOrt, tolerance, withBundle } from "./ort.js";
 import { toyModel } from "./toy.js";
@@ -33,7 +39,21 @@ test("slices of one value become one Split, a bias after a turned Conv goes into
     // Read twice: the Add stays.
     const shared = b.emit("long_conv", { x, k: b.weight("k", [dim(3), dim(6)]) }, { lag0: 1 });
     const raised = b.emit("add", { a: shared, b: b.weight("bias", [dim(6)]) }, {});
-    return b.finish({ y: gated, rest, shared, raised });
+    // Slices of less than half of x stay slices: a Split would copy the rest for nothing.
+    const ends = [0, 6].map((start) =>
+      b.emit("slice", { x: raised }, { axis: 1, start: dim(start), length: dim(1) }),
+    );
+    const edges = b.emit("concat", { xs: ends }, { axis: 1 });
+    // Turned another way, the channels are last but the bias still belongs to Conv's second axis: the Add stays.
+    const lines = b.emit("transpose", { x }, { permutation: [0, 2, 1] });
+    const filtered = b.emit(
+      "depthwise_conv",
+      { x: lines, k: b.emit("transpose", { x: b.weight("k", [dim(3), dim(6)]) }, { permutation: [1, 0] }) },
+      { before: 1, after: 1 },
+    );
+    const outer = b.emit("transpose", { x: filtered }, { permutation: [2, 0, 1] });
+    const turned = b.emit("add", { a: outer, b: b.weight("bias", [dim(6)]) }, {});
+    return b.finish({ y: gated, rest, shared, raised, edges, turned });
   });
   const weights = {
     has: () => true,
@@ -45,7 +65,7 @@ test("slices of one value become one Split, a bias after a turned Conv goes into
   const input = numbers(3, [2, 7, 6]);
   const [exact, single] = [evaluate(module, "mixer", [input]), evaluateSingle(module, "mixer", [input])];
   const actual = await runOnOrt(module, "mixer", [input]);
-  for (const i of [0, 2, 3])
+  for (const i of [0, 2, 3, 4, 5])
     expect(distance(actual[i]!, exact[i]!)).toBeLessThan(tolerance(exact[i]!, single[i]!));
   expect(actual[1]).toEqual(exact[1]);
 });
@@ -162,6 +182,42 @@ test("ONNX Runtime fuses the portable formulas", async () => {
     await (await ort.InferenceSession.create(join(directory, "mixer.onnx"), options)).release();
     const nodes = decodeModel(readFileSync(optimizedModelFilePath)).graph.node.map((n) => n.opType);
     expect(nodes).toEqual(["Gelu", "FastGelu", "SimplifiedLayerNormalization"]);
+  });
+});
+
+describe("proofs", () => {
+  const limits = limitsFor("1.18");
+  const real = { element: "float", shape: [dim(4)] } as const;
+  const codes = (graph: BuiltGraph, provider: "cpu" | "cuda") => {
+    const report = new Report();
+    proveKernels(graph, provider, report);
+    return report.diagnostics.map((d) => d.code);
+  };
+
+  test("a contrib operator of CUDA is none of the CPU's", () => {
+    const b = GraphBuilder.create("mixer", limits, weightPool().scope(""));
+    const x = b.input("x", real);
+    const y = b.node("Rfft", [x], real, { signal_ndim: attr.int(1) }, "com.microsoft");
+    const graph = b.finish([{ name: "y", value: y }]);
+    expect(codes(graph, "cpu")).toEqual(["onnx/no-cpu-kernel"]);
+    expect(codes(graph, "cuda")).toEqual([]);
+  });
+
+  test("loop bodies are part of the proof", () => {
+    const b = GraphBuilder.create("sample", limits, weightPool().scope(""));
+    const x = b.input("x", real);
+    const inner = b.subgraph("body");
+    inner.input("i", { element: "int64", shape: [] });
+    const go = inner.input("go", { element: "bool", shape: [] });
+    const state = inner.input("state", real);
+    const spectrum = inner.node("DFT", [state], real);
+    const body = inner.finish([
+      { name: "go_on", value: go },
+      { name: "next", value: spectrum },
+    ]);
+    const count = b.literal("int64", [], [3]);
+    const y = b.node("Loop", [count, undefined, x], real, { body: attr.graph(body) });
+    expect(codes(b.finish([{ name: "y", value: y }]), "cuda")).toEqual(["onnx/no-cuda-kernel"]);
   });
 });
 

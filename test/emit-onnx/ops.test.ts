@@ -4,7 +4,7 @@ import { emitOnnx } from "../../src/emit-onnx/emit.js";
 import { onnxOps } from "../../src/emit-onnx/lowerings/index.js";
 import { Builder } from "../../src/ir/build.js";
 import { Dim, dim } from "../../src/ir/dim.js";
-import type { Module, Value, WeightSource } from "../../src/ir/graph.js";
+import { type Module, noWeights, type Value, type WeightSource } from "../../src/ir/graph.js";
 import { ops } from "../../src/ir/ops/index.js";
 import type { Tensor } from "../../src/ir/tensor.js";
 import { type } from "../../src/ir/type.js";
@@ -392,6 +392,26 @@ for (const [n, samples] of [
       }
     });
 }
+
+test("fft_spectrum of an expression of constants", async () => {
+  const b = new Builder("test");
+  const taps = b.emit("scale", { x: b.weight("w0", [dim(5), dim(2)]) }, { factor: 0.5 });
+  const y = b.emit("fft_spectrum", { taps }, spectrum as never);
+  const weights = { has: () => true, read: () => numbers(66, [5, 2]) };
+  await expectAgreement({ dims: new Map(), graphs: [b.finish({ y })], weights }, []);
+});
+
+test("views of two free extents, and a broadcast that needs no size", async () => {
+  const free = Dim.symbol("T");
+  const b = new Builder("test");
+  const x = b.input("x", type("f32", [batch, 1, free]));
+  const turned = b.emit("transpose", { x }, { permutation: [1, 0, 2] });
+  const repeated = b.emit("broadcast", { x }, { shape: [batch, dim(3), free] });
+  const module: Module = { dims: new Map(), graphs: [b.finish({ turned, repeated })], weights: noWeights };
+  const nodes = emitOnnx([{ module }], emitOptions).graphs[0]!.model.graph.node.map((n) => n.opType);
+  expect(nodes).toEqual(["Transpose", "Expand"]);
+  await expectAgreement(module, [numbers(1, [2, 1, 3])]);
+});
 
 test("weight and call", async () => {
   tested.add("call").add("weight");
