@@ -2,27 +2,8 @@
 
 import type { Diagnostic } from "../support/diagnostic.js";
 import { type Comparison, indexOf } from "./compare.js";
-import type { OutputCheck, ValueCheck } from "./report-types.js";
+import type { FirstDivergence, OutputCheck, ValueCheck } from "./report-types.js";
 import type { Verdict } from "./verdict.js";
-
-/**
- * `isolated`: the op itself is wrong. `cumulative`: every op is right on its own, but errors come together here
- * as rounding does not. `whole`: nothing inside diverges, so what the target fuses or reorders does.
- */
-export interface FirstDivergence {
-  readonly mode: "isolated" | "cumulative" | "whole";
-  /** Name of the value in the flat graph. */
-  readonly value: string;
-  readonly op: string;
-  readonly pointer: string;
-  /** Position of the worst number, and what was there. */
-  readonly index: readonly number[];
-  readonly actual: number;
-  readonly expected: number;
-  readonly message: string;
-  /** True when a number stops being finite here: the origin of NaN or Inf. */
-  readonly nonFinite: boolean;
-}
 
 /** The first op that fails alone, else the first value that fails along the graph, else the first output. */
 export function firstDivergence(

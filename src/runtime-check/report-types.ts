@@ -1,6 +1,5 @@
 // What a check found. The JSON form is schema/check-report.schema.json.
 
-import type { FirstDivergence } from "./divergence.js";
 import type { ValuePrediction } from "./predict.js";
 import type { Range } from "./ranges.js";
 import type { TrajectoryReport } from "./trajectory.js";
@@ -33,6 +32,25 @@ export interface OutputCheck {
   /** The value of the flat graph that it shows. */
   readonly value: string;
   readonly whole?: Verdict;
+}
+
+/**
+ * `isolated`: the op itself is wrong. `cumulative`: every op is right on its own, but errors come together here
+ * as rounding does not. `whole`: nothing inside diverges, so what the target fuses or reorders does.
+ */
+export interface FirstDivergence {
+  readonly mode: "isolated" | "cumulative" | "whole";
+  /** Name of the value in the flat graph. */
+  readonly value: string;
+  readonly op: string;
+  readonly pointer: string;
+  /** Position of the worst number, and what was there. */
+  readonly index: readonly number[];
+  readonly actual: number;
+  readonly expected: number;
+  readonly message: string;
+  /** True when a number stops being finite here: the origin of NaN or Inf. */
+  readonly nonFinite: boolean;
 }
 
 export interface GraphCheck {

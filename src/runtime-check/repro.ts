@@ -6,11 +6,12 @@ import { present } from "../ir/graph.js";
 import type { Tensor } from "../ir/tensor.js";
 import { bug } from "../support/diagnostic.js";
 import type { Candidate } from "./candidate.js";
-import { type FirstDivergence, mismatchDiagnostic } from "./divergence.js";
+import { mismatchDiagnostic } from "./divergence.js";
 import { flatten } from "./flatten.js";
 import { type InputOptions, makeInputs } from "./inputs.js";
 import { isolated, portNames } from "./isolate.js";
 import { predict } from "./predict.js";
+import type { FirstDivergence } from "./report-types.js";
 import { stored } from "./stored.js";
 
 /** One op on its own: a module, the tensors it takes and gives. */
