@@ -2,6 +2,10 @@
 // Ops whose result is a formula of operand elements are in ../elements/ instead.
 
 import type { WgslKernels } from "../kernel.js";
+import { fftConv } from "./fft-conv.js";
 import { products } from "./matmul.js";
 
-export const wgslKernels = { ...products } satisfies WgslKernels;
+export const wgslKernels = {
+  fft_conv: fftConv,
+  ...products,
+} satisfies WgslKernels;

@@ -1,0 +1,143 @@
+// The FFT convolution on a device: every form of plan, filters of every layout, awkward lengths, and its error
+// against float64 sums. Kernels are also compiled, for limits from the least to generous ones.
+
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { shaped } from "../../src/emit-wgsl/element.js";
+import { planLine } from "../../src/emit-wgsl/kernels/fft-conv-plan.js";
+import { defaultLimits, type Limits } from "../../src/emit-wgsl/limits.js";
+import { lineConvolution } from "../../src/ir/fft/convolve.js";
+import { spectrumOfTaps, type Taps } from "../../src/ir/fft/spectrum.js";
+import { points, spectrumShape, type Transform } from "../../src/ir/fft/transform.js";
+import { type Tensor, tensor } from "../../src/ir/tensor.js";
+import { type Case, implementationOf, judgeCase, makeCase, numbers } from "./case.js";
+import { type Device, openDevice } from "./device.js";
+import { runOn } from "./run.js";
+
+let device: Device | undefined;
+beforeAll(async () => {
+  device = await openDevice("lavapipe");
+});
+afterAll(() => device?.close());
+
+interface Shape {
+  readonly batch?: number;
+  readonly length: number;
+  readonly width: number;
+  readonly factors: readonly number[];
+  /** Filters; one per channel where left out. */
+  readonly groups?: number;
+  /** Lags before 0. */
+  readonly before?: number;
+  readonly circular?: boolean;
+}
+
+/** [Q, 2, 1, K, G] -> [G, 2, K, Q], rounded once. */
+function permuted(transform: Transform, spectrum: Float64Array, groups: number): number[] {
+  const [Q, , , K] = spectrumShape(transform, groups) as [number, number, number, number];
+  const out = new Array<number>(spectrum.length);
+  for (let g = 0; g < groups; g++)
+    for (let part = 0; part < 2; part++)
+      for (let k = 0; k < K; k++)
+        for (let q = 0; q < Q; q++)
+          out[((g * 2 + part) * K + k) * Q + q] = Math.fround(
+            spectrum[((q * 2 + part) * K + k) * groups + g]!,
+          );
+  return out;
+}
+
+/** A convolution as a case, and its taps. */
+function convolution(shape: Shape): { test: Case; taps: Taps; shape: Shape } {
+  const { batch = 1, length, width, factors, groups = width, before = 0, circular = false } = shape;
+  const name = `${length}x${width} by ${factors.join("x")}`;
+  const count = circular ? length : before + length;
+  const data = numbers(`${name} taps`, "f32", [count, groups]).data;
+  const taps: Taps = { data, groups, lag0: before, circular };
+  const transform: Transform = { form: "right_angle", factors, rows: factors[0]!, scaling: "last" };
+  const spectrum = permuted(transform, spectrumOfTaps(transform, taps, length), groups);
+  const last = factors[factors.length - 1]!;
+  const made = makeCase(name, (b, input) => ({
+    y: b.emit(
+      "fft_conv",
+      {
+        x: input("x", [batch, length, width]),
+        spectrum: input("spectrum", [groups, 2, last, points({ factors }) / last], { data: spectrum }),
+      },
+      { factors },
+    ),
+  }));
+  return { test: made, taps, shape };
+}
+
+/** The convolution in float64, from the taps. */
+function expected(x: Tensor, taps: Taps): Tensor {
+  const [batch, length, width] = x.shape as [number, number, number];
+  const out = tensor("f32", x.shape);
+  const column = (data: Float64Array, from: number, step: number, n: number) =>
+    Float64Array.from({ length: n }, (_, t) => data[from + t * step]!);
+  for (let c = 0; c < width; c++) {
+    const g = Math.floor((c * taps.groups) / width);
+    const own = column(taps.data, g, taps.groups, taps.data.length / taps.groups);
+    const convolve = lineConvolution({ taps: own, lag0: taps.lag0, circular: taps.circular }, length);
+    for (let b = 0; b < batch; b++)
+      convolve(column(x.data, b * length * width + c, width, length)).forEach((v, t) => {
+        out.data[(b * length + t) * width + c] = v;
+      });
+  }
+  return out;
+}
+
+/** Root mean square error relative to that of the wanted numbers. */
+function rms(found: Tensor, wanted: Tensor): number {
+  const square = (of: (i: number) => number) => wanted.data.reduce((sum, _, i) => sum + of(i) ** 2, 0);
+  return Math.sqrt(square((i) => found.data[i]! - wanted.data[i]!) / square((i) => wanted.data[i]!));
+}
+
+async function errorOf(shape: Shape, limits: Limits = defaultLimits): Promise<number> {
+  const { test, taps } = convolution(shape);
+  const implementation = implementationOf(test, undefined, limits);
+  const [y] = await runOn(device!, implementation, test.inputs, test.graph.outputs.map(shaped));
+  return rms(y!, expected(test.inputs[0]!, taps));
+}
+
+const generous: Limits = { ...defaultLimits, maxComputeWorkgroupStorageSize: 32768 };
+
+describe("error against float64 sums", () => {
+  const shapes: readonly Shape[] = [
+    { length: 1, width: 3, factors: [1] },
+    { length: 2, width: 5, factors: [2] },
+    { length: 3, width: 24, factors: [3], batch: 2 },
+    { length: 31, width: 7, factors: [32], before: 30 },
+    { length: 97, width: 24, factors: [14, 7], batch: 2 },
+    { length: 100, width: 6, factors: [5, 4, 5], circular: true },
+    { length: 128, width: 16, factors: [16, 8], before: 127 },
+    { length: 256, width: 8, factors: [16, 16], batch: 3, groups: 2 },
+    { length: 360, width: 5, factors: [6, 6, 10], circular: true },
+    { length: 500, width: 12, factors: [2, 9, 28], before: 499, groups: 3 },
+    { length: 768, width: 4, factors: [12, 8, 8] },
+    { length: 1000, width: 24, factors: [10, 10, 10], before: 999, groups: 1 },
+    { length: 1024, width: 8, factors: [16, 8, 8], batch: 2 },
+    { length: 1536, width: 3, factors: [12, 16, 8], before: 1535 },
+    { length: 2048, width: 4, factors: [16, 16, 8] },
+    { length: 3000, width: 2, factors: [15, 10, 20] },
+    { length: 4096, width: 3, factors: [16, 16, 16], before: 4095 },
+    { length: 4096, width: 2, factors: [16, 16, 16], circular: true },
+  ];
+  test.each(shapes.map((shape) => [`${shape.length} samples by ${shape.factors.join("x")}`, shape] as const))(
+    "%s",
+    async (_, shape) => {
+      if (device === undefined) return;
+      // The promise of the issue; measured 1.2 to 2.3e-7.
+      expect(await errorOf(shape)).toBeLessThan(4e-7);
+    },
+  );
+
+  test("longer than a workgroup's memory: three kernels", async () => {
+    if (device === undefined) return;
+    expect(await errorOf({ length: 5000, width: 6, factors: [20, 10, 25], batch: 2 })).toBeLessThan(4e-7);
+    expect(await errorOf({ length: 10000, width: 5, factors: [20, 20, 25], before: 9999 })).toBeLessThan(
+      4e-7,
+    );
+    expect(await errorOf({ length: 65536, width: 2, factors: [32, 16, 16, 8] })).toBeLessThan(5e-7);
+    expect(await errorOf({ length: 8192, width: 2, factors: [16, 16, 32] }, generous)).toBeLessThan(4e-7);
+  });
+});
