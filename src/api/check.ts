@@ -3,19 +3,20 @@
 //   2. does the target agree: every op alone, every value along the graph, the graph as it ships?
 //   3. does a whole generation agree, with the same noise, step by step?
 
+import { statSync } from "node:fs";
 import { optimise, targetOf } from "../compile.js";
-import type { SamplerPlan } from "../diffusion/index.js";
-import { emitOnnx, writeOnnxBundle } from "../emit-onnx/emit.js";
 import type { Module } from "../ir/graph.js";
-import { importOrt } from "../runtime/ort.js";
+import type { Candidate } from "../runtime-check/candidate.js";
 import { checkModule } from "../runtime-check/check.js";
-import { type OnnxCandidateOptions, onnxCandidate } from "../runtime-check/onnx-candidate.js";
+import type { InputOptions } from "../runtime-check/inputs.js";
 import type { CheckReport } from "../runtime-check/report-types.js";
+import { makeRepro } from "../runtime-check/repro.js";
+import { readRepro, writeRepro } from "../runtime-check/repro-files.js";
 import { checkTrajectory } from "../runtime-check/trajectory.js";
 import type { BuildOptions } from "../targets.js";
-import { version } from "../version.js";
+import { openCandidate } from "./candidates.js";
 import { checkPasses, type PassesCheck } from "./check-passes.js";
-import { type LoadedModel, loadModel, type ModelOptions, samplerPlan } from "./load.js";
+import { loadModel, type ModelOptions, samplerPlan } from "./load.js";
 
 export interface CheckOptions extends ModelOptions, BuildOptions {
   readonly target: string;
@@ -29,6 +30,8 @@ export interface CheckOptions extends ModelOptions, BuildOptions {
   readonly batch?: number;
   /** Leave the trajectory out. */
   readonly noTrajectory?: boolean;
+  /** Where to write a minimal repro of the first divergence, a directory that does not exist yet. */
+  readonly repro?: string;
   /** Called before each part of the check. */
   readonly progress?: (part: string) => void;
 }
@@ -41,24 +44,23 @@ export interface ModelCheck extends CheckReport {
 }
 
 /**
- * Checks a description on a target. Resolves whatever the outcome: `agrees` says it.
- * Throws DlmcError: exit 2 for bad input, 3 when the target cannot take the model, 5 when its runtime is missing.
+ * Checks a description on a target, or a repro that an earlier check wrote. Resolves whatever the outcome: `agrees`
+ * says it. Throws DlmcError: exit 2 for bad input, 3 when the target cannot take the model, 5 when its runtime is
+ * missing.
  */
 export async function check(options: CheckOptions): Promise<ModelCheck> {
+  if (isDirectory(options.model)) return checkRepro(options);
   const { seed = 0, progress } = options;
   const target = targetOf(options.target);
   const model = loadModel(options);
   const planned = optimise(model.module, target, options);
-  const plan = planOf(model, options.steps);
+  const plan = model.description.part === "model" ? samplerPlan(model, options.steps) : undefined;
   const row = plan?.rows[Math.floor(plan.rows.length / 2)];
   const inputs = { seed, ...(row && { row }) };
 
   progress?.("passes");
   const passes = checkPasses(model.module, planned, inputs);
-  const candidate = onnxCandidate({
-    emit: emitter(options),
-    ort: (await importOrt()) as unknown as OnnxCandidateOptions["ort"],
-  });
+  const candidate = await openCandidate(options.target, options);
   try {
     const report = await checkModule(planned, candidate, {
       inputs,
@@ -69,7 +71,8 @@ export async function check(options: CheckOptions): Promise<ModelCheck> {
     const trajectory = withSteps
       ? await checkTrajectory(planned, candidate, { plan, seed, batch: options.batch ?? 1 })
       : undefined;
-    const agrees = report.agrees && passes.every((check) => check.agrees) && trajectory?.agrees !== false;
+    const agrees = report.agrees && passes.every((each) => each.agrees) && trajectory?.agrees !== false;
+    if (options.repro !== undefined) await saveRepro(planned, report, candidate, inputs, options.repro);
     return {
       ...report,
       agrees,
@@ -83,18 +86,31 @@ export async function check(options: CheckOptions): Promise<ModelCheck> {
   }
 }
 
-function planOf(model: LoadedModel, steps: number | undefined): SamplerPlan | undefined {
-  return model.description.part === "model" ? samplerPlan(model, steps) : undefined;
+/** Checks the one op of a repro directory; there are no passes between it and the target. */
+async function checkRepro(options: CheckOptions): Promise<ModelCheck> {
+  const { module, inputs } = readRepro(options.model);
+  const candidate = await openCandidate(options.target, options);
+  try {
+    const report = await checkModule(module, candidate, { inputs });
+    return { ...report, model: options.model, target: options.target, passes: [] };
+  } finally {
+    await candidate.dispose();
+  }
 }
 
-/** How the candidate gets its files: emitted as `compile` would, without the whole-loop graph. */
-function emitter({ profile, minOrt }: CheckOptions): OnnxCandidateOptions["emit"] {
-  return (module: Module, open) => {
-    const bundle = emitOnnx([{ module }], {
-      version,
-      profile: profile ?? "standard",
-      ...(minOrt !== undefined && { minOrt }),
-    });
-    return writeOnnxBundle(bundle, open).graphs;
-  };
+/** Writes the first divergence as a directory that another person can check, if there is one. */
+async function saveRepro(
+  planned: Module,
+  report: CheckReport,
+  candidate: Candidate,
+  inputs: InputOptions,
+  directory: string,
+): Promise<void> {
+  const graph = report.graphs.find(({ firstDivergence }) => firstDivergence !== undefined);
+  if (graph?.firstDivergence === undefined) return;
+  writeRepro(await makeRepro(planned, graph.name, graph.firstDivergence, candidate, inputs), directory);
+}
+
+function isDirectory(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }

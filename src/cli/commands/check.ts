@@ -18,6 +18,7 @@ interface Flags {
   readonly length?: number;
   readonly trajectory?: boolean;
   readonly html?: string;
+  readonly repro?: string;
   readonly json?: true;
   readonly profile: "standard" | "cpu" | "cuda";
   readonly spectra: "fold" | "load";
@@ -38,6 +39,10 @@ export function addCheck(program: Command, finish: (code: ExitCode) => void): vo
     .option("--batch <n>", "texts at once in the trajectory", integer(1, 4096), 1)
     .option("--length <n>", "sequence length", integer(1))
     .option("--no-trajectory", "leave the whole generation out")
+    .option(
+      "--repro <dir>",
+      "write a minimal repro of the first divergence; `dlmc check DIR` checks it again",
+    )
     .option("--html <file>", "also write the report as one HTML file")
     .option("--json", "print the report as JSON (schema/check-report.schema.json)");
   withBuild(withWeights(command)).action(async (model: string, flags: Flags) => {
