@@ -146,6 +146,8 @@ describe("what does not agree", () => {
       code: "goldens/directory",
     });
     expect(findCases(join(goldens, "hyena-a"))).toEqual([join(goldens, "hyena-a")]);
+    // Files beside the cases are passed over: there is a README among these.
+    expect(findCases(goldens)).toEqual([...ids].sort().map((id) => join(goldens, id)));
   });
 });
 

@@ -55,7 +55,7 @@ export function readCase(directory: string): GoldenCase {
     system: String(facts.system ?? "unnamed"),
     directory,
     facts,
-    options: flatten([objectOf(facts.args), objectOf(facts.architecture)]),
+    options: new Map([...flatten(objectOf(facts.architecture)), ...flatten(objectOf(facts.args))]),
     tensors: openCheckpoint(join(directory, "tensors.safetensors")),
     weights,
     weightsFile: weights === undefined ? undefined : weightsFile,
@@ -76,9 +76,9 @@ export function objectOf(value: unknown): Facts {
 }
 
 /** Names of nested objects lose their path: an outer entry wins over an inner one, an earlier over a later. */
-function flatten(objects: readonly Facts[]): Map<string, unknown> {
+function flatten(facts: Facts): Map<string, unknown> {
   const found = new Map<string, unknown>();
-  for (let level = [...objects]; level.length > 0; ) {
+  for (let level = [facts]; level.length > 0; ) {
     for (const object of level)
       for (const [key, value] of Object.entries(object)) if (!found.has(key)) found.set(key, value);
     level = level.flatMap((object) => Object.values(object).map(objectOf));

@@ -1,6 +1,6 @@
 // A directory of cases against both back ends: every case is described, compiled, run and compared.
 
-import { mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fail } from "../../support/diagnostic.js";
@@ -10,24 +10,30 @@ import type { CaseReport } from "./report.js";
 import { systems } from "./systems/index.js";
 import type { GoldenSystem } from "./systems/system.js";
 
-/** Directories below `directory` (or itself) that hold a case, by name. Throws `goldens/directory` for none. */
+/** Directories with a case at or below `directory`, by name. Throws `goldens/directory` for none. */
 export function findCases(directory: string): readonly string[] {
-  const isCase = (path: string): boolean =>
-    statSync(join(path, "case.json"), { throwIfNoEntry: false })?.isFile() === true;
-  if (isCase(directory)) return [directory];
-  let names: string[];
+  const help = "name a directory of golden cases, each with case.json and tensors.safetensors";
+  let found: readonly string[];
   try {
-    names = readdirSync(directory).sort();
+    found = casesBelow(directory);
   } catch (error) {
     return fail("goldens/directory", `cannot read the directory ${directory}: ${(error as Error).message}`, {
-      help: "name a directory of golden cases, each with case.json and tensors.safetensors",
+      help,
     });
   }
-  const found = names.map((name) => join(directory, name)).filter(isCase);
   if (found.length > 0) return found;
   return fail("goldens/directory", `${directory} holds no case: no directory in it has a case.json`, {
-    help: "name a directory of golden cases, each with case.json and tensors.safetensors",
+    help,
   });
+}
+
+function casesBelow(directory: string): readonly string[] {
+  if (existsSync(join(directory, "case.json"))) return [directory];
+  return readdirSync(directory)
+    .sort()
+    .map((name) => join(directory, name))
+    .filter((path) => statSync(path).isDirectory())
+    .flatMap(casesBelow);
 }
 
 /** Runs one case. Problems of the case become part of its report. */

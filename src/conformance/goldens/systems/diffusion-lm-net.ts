@@ -18,7 +18,7 @@ import {
 import { entry, joined } from "../layout.js";
 import { probesOf } from "../probes.js";
 import { replay } from "../trajectory.js";
-import { noiseSchedule, timeInput, timesteps, trainSteps } from "./diffusion-lm-noise.js";
+import { clampOf, noiseSchedule, timeInput, timesteps, trainSteps } from "./diffusion-lm-noise.js";
 import type { GoldenSystem } from "./system.js";
 
 const layers = "input_transformers.layer";
@@ -57,7 +57,7 @@ export function describeDiffusionLm(golden: GoldenCase): Record<string, unknown>
   const [feedForward] = weightShape(golden, `${layers}.0.intermediate.dense.weight`) ?? [];
   const norm = { kind: "layer", eps: numberOption(golden, "layer_norm_eps") ?? 1e-12 };
   const steps = trainSteps(golden);
-  const clamp = flagOption(golden, "clamp") === true ? "nearest_embedding" : "none";
+  const clamp = clampOf(options.get("clamp"));
   const nearest = numberOption(golden, "logits_mode") === 2;
   return {
     name: golden.id,
@@ -249,8 +249,11 @@ async function sampling(
 }
 
 /** The visited indices in ascending order. */
-export function timestepMap(golden: GoldenCase, plan: SamplerPlan): Computed[] {
-  if (!hasTensor(golden, "traj.timestep_map")) return [];
-  const indices = plan.rows.map(({ index }) => index ?? -1).reverse();
-  return [{ name: "traj.timestep_map", reference: indices, exact: true }];
+export function timestepMap(
+  golden: GoldenCase,
+  plan: SamplerPlan,
+  name = "traj.timestep_map",
+): readonly Computed[] {
+  if (!hasTensor(golden, name)) return [];
+  return [{ name, reference: plan.rows.map(({ index }) => index ?? -1).reverse(), exact: true }];
 }

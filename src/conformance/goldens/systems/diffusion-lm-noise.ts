@@ -47,3 +47,13 @@ export function timesteps(spacing: unknown, steps: number): Record<string, unkno
 export function timeInput(rescaled: boolean, steps: number): Record<string, unknown> {
   return rescaled ? { input: "t_scaled", scale: 1000 / steps } : { input: "t_index" };
 }
+
+/** `rounding_head.clamp` of upstream's switch, which a case may also spell as a word. */
+export function clampOf(value: unknown): "nearest_embedding" | "none" {
+  const off =
+    value === undefined ||
+    value === null ||
+    value === false ||
+    /^(no|none|no_clamp|false)$/i.test(String(value));
+  return off ? "none" : "nearest_embedding";
+}

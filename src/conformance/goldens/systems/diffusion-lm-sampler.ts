@@ -11,6 +11,7 @@ import {
   type Facts,
   firstTensor,
   type GoldenCase,
+  type GoldenTensor,
   hasTensor,
   objectOf,
   tensorOf,
@@ -21,7 +22,7 @@ import { entry, joined } from "../layout.js";
 import { probesOf } from "../probes.js";
 import { replay, type Trajectory } from "../trajectory.js";
 import { timestepMap } from "./diffusion-lm-net.js";
-import { noiseSchedule, timeInput, timesteps, trainSteps } from "./diffusion-lm-noise.js";
+import { clampOf, noiseSchedule, timeInput, timesteps, trainSteps } from "./diffusion-lm-noise.js";
 import type { GoldenSystem } from "./system.js";
 
 export const diffusionLmSampler: GoldenSystem = {
@@ -51,7 +52,7 @@ function optionOf(golden: GoldenCase, variant: Variant, name: string): unknown {
 export function describeSampler(golden: GoldenCase, variant: Variant): Record<string, unknown> {
   const steps = trainSteps(golden);
   const [vocabulary, width] = weightShape(golden, "emb.weight") ?? [];
-  const clamp = optionOf(golden, variant, "clamp") === true ? "nearest_embedding" : "none";
+  const clamp = clampOf(optionOf(golden, variant, "clamp"));
   const large = /large/i.test(String(optionOf(golden, variant, "var")));
   const ddim = /ddim/i.test(String(variant.loop));
   const rescaled = optionOf(golden, variant, "rescale_timesteps");
@@ -118,7 +119,7 @@ async function runVariant(golden: GoldenCase, variant: Variant, work: string): P
     });
   if (hasTensor(golden, `${at}.t_fed`))
     results.push({ name: `${at}.t_fed`, table: true, reference: plan.rows.map(({ level }) => level) });
-  return results;
+  return [...results, ...timestepMap(golden, plan, `${at}.timestep_map`)];
 }
 
 function walkVariant(
@@ -167,7 +168,8 @@ function walkVariant(
 function stub(golden: GoldenCase, variant: Variant, length: number, width: number) {
   const [matrix, bias, byTime] = ["stub.W", "stub.b", "stub.tw"].map((name) => weightOf(golden, name).data);
   const mix = weightOf(golden, "stub.mix").data[0]!;
-  const epsilon = Object.values(variant).some((value) => /^(epsilon|eps)$/i.test(String(value)));
+  const words = [...Object.values(variant).map(String), ...variant.name.split(/[_-]/)];
+  const epsilon = words.some((word) => /^(epsilon|eps)$/i.test(word)) || variant.predict_xstart === false;
   const clip = optionOf(golden, variant, "clip_denoised") === true;
   return (x: FloatArray, row: SamplerRow): Float64Array => {
     const out = new Float64Array(x.length);
@@ -186,23 +188,38 @@ function stub(golden: GoldenCase, variant: Variant, length: number, width: numbe
   };
 }
 
-/** Where a variant fills in: the mask and the clean embeddings, looked for under the variant's name first. */
+/** Where a variant fills in: the mask of free positions and the clean embeddings elsewhere. */
 function infilling(golden: GoldenCase, variant: Variant, positions: number) {
   if (!/infill/i.test(`${variant.name} ${variant.loop}`) && variant.infill !== true) return undefined;
-  const find = (pattern: RegExp) => {
-    const names = golden.tensors.names().filter((name) => pattern.test(name.replace(/\.f(32|64)$/, "")));
-    const name = names.find((candidate) => candidate.includes(variant.name)) ?? names[0];
-    return name === undefined ? undefined : tensorOf(golden, name.replace(/\.f(32|64)$/, ""));
-  };
-  const free = find(/mask/i);
-  const embeddings = find(/partial|clean/i);
-  if (free === undefined || embeddings === undefined) return undefined;
+  const free = givenTensor(golden, variant, /mask/i);
+  const given = givenTensor(golden, variant, /^(?!.*mask).*(partial|clean|enc|emb)/i);
+  if (free === undefined || given === undefined) return undefined;
+  const embeddings = given.shape.length === 3 ? given : rowsOfTable(golden, given.data);
   // A mask per channel says the same of every channel; a mask of one row holds for the batch.
-  const width = Math.max(1, free.data.length / positions);
+  const width = free.shape.length > 2 ? free.shape.at(-1)! : 1;
   const mask = Uint8Array.from({ length: positions }, (_, at) =>
     free.data[(at * width) % free.data.length] === 0 ? 1 : 0,
   );
   return { mask, embeddings: repeated(embeddings.data, (embeddings.shape.at(-1) ?? 1) * positions) };
+}
+
+/** Embeddings of tokens, for a case that records tokens. */
+function rowsOfTable(golden: GoldenCase, tokens: Float64Array): GoldenTensor {
+  const table = weightOf(golden, "emb.weight");
+  return {
+    shape: [tokens.length, table.shape[1]!],
+    data: joined(Array.from(tokens, (v) => entry(table, v))),
+  };
+}
+
+/** A recorded input by a word of its name, the variant's own before one for all. */
+function givenTensor(golden: GoldenCase, { name }: Variant, word: RegExp): GoldenTensor | undefined {
+  const fits = golden.tensors
+    .names()
+    .map((stored) => stored.replace(/\.f(32|64)$/, ""))
+    .filter((stored) => !stored.startsWith("traj.") && word.test(stored.slice(stored.lastIndexOf(".") + 1)));
+  const found = fits.find((stored) => stored.split(".").includes(name)) ?? fits[0];
+  return found === undefined ? undefined : tensorOf(golden, found);
 }
 
 /** One row for the whole batch, or the batch as it is. */
