@@ -30,10 +30,28 @@ const unit = 2 ** -53;
 
 /** The `after` hook of runPasses. Throws DlmcError `passes/value-changed`, exit code 4: a pass is wrong. */
 export function checkValues(options: ValueCheckOptions = {}): NonNullable<RunOptions["after"]> {
+  const remembered = rememberingWeights();
   return (pass, before, result) => {
     if (before === result) return;
-    for (const graph of before.graphs) checkGraph(pass, before, result, graph, options);
+    const modules = { before: remembered(before), result: remembered(result) };
+    for (const graph of before.graphs) checkGraph(pass, modules.before, modules.result, graph, options);
   };
+}
+
+/** Reads every weight once for all evaluations: passes add names, but never give a name another tensor. */
+function rememberingWeights(): (module: Module) => Module {
+  const known = new Map<string, Tensor>();
+  return (module) => ({
+    ...module,
+    weights: {
+      has: (name) => module.weights.has(name),
+      read(name) {
+        const value = known.get(name) ?? module.weights.read(name);
+        known.set(name, value);
+        return value;
+      },
+    },
+  });
 }
 
 function checkGraph(

@@ -117,20 +117,26 @@ const broadcasting: ReadonlySet<string> = new Set([
   "where",
 ]);
 
-/** f(broadcast(x), y) = f(x, y) where f broadcasts to the same shape by itself. */
+/** f(broadcast(x), y) = f(x, y), also for a reshape that only puts axes of 1 in front, where f broadcasts to the same shape. */
 function unneededBroadcast(...[op, b]: Parameters<Rule>): readonly Value[] | undefined {
   if (!broadcasting.has(op.name)) return undefined;
-  const index = op.operands.findIndex((v, i) => {
-    const x = under(b, v!, "broadcast");
-    if (x === undefined) return false;
-    const shape = op.operands
-      .map((w, j) => (i === j ? x : w!).type.shape)
-      .reduce<Value["type"]["shape"] | undefined>((s, next) => s && broadcastShapes(s, next), []);
-    return shape !== undefined && sameShape(shape, op.results[0]!.type.shape);
-  });
-  if (index < 0) return undefined;
-  return b.copy(
-    op,
-    op.operands.map((v, i) => (i === index ? under(b, v!, "broadcast") : v)),
-  );
+  for (const [i, operand] of op.operands.entries()) {
+    const x = under(b, operand!, "broadcast") ?? withoutLeadingOnes(b, operand!);
+    if (x === undefined) continue;
+    const operands = op.operands.map((v, j) => (i === j ? x : v!));
+    const shape = operands.reduce<Shape | undefined>((s, v) => s && broadcastShapes(s, v.type.shape), []);
+    if (shape !== undefined && sameShape(shape, op.results[0]!.type.shape)) return b.copy(op, operands);
+  }
+  return undefined;
+}
+
+type Shape = Value["type"]["shape"];
+
+/** x when `value` is x under a reshape from [..] to [1, .., 1, ..]. */
+function withoutLeadingOnes(b: Rewriter, value: Value): Value | undefined {
+  const x = under(b, value, "reshape");
+  if (x === undefined) return undefined;
+  const added = value.type.shape.length - x.type.shape.length;
+  const [ones, rest] = [value.type.shape.slice(0, Math.max(added, 0)), value.type.shape.slice(added)];
+  return added > 0 && ones.every((n) => n.value === 1) && sameShape(rest, x.type.shape) ? x : undefined;
 }
