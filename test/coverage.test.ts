@@ -71,7 +71,7 @@ const madeFor: Readonly<Record<string, readonly string[]>> = { fft_conv: ["wgsl"
 
 test.each(Object.entries(targets) as [string, Target][])(
   "%s takes every op, or a pass expands it",
-  (_, target) => {
+  (targetName, target) => {
     const { accepts } = target;
     const missing = names.filter((name) => {
       if (accepts.has(name)) return false;
