@@ -1,21 +1,20 @@
 // M2-BERT: the sequence mixer alone (MonarchMixerSequenceMixing) and one whole layer (BertLayer). The mixer's
 // weights have the prefix "attention." in a layer and none alone.
 
-import { type BothGraphs, floats, load, openGraph } from "../backends.js";
+import { floats, load, openGraph } from "../backends.js";
 import type { Computed } from "../compare.js";
 import {
   firstTensor,
   flagOption,
   type GoldenCase,
   type GoldenTensor,
-  hasTensor,
   numberOption,
   tensorOf,
   weightShape,
 } from "../golden-case.js";
-import { firstOfLast, realSpectrum, swapLastAxes } from "../layout.js";
-import { type Probes, probesOf } from "../probes.js";
+import { probesOf } from "../probes.js";
 import { filterDescription, filterWeights, hasReverse, vector, type WeightMap } from "./implicit-filter.js";
+import { intermediates, m2Probes } from "./m2-intermediates.js";
 import type { GoldenSystem } from "./system.js";
 
 export const m2Mixer: GoldenSystem = {
@@ -153,135 +152,17 @@ export function describeM2Layer(golden: GoldenCase): Record<string, unknown> {
 }
 
 async function compute(golden: GoldenCase, work: string, prefix: string): Promise<readonly Computed[]> {
-  const layer = prefix !== "";
-  const description = layer ? describeM2Layer(golden) : describeM2Mixer(golden);
+  const description = prefix === "" ? describeM2Mixer(golden) : describeM2Layer(golden);
   const model = load(description, work);
-  const block = description.part === "block";
-  const name = block ? "block" : "mixer";
-  const at = block ? "mixer." : "";
-  const probes = probesOf(model.module, name);
-  const found = {
-    ...mixerProbes(probes, at),
-    ...(layer && layerProbes(probes)),
-    ...filterProbes(golden, probes, prefix),
-  };
-  const graph: BothGraphs = await openGraph(model, name, found, work);
+  const name = description.part === "block" ? "block" : "mixer";
+  const probes = m2Probes(golden, probesOf(model.module, name), name === "block" ? "mixer." : "", prefix);
+  const graph = await openGraph(model, name, probes, work);
   const input = inputOf(golden);
-  const { reference, onnx } = await graph.run({ x: floats(input.shape, input.data) });
+  const outputs = await graph.run({ x: floats(input.shape, input.data) });
   await graph.dispose();
-  const [batch, length, width] = input.shape as [number, number, number];
-  const results: Computed[] = [{ name: "out", reference: reference.y!, onnx: onnx.y! }];
-  const add = (
-    tensor: string,
-    change: (values: Float64Array) => Float64Array,
-    expected?: Float64Array,
-  ): void => {
-    if (!hasTensor(golden, tensor) || reference[tensor] === undefined) return;
-    results.push({
-      name: tensor,
-      reference: change(reference[tensor]),
-      onnx: change(onnx[tensor]!),
-      ...(expected && { expected }),
-    });
-  };
-  const same = (values: Float64Array): Float64Array => values;
-  const channelsFirst = (values: Float64Array): Float64Array =>
-    swapLastAxes({ shape: [batch, length, values.length / (batch * length)], data: values }).data;
-  for (const tensor of [
-    "mid.in_linear",
-    "mid.attention",
-    "mid.mlp.gated_layers",
-    "mid.mlp.wo",
-    "mid.layernorm",
-  ])
-    add(tensor, same);
-  for (const tensor of ["mid.long_conv_in", "mid.long_conv_out", "mid.residual_conv_out"])
-    add(tensor, channelsFirst);
-  // Upstream records Conv1d before it drops the positions after the last; those have no counterpart.
-  if (hasTensor(golden, "mid.short_filter"))
-    add("mid.short_filter", channelsFirst, firstOfLast(tensorOf(golden, "mid.short_filter"), length).data);
-  for (const filter of ["filter_fn", "filter_fn2"]) {
-    const taps = (
-      direction: string,
-      values: Readonly<Record<string, Float64Array>>,
-    ): Float64Array | undefined => {
-      const all = values[`mid.${filter}.${direction}`];
-      return all && swapLastAxes({ shape: [length, width], data: all.slice(0, length * width) }).data;
-    };
-    for (const direction of ["k_fwd", "k_rev"])
-      add(
-        `mid.${filter}.${direction}`,
-        (values) => taps(direction, { [`mid.${filter}.${direction}`]: values })!,
-      );
-    const spectrum = `mid.${filter}.K_hat`;
-    if (!hasTensor(golden, spectrum)) continue;
-    const whole = (values: Readonly<Record<string, Float64Array>>): Float64Array =>
-      realSpectrum(combined(taps("k_fwd", values)!, taps("k_rev", values), length, width), 2 * length);
-    results.push({ name: spectrum, reference: whole(reference), onnx: whole(onnx) });
-  }
-  return results;
-}
-
-function mixerProbes(probes: Probes, at: string) {
-  const [short, main, residual] = probes.ops("long_conv");
-  return {
-    "mid.in_linear": probes.reading(`${at}in_proj.weight`),
-    "mid.short_filter": probes.after(short?.results[0], "add"),
-    "mid.long_conv_in": main?.operands[0],
-    "mid.long_conv_out": main?.results[0],
-    "mid.residual_conv_out": residual?.results[0],
-    "mid.attention": probes.reading(`${at}out_proj.weight`),
-    "mid.layernorm": probes.reading("norm1.weight"),
-  };
-}
-
-/** Outputs of the two matrices of the MLP: the op that adds the bias, or the reshape behind the product. */
-function layerProbes(probes: Probes) {
-  return {
-    "mid.mlp.wo": probes.reading("ffn.down.bias") ?? probes.reading("ffn.down.weight"),
-    "mid.mlp.gated_layers": gatedLayers(probes),
-  };
-}
-
-function gatedLayers(probes: Probes) {
-  for (const name of ["ffn.gate_up.weight", "ffn.up.weight"]) {
-    let value = probes.reading(name);
-    // A block-diagonal product is [blocks, rows, width]: transpose, reshape and, where it was padded, slice follow.
-    const product = value;
-    for (const op of ["transpose", "reshape"]) value = probes.after(value, op);
-    const result = value ?? product;
-    if (result === undefined) continue;
-    const cuts = probes.readersOf(result).filter((reader) => reader.name === "slice");
-    return cuts.length === 1 ? cuts[0]!.results[0] : result;
-  }
-  return undefined;
-}
-
-/** Taps before they are put in order: network times window, forward then reverse, main filter then residual. */
-function filterProbes(golden: GoldenCase, probes: Probes, prefix: string) {
-  const found: Record<string, ReturnType<Probes["hinted"]>> = {};
-  for (const [n, filter] of ["filter_fn", "filter_fn2"].entries()) {
-    const [forward, reverse] = probes
-      .readersOf(probes.hinted("window", n))
-      .filter((op) => op.name === "mul")
-      .map((op) => op.results[0]);
-    found[`mid.${filter}.k_fwd`] = forward;
-    if (hasReverse(golden, `${prefix}${filter}`)) found[`mid.${filter}.k_rev`] = reverse;
-  }
-  return found;
-}
-
-/** The kernel of length 2L as upstream puts it together: forward taps, then the reverse ones backwards; per channel. */
-function combined(
-  forward: Float64Array,
-  reverse: Float64Array | undefined,
-  length: number,
-  width: number,
-): Float64Array[] {
-  return Array.from({ length: width }, (_, c) => {
-    const row = new Float64Array(2 * length);
-    row.set(forward.subarray(c * length, (c + 1) * length));
-    if (reverse !== undefined) row.set(reverse.slice(c * length, (c + 1) * length).reverse(), length);
-    return row;
-  });
+  const { reference, onnx } = outputs;
+  return [
+    { name: "out", reference: reference.y!, onnx: onnx.y! },
+    ...intermediates(golden, outputs, input.shape as [number, number, number]),
+  ];
 }
