@@ -2,6 +2,7 @@
 // both passes and back ends; read it second, after compile.ts.
 
 import { onnxOps } from "./emit-onnx/lowerings/index.js";
+import type { Lowering } from "./ir/fft/plan.js";
 import { cpuProfile, type Profile, profiles } from "./ir/fft/profiles.js";
 import { canonicalise } from "./passes/canonicalise.js";
 import { chooseFft } from "./passes/choose-fft.js";
@@ -19,6 +20,8 @@ export interface BuildOptions {
   readonly profile?: "standard" | "cpu" | "cuda";
   /** Spectra of long filters as constants, or computed from taps when a session loads. */
   readonly spectra?: "fold" | "load";
+  /** One lowering for every long convolution instead of the cheapest for each; `dft` is only ever taken by name. */
+  readonly fft?: Lowering;
   /** The time network of @step: run once per timestep grid as @time (the number of steps stays free), or left inside. */
   readonly time?: "run" | "inline";
 }
@@ -39,11 +42,11 @@ export const targets = {
   onnx: {
     summary: "ONNX graphs for ONNX Runtime",
     accepts: onnxOps,
-    pipeline: ({ profile, spectra = "fold", time = "run" }) => [
+    pipeline: ({ profile, spectra = "fold", time = "run", fft }) => [
       canonicalise,
       mergeDuplicates,
       padFft({ profile: machine(profile) }),
-      chooseFft({ profile: machine(profile), spectra }),
+      chooseFft({ profile: machine(profile), spectra, ...(fft && { lowering: fft }) }),
       hoistTime({ time }),
       // A session folds what depends on initializers only, so `load` leaves those ops where they are.
       hoistFilters({ spectra, inPlace: true }),

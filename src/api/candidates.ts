@@ -17,10 +17,15 @@ export interface CandidateOptions extends BuildOptions {
 }
 
 const candidates: Readonly<Record<string, (options: CandidateOptions) => Promise<OpenCandidate>>> = {
-  async onnx({ profile = "standard", minOrt }) {
+  async onnx({ profile = "standard", minOrt, fft }) {
     const emit: OnnxCandidateOptions["emit"] = (module, open) =>
       writeOnnxBundle(
-        emitOnnx([{ module }], { version, profile, ...(minOrt !== undefined && { minOrt }) }),
+        emitOnnx([{ module }], {
+          version,
+          profile,
+          dft: fft === "dft",
+          ...(minOrt !== undefined && { minOrt }),
+        }),
         open,
       ).graphs;
     // The two modules write down different members of the same package.

@@ -54,6 +54,7 @@ export function build(options: CompileOptions): Built {
       profile: options.profile ?? "standard",
       ...(options.minOrt !== undefined && { minOrt: options.minOrt }),
       sample: options.sample ?? false,
+      dft: options.fft === "dft",
       facts: facts(first, options),
     },
   );
@@ -94,6 +95,7 @@ function facts(model: LoadedModel, options: CompileOptions): Readonly<Record<str
     flags: {
       target: options.target,
       spectra: options.spectra ?? "fold",
+      ...(options.fft !== undefined && { fft: options.fft }),
       ...(options.synthetic !== undefined && { synthetic: options.synthetic }),
     },
     ...(vocabulary !== undefined && { vocabulary: vocabulary as unknown as Json }),

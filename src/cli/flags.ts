@@ -1,7 +1,7 @@
 // Flags shared by commands, and how their values are read. A bad value is the user's input: one diagnostic, exit 2.
 
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { targets } from "../targets.js";
+import { type BuildOptions, targets } from "../targets.js";
 
 /** An integer of at least `min`. */
 export function integer(min: number, max = Number.MAX_SAFE_INTEGER): (text: string) => number {
@@ -24,6 +24,17 @@ export function lengths(text: string): number[] {
 
 export const targetNames = Object.keys(targets);
 
+/** What withWeights adds. */
+export interface WeightFlags {
+  readonly weights?: string;
+  readonly synthetic?: number;
+}
+
+/** What withBuild adds. */
+export interface BuildFlags extends Pick<BuildOptions, "profile" | "spectra" | "fft"> {
+  readonly minOrt?: string;
+}
+
 /** --weights and --synthetic: where parameters come from. */
 export function withWeights(command: Command): Command {
   return command
@@ -40,7 +51,7 @@ export function withWeights(command: Command): Command {
     );
 }
 
-/** --profile, --spectra, --min-ort: what is emitted. */
+/** --profile, --spectra, --fft, --min-ort: what is emitted. */
 export function withBuild(command: Command): Command {
   return command
     .addOption(
@@ -52,6 +63,12 @@ export function withBuild(command: Command): Command {
       new Option("--spectra <how>", "spectra of long filters as constants, or computed from taps at load")
         .choices(["fold", "load"])
         .default("fold"),
+    )
+    .addOption(
+      new Option(
+        "--fft <lowering>",
+        "one lowering for every long convolution instead of the cheapest",
+      ).choices(["right_angle", "packed_circular", "depthwise", "toeplitz", "dft"]),
     )
     .addOption(new Option("--min-ort <version>", "oldest ONNX Runtime that must read the files, e.g. 1.18"));
 }

@@ -1,13 +1,8 @@
 // Node attributes: ONNX distinguishes integers from floats, JavaScript does not, so every one says its kind.
-import type { BuiltGraph } from "./built-graph.js";
+import type { BuiltGraph, OnnxAttribute } from "./built-graph.js";
 import { type AttributeProto, attributeTypes, type GraphProto } from "./proto/messages.js";
 
-export type OnnxAttribute =
-  | { readonly kind: "int"; readonly value: number }
-  | { readonly kind: "float"; readonly value: number }
-  | { readonly kind: "ints"; readonly value: readonly number[] }
-  | { readonly kind: "string"; readonly value: string }
-  | { readonly kind: "graph"; readonly value: BuiltGraph };
+export type { OnnxAttribute };
 
 export const attr = {
   int: (value: number): OnnxAttribute => ({ kind: "int", value }),

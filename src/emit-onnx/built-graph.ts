@@ -1,5 +1,4 @@
 // A finished ONNX graph before it becomes a protobuf message: nodes and constants by object, names beside them.
-import type { OnnxAttribute } from "./attributes.js";
 import type { OnnxValue } from "./value.js";
 
 export interface BuiltNode {
@@ -60,3 +59,11 @@ export function liveNodes(nodes: readonly BuiltNode[], results: readonly OnnxVal
   }
   return kept.reverse();
 }
+
+/** A node attribute; a graph is the body of a Loop or an If. */
+export type OnnxAttribute =
+  | { readonly kind: "int"; readonly value: number }
+  | { readonly kind: "float"; readonly value: number }
+  | { readonly kind: "ints"; readonly value: readonly number[] }
+  | { readonly kind: "string"; readonly value: string }
+  | { readonly kind: "graph"; readonly value: BuiltGraph };

@@ -6,11 +6,11 @@ import { type Command, Option } from "commander";
 import { check } from "../../api/check.js";
 import { htmlReport, jsonReport, textReport } from "../../runtime-check/report.js";
 import { type ExitCode, exitCodes } from "../../support/diagnostic.js";
-import { integer, targetNames, withBuild, withWeights } from "../flags.js";
+import { type BuildFlags, integer, targetNames, type WeightFlags, withBuild, withWeights } from "../flags.js";
 import { print, printProblems } from "../print.js";
 import { progressLine } from "../progress.js";
 
-interface Flags {
+interface Flags extends BuildFlags, WeightFlags {
   readonly target: string;
   readonly seed: number;
   readonly steps?: number;
@@ -20,11 +20,6 @@ interface Flags {
   readonly html?: string;
   readonly repro?: string;
   readonly json?: true;
-  readonly profile: "standard" | "cpu" | "cuda";
-  readonly spectra: "fold" | "load";
-  readonly minOrt?: string;
-  readonly weights?: string;
-  readonly synthetic?: number;
 }
 
 export function addCheck(program: Command, finish: (code: ExitCode) => void): void {

@@ -4,19 +4,14 @@ import { type Command, Option } from "commander";
 import { compile } from "../../api/compile.js";
 import { checkValues } from "../../passes/check-values.js";
 import { type ExitCode, exitCodes } from "../../support/diagnostic.js";
-import { lengths, targetNames, withBuild, withWeights } from "../flags.js";
+import { type BuildFlags, lengths, targetNames, type WeightFlags, withBuild, withWeights } from "../flags.js";
 import { bytesText, print, printJson, printProblems } from "../print.js";
 
-interface Flags {
+interface Flags extends BuildFlags, WeightFlags {
   readonly target: string;
   readonly out: string;
-  readonly profile: "standard" | "cpu" | "cuda";
-  readonly spectra: "fold" | "load";
-  readonly minOrt?: string;
   readonly length?: number[];
   readonly sample?: true;
-  readonly weights?: string;
-  readonly synthetic?: number;
   readonly checkPasses?: true;
   readonly json?: true;
 }

@@ -48,7 +48,7 @@ export function addExplain(program: Command, finish: (code: ExitCode) => void): 
 function explainOp(name: string, whole: boolean): void {
   const definition = definitionOf(name);
   if (definition === undefined)
-    return fail("flags/unknown-op", `no op is named ${name}`, {
+    fail("flags/unknown-op", `no op is named ${name}`, {
       help: suggestion(name, Object.keys(ops)) ?? "`dlmc explain ops` lists them",
     });
   print(`${name.padEnd(14)} ${definition.summary}`);

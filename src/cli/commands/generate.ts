@@ -4,11 +4,11 @@ import { type Command, Option } from "commander";
 import { openSession, readTokens, type Session } from "../../api/generate.js";
 import type { GenerationState } from "../../runtime/index.js";
 import { type ExitCode, exitCodes, fail } from "../../support/diagnostic.js";
-import { integer, targetNames, withBuild, withWeights } from "../flags.js";
+import { type BuildFlags, integer, targetNames, type WeightFlags, withBuild, withWeights } from "../flags.js";
 import { liveView } from "../live.js";
 import { print, printJson, printProblems } from "../print.js";
 
-interface Flags {
+interface Flags extends BuildFlags, WeightFlags {
   readonly target: string;
   readonly seed: number;
   readonly steps?: number;
@@ -19,10 +19,6 @@ interface Flags {
   readonly live?: boolean;
   readonly trace?: true;
   readonly json?: true;
-  readonly profile: "standard" | "cpu" | "cuda";
-  readonly spectra: "fold" | "load";
-  readonly weights?: string;
-  readonly synthetic?: number;
 }
 
 export function addGenerate(program: Command, finish: (code: ExitCode) => void): void {

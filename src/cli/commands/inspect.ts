@@ -12,18 +12,16 @@ import {
 } from "../../api/inspect.js";
 import { plotSvg, plotText } from "../../diffusion/index.js";
 import { type ExitCode, exitCodes, fail } from "../../support/diagnostic.js";
-import { integer, withWeights } from "../flags.js";
+import { integer, type WeightFlags, withWeights } from "../flags.js";
 import { print, printJson } from "../print.js";
 
-interface Flags {
+interface Flags extends WeightFlags {
   readonly resolved?: true;
   readonly parameters?: true;
   readonly schedule?: true;
   readonly svg?: string;
   readonly length?: number;
   readonly steps?: number;
-  readonly weights?: string;
-  readonly synthetic?: number;
   readonly json?: true;
 }
 
@@ -70,18 +68,23 @@ function showFacts(facts: Inspection): void {
 
 function showParameters(options: { model: string; length?: number }, json: boolean): void {
   const declared = parameters(options);
-  if (json) return printJson(declared.map(({ name, shape, pointer }) => ({ name, shape, pointer })));
+  if (json) {
+    printJson(declared.map(({ name, shape, pointer }) => ({ name, shape, pointer })));
+    return;
+  }
   const width = declared.reduce((most, { name }) => Math.max(most, name.length), 0);
   for (const { name, shape } of declared) print(`${name.padEnd(width)}  [${shape.join(", ")}]`);
 }
 
 function showSchedule(schedule: ScheduleInspection, flags: Flags): void {
   if (flags.svg !== undefined) writeFileSync(flags.svg, plotSvg(schedule.curve));
-  if (flags.json)
-    return printJson({
+  if (flags.json) {
+    printJson({
       levels: schedule.levels,
       ...(schedule.plan && { steps: schedule.plan.rows, final: schedule.plan.final }),
     });
+    return;
+  }
   const number = (value: number): string => value.toPrecision(6).padStart(13);
   print(
     `${"index".padStart(7)}${["t", "alpha_bar", "sigma^2", "gamma"].map((name) => name.padStart(13)).join("")}`,

@@ -6,17 +6,13 @@ import { describe, optimise, targetOf } from "../../compile.js";
 import { printModule } from "../../ir/print.js";
 import { lower } from "../../lower/index.js";
 import { type ExitCode, exitCodes } from "../../support/diagnostic.js";
-import { integer, targetNames, withBuild, withWeights } from "../flags.js";
+import { type BuildFlags, integer, targetNames, type WeightFlags, withBuild, withWeights } from "../flags.js";
 import { print, printProblems } from "../print.js";
 
-interface Flags {
+interface Flags extends BuildFlags, WeightFlags {
   readonly target?: string;
   readonly length?: number;
   readonly locations?: true;
-  readonly profile: "standard" | "cpu" | "cuda";
-  readonly spectra: "fold" | "load";
-  readonly weights?: string;
-  readonly synthetic?: number;
 }
 
 export function addLower(program: Command, finish: (code: ExitCode) => void): void {
