@@ -153,17 +153,18 @@ export interface LayerOptions extends M2Options {
   readonly eps: number;
 }
 
-/** One layer: h = mixer(x), then norm(h + MLP(h)). */
-export function m2Layer(round: Rounding, weights: Weights, x: Rows, options: LayerOptions): Rows {
+/** One layer: h = mixer(x), then norm(h + MLP(h)); with the outputs of the mixer and of both matrices. */
+export function m2Layer(round: Rounding, weights: Weights, x: Rows, options: LayerOptions) {
   const { hidden, gated, eps } = options;
-  return m2Mixer(round, weights, x, { ...options, prefix: "attention." }).map((h) => {
-    const up = structured(round, weights, "mlp.gated_layers", h, gated ? 2 * hidden : hidden);
+  const mixed = m2Mixer(round, weights, x, { ...options, prefix: "attention." });
+  const up = mixed.map((h) => structured(round, weights, "mlp.gated_layers", h, gated ? 2 * hidden : hidden));
+  const down = up.map((row) => {
     const active = Array.from({ length: hidden }, (_, i) => {
-      const gate = round(geluErf(up[i]!));
-      return gated ? round(gate * up[hidden + i]!) : gate;
+      const gate = round(geluErf(row[i]!));
+      return gated ? round(gate * row[hidden + i]!) : gate;
     });
-    const down = structured(round, weights, "mlp.wo", active, h.length);
-    const sum = h.map((value, c) => round(value + down[c]!));
-    return layerNorm(round, weights, "mlp.layernorm", sum, eps);
+    return structured(round, weights, "mlp.wo", active, x[0]!.length);
   });
+  const out = plus(round, mixed, down).map((sum) => layerNorm(round, weights, "mlp.layernorm", sum, eps));
+  return { out, mixed, up, down };
 }
