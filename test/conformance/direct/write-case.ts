@@ -2,9 +2,11 @@
 
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { caseText } from "../../../src/conformance/goldens/report.js";
+import { runCase } from "../../../src/conformance/goldens/run.js";
 import type { Dtype } from "../../../src/weights/dtypes.js";
 import { type TensorToWrite, writeSafetensors } from "../../../src/weights/writer.js";
-import type { Weight, Weights } from "./arithmetic.js";
+import { exact, type Rounding, single, type Weight, type Weights } from "./arithmetic.js";
 
 export interface CaseParts {
   readonly id: string;
@@ -64,6 +66,17 @@ export function writeCase(parent: string, parts: CaseParts): string {
     ),
   ]);
   return directory;
+}
+
+/** A result in both precisions, as a case states it. */
+export function inBoth(shape: readonly number[], of: (round: Rounding) => number[]) {
+  return { shape, f64: of(exact), f32: of(single) };
+}
+
+/** Runs a case: "pass" when every recorded tensor was compared and agrees, else the report. */
+export async function verdict(directory: string): Promise<string> {
+  const report = await runCase(directory);
+  return report.status === "pass" && report.notCompared.length === 0 ? "pass" : caseText(report);
 }
 
 function packed(
