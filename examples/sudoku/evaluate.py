@@ -38,6 +38,7 @@ def main():
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--noise", default="")
     p.add_argument("--write-noise", default="")
+    p.add_argument("--answers", default="", help="write the final grids, one line of digits each")
     p.add_argument("--golden", default="")
     p.add_argument("--batch", type=int, default=50)
     p.add_argument("--threads", type=int, default=1)
@@ -68,6 +69,9 @@ def main():
         model, noise = model.double(), noise.double()
     final = torch.cat([sample(model, tokens[i:i + args.batch], given[i:i + args.batch], noise[i:i + args.batch], args.steps)
                        for i in range(0, n, args.batch)])
+    if args.answers:
+        with open(args.answers, "w") as f:
+            f.writelines("".join(str(t + 1) for t in row) + "\n" for row in final.tolist())
     right = final == tokens
     solved = right.all(1)
     print(f"{int(solved.sum())} of {n} puzzles solved ({100 * solved.float().mean():.1f} %), {args.steps} steps; "

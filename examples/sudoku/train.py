@@ -1,6 +1,26 @@
-"""Train the 6x6 Sudoku diffusion model and export weights.safetensors (EMA, state_dict names, float32).
+"""Train the 6x6 Sudoku diffusion model and export it: from a PyTorch module to a safetensors file.
 
-    python3 train.py --minutes 50 --threads 1
+    python3 train.py --minutes 60 --out stage1.safetensors
+    python3 train.py --minutes 60 --rollout 0.85 --lr 7e-4 --resume stage1.safetensors --out weights.safetensors
+
+Exporting is one call: save_safetensors(path, module.state_dict()).  Nothing is renamed, transposed or folded.
+What the model description has to say about each name (model.py has the code, model.notes.json every detail):
+
+    embedding [V,d]                raw rows; the model uses them L2-normalised times sqrt(d)
+    self_cond.weight [d,2d]        x = z + W [z ; x0_prev]   (columns 0..d-1 see z, the others x0_prev)
+    in_proj.{weight,bias}          Linear d -> h; weights are [out,in] as torch stores them
+    positions [L,h]                added after in_proj
+    time_mlp.{0,2}.*               Linear, SiLU, Linear on the sinusoid of gamma = -logSNR
+    blocks.N.norm{1,2}.*           LayerNorm, eps 1e-5
+    blocks.N.ada.*                 Linear on SiLU(time): shift, scale, gate (mixer), shift, scale, gate (ffn)
+    blocks.N.mixer.in_proj.*       Linear h -> 3h, channel order x1, x2, v
+    blocks.N.mixer.short_conv.*    [3h,1,3] torch Conv1d: causal, tap 2 is the current position
+    blocks.N.mixer.k, .k_rev [h,L] filters by lag: K[+j] = k[j], K[-(j+1)] = k_rev[j]   ("offset_lag1")
+    blocks.N.mixer.D [h]           skip on the gated input v * x1
+    blocks.N.mixer.out_proj.*      Linear h -> h
+    blocks.N.ffn.{0,2}.*           Linear, GELU (tanh), Linear
+    final_norm.*, final_ada.*      LayerNorm, then shift, scale
+    head.{weight,bias}             Linear h -> V; the prior term alpha/sigma^2 z E^T is added to its output
 """
 import argparse, copy, json, math, os, time
 import numpy as np
