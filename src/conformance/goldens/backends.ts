@@ -20,7 +20,7 @@ import { targets } from "../../targets.js";
 import { version } from "../../version.js";
 
 /** The JSON of a description before it is written. */
-export type DescriptionObject = Readonly<Record<string, unknown>>;
+type DescriptionObject = Readonly<Record<string, unknown>>;
 
 /** The same thing computed twice. */
 export interface Both<T> {

@@ -17,7 +17,7 @@ export interface GoldenTensor {
 }
 
 /** The difference between upstream's float32 run and its float64 rerun. */
-export interface Gap {
+interface Gap {
   readonly max_abs: number;
   readonly max_mag?: number;
 }

@@ -18,7 +18,7 @@ export interface Trajectory {
   readonly logits: FloatArray;
 }
 
-export interface Replay {
+interface Replay {
   readonly plan: SamplerPlan;
   readonly batch: number;
   /** The initial state, [B, L, d]. */

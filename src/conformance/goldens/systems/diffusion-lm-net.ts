@@ -49,7 +49,7 @@ function layerCount(golden: GoldenCase): number {
 }
 
 /** The description of a case. */
-export function describeDiffusionLm(golden: GoldenCase): Record<string, unknown> {
+function describeDiffusionLm(golden: GoldenCase): Record<string, unknown> {
   const { options } = golden;
   const [vocabulary, width] = weightShape(golden, "word_embedding.weight") ?? [];
   const [hidden] = weightShape(golden, "input_up_proj.0.weight") ?? [];

@@ -49,7 +49,7 @@ function optionOf(golden: GoldenCase, variant: Variant, name: string): unknown {
 }
 
 /** The description of one variant. */
-export function describeSampler(golden: GoldenCase, variant: Variant): Record<string, unknown> {
+function describeSampler(golden: GoldenCase, variant: Variant): Record<string, unknown> {
   const steps = trainSteps(golden);
   const [vocabulary, width] = weightShape(golden, "emb.weight") ?? [];
   const clamp = clampOf(optionOf(golden, variant, "clamp"));

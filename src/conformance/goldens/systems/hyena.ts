@@ -47,7 +47,7 @@ function inputOf(golden: GoldenCase): GoldenTensor {
 }
 
 /** The description of a case. */
-export function describeHyena(golden: GoldenCase): Record<string, unknown> {
+function describeHyena(golden: GoldenCase): Record<string, unknown> {
   const { width, order, length } = sizesOf(golden);
   const taps = weightShape(golden, "short_filter.weight")?.[2] ?? numberOption(golden, "short_filter_order");
   const map: Record<string, WeightMap[string]> = {

@@ -14,7 +14,7 @@ type Source = string | { readonly from: string; readonly transforms: readonly ob
 export type WeightMap = Readonly<Record<string, Source>>;
 
 /** Rows [start, stop) of upstream's output channels, for filters that share one network. */
-export interface Channels {
+interface Channels {
   readonly start: number;
   readonly stop: number;
 }

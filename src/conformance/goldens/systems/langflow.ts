@@ -37,7 +37,7 @@ export const langflow: GoldenSystem = {
 const unused = ["backbone.rotary_emb.inv_freq", "proposal.*"];
 
 /** The description of a case. */
-export function describeLangflow(golden: GoldenCase): Record<string, unknown> {
+function describeLangflow(golden: GoldenCase): Record<string, unknown> {
   const [vocabulary, width = 1] = weightShape(golden, "backbone.vocab_embed.embedding") ?? [];
   const blocks = countWeights(golden, "backbone.blocks.", ".attn_qkv.weight");
   const [firstTime, features] = weightShape(golden, "backbone.sigma_map.mlp.0.weight") ?? [];

@@ -84,7 +84,7 @@ function mixerWeights(golden: GoldenCase, at: string, prefix: string): { map: Ma
 }
 
 /** The description of a mixer; with a norm in front it is a block that is nothing else. */
-export function describeM2Mixer(golden: GoldenCase): Record<string, unknown> {
+function describeM2Mixer(golden: GoldenCase): Record<string, unknown> {
   const [, length, width] = inputOf(golden).shape;
   const norm = inputNorm(golden, "");
   const mixer = mixerDescription(golden, "");
@@ -102,7 +102,7 @@ export function describeM2Mixer(golden: GoldenCase): Record<string, unknown> {
 }
 
 /** The description of a layer: the mixer without residual, then norm(h + MLP(h)). */
-export function describeM2Layer(golden: GoldenCase): Record<string, unknown> {
+function describeM2Layer(golden: GoldenCase): Record<string, unknown> {
   const [, length, width] = inputOf(golden).shape;
   const up = weightShape(golden, "mlp.gated_layers.weight") ?? [];
   const blocks = up.length === 3 ? up[0] : undefined;
