@@ -1,6 +1,6 @@
 // Every lowering keeps the value of the convolution it replaces, evaluated in float64 at awkward sizes.
 
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { Builder } from "../../src/ir/build.js";
 import { Dim, dim } from "../../src/ir/dim.js";
 import { evaluate } from "../../src/ir/evaluate.js";
@@ -16,6 +16,8 @@ import { type ChooseFftOptions, chooseFft } from "../../src/passes/choose-fft.js
 import { padFft } from "../../src/passes/pad-fft.js";
 import { DlmcError } from "../../src/support/diagnostic.js";
 import { noise, relativeError } from "./compose.js";
+
+vi.setConfig({ testTimeout: 60_000 });
 
 interface Case {
   readonly L: number;
