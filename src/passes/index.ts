@@ -6,6 +6,7 @@ import { suggest } from "../support/suggest.js";
 import { bindDims } from "./bind-dims.js";
 import { canonicalise } from "./canonicalise.js";
 import { chooseFft } from "./choose-fft.js";
+import { chooseFftConv } from "./choose-fft-conv.js";
 import { expandAffineStep } from "./expand-affine-step.js";
 import { expandAttention } from "./expand-attention.js";
 import { expandNearestRow } from "./expand-nearest-row.js";
@@ -71,6 +72,10 @@ export const passes: readonly PassEntry[] = [
     if (option === "load") return chooseFft({ spectra: "load" });
     const lowering = lowerings.find((name) => name === option);
     return lowering && chooseFft({ lowering });
+  }),
+  withOption("load", undefined, (option) => {
+    if (option !== undefined && option !== "load") return undefined;
+    return chooseFftConv({ spectra: option ?? "fold" });
   }),
   plain(expandAttention),
   plain(expandRope),

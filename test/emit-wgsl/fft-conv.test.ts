@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { shaped } from "../../src/emit-wgsl/element.js";
 import { planLine } from "../../src/emit-wgsl/kernels/fft-conv-plan.js";
 import { defaultLimits, type Limits } from "../../src/emit-wgsl/limits.js";
+import { dim } from "../../src/ir/dim.js";
 import { lineConvolution } from "../../src/ir/fft/convolve.js";
 import { spectrumOfTaps, type Taps } from "../../src/ir/fft/spectrum.js";
 import { points, spectrumShape, type Transform } from "../../src/ir/fft/transform.js";
@@ -15,7 +16,7 @@ import { runOn } from "./run.js";
 
 let device: Device | undefined;
 beforeAll(async () => {
-  device = await openDevice("lavapipe");
+  device = await openDevice("swiftshader");
 });
 afterAll(() => device?.close());
 
@@ -92,14 +93,12 @@ function rms(found: Tensor, wanted: Tensor): number {
   return Math.sqrt(square((i) => found.data[i]! - wanted.data[i]!) / square((i) => wanted.data[i]!));
 }
 
-async function errorOf(shape: Shape, limits: Limits = defaultLimits): Promise<number> {
+async function errorOf(shape: Shape): Promise<number> {
   const { test, taps } = convolution(shape);
-  const implementation = implementationOf(test, undefined, limits);
+  const implementation = implementationOf(test);
   const [y] = await runOn(device!, implementation, test.inputs, test.graph.outputs.map(shaped));
   return rms(y!, expected(test.inputs[0]!, taps));
 }
-
-const generous: Limits = { ...defaultLimits, maxComputeWorkgroupStorageSize: 32768 };
 
 describe("error against float64 sums", () => {
   const shapes: readonly Shape[] = [
@@ -122,14 +121,13 @@ describe("error against float64 sums", () => {
     { length: 4096, width: 3, factors: [16, 16, 16], before: 4095 },
     { length: 4096, width: 2, factors: [16, 16, 16], circular: true },
   ];
-  test.each(shapes.map((shape) => [`${shape.length} samples by ${shape.factors.join("x")}`, shape] as const))(
-    "%s",
-    async (_, shape) => {
-      if (device === undefined) return;
-      // The promise of the issue; measured 1.2 to 2.3e-7.
-      expect(await errorOf(shape)).toBeLessThan(4e-7);
-    },
-  );
+  test.each(
+    shapes.map((shape) => [`${shape.length} samples by ${shape.factors.join("x")}`, shape] as const),
+  )("%s", async (_, shape) => {
+    if (device === undefined) return;
+    // The promise of the issue; measured 1.2 to 2.3e-7.
+    expect(await errorOf(shape)).toBeLessThan(4e-7);
+  });
 
   test("longer than a workgroup's memory: three kernels", async () => {
     if (device === undefined) return;
@@ -137,7 +135,61 @@ describe("error against float64 sums", () => {
     expect(await errorOf({ length: 10000, width: 5, factors: [20, 20, 25], before: 9999 })).toBeLessThan(
       4e-7,
     );
+    // Beyond the promise's range: one more stage, and errors grow with log M.
     expect(await errorOf({ length: 65536, width: 2, factors: [32, 16, 16, 8] })).toBeLessThan(5e-7);
-    expect(await errorOf({ length: 8192, width: 2, factors: [16, 16, 32] }, generous)).toBeLessThan(4e-7);
+    expect(await errorOf({ length: 8192, width: 2, factors: [16, 16, 32] })).toBeLessThan(4e-7);
+  });
+});
+
+test("the error is what the op's rounding model predicts", async () => {
+  if (device === undefined) return;
+  for (const shape of [
+    { length: 13, width: 5, factors: [14], batch: 2 },
+    { length: 81, width: 10, factors: [9, 9], before: 80 },
+  ])
+    expect((await judgeCase(device, convolution(shape).test)).problems).toEqual([]);
+});
+
+test("gates, skip terms and activations run where samples are loaded and stored", async () => {
+  if (device === undefined) return;
+  for (const [length, factors] of [
+    [37, [8, 5]],
+    [5000, [20, 10, 25]],
+  ] as const) {
+    const { test: plain } = convolution({ length, width: 6, factors, groups: 2 });
+    const fused = makeCase(`fused ${length}`, (b, input) => {
+      const shape = [1, length, 6];
+      const streams = input("streams", [1, length, 12]);
+      const part = (start: number) =>
+        b.emit("slice", { x: streams }, { axis: 2, start: dim(start), length: dim(6) });
+      const x = b.emit("mul", { a: part(0), b: part(6) }, {});
+      const spectrum = input(
+        "spectrum",
+        plain.graph.inputs[1]!.type.shape.map((d) => d.value!),
+        {
+          data: [...plain.inputs[1]!.data],
+        },
+      );
+      const y = b.emit("fft_conv", { x, spectrum }, { factors });
+      const skipped = b.emit("add", { a: y, b: b.emit("mul", { a: x, b: input("skip", [6]) }, {}) }, {});
+      return { y: b.emit("silu", { x: b.emit("mul", { a: skipped, b: input("gate", shape) }, {}) }, {}) };
+    });
+    expect((await judgeCase(device, fused)).problems).toEqual([]);
+  }
+});
+
+describe("plans", () => {
+  const plan = (factors: readonly number[], width: number, limits: Partial<Limits> = {}) => {
+    const made = planLine(factors, 0, width, { ...defaultLimits, ...limits });
+    return made && `${made.channels} x ${made.threads} ${made.mode}`;
+  };
+  test("several channels while lines are short, half the memory when they are long", () => {
+    expect(plan([9, 9], 128)).toBe("8 x 9 complex");
+    expect(plan([16, 16], 128)).toBe("4 x 16 complex");
+    expect(plan([16, 8, 8], 128)).toBe("2 x 64 complex");
+    expect(plan([16, 16, 8], 128)).toBe("2 x 128 split");
+    expect(plan([16, 16, 16], 128)).toBe("1 x 256 split");
+    expect(plan([16, 16, 32], 128)).toBeUndefined();
+    expect(plan([16, 16, 32], 128, { maxComputeWorkgroupStorageSize: 32768 })).toBe("1 x 256 split");
   });
 });

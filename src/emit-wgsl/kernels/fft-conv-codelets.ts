@@ -3,16 +3,6 @@
 
 import { float, type KernelWriter } from "../writer.js";
 
-/** Sizes a stage may have: products of 2, 3, 5 and 7 up to 32, beyond which registers run out. */
-export const radices: readonly number[] = Array.from({ length: 31 }, (_, i) => i + 2).filter(
-  (n) =>
-    [2, 3, 5, 7].reduce((rest, prime) => {
-      let left = rest;
-      while (left % prime === 0) left /= prime;
-      return left;
-    }, n) === 1,
-);
-
 /** The function `dft<r>(v: ptr<function, array<vec2f, r>>)`, which transforms v in place. */
 export function codelet(writer: KernelWriter, radix: number): string {
   const name = `dft${radix}`;
