@@ -22,12 +22,11 @@ for (const file of irFiles(root)) {
 }
 
 function opFile(parts: readonly Section[]): void {
-  test.each(parts.filter(hasModule).map((part) => [`${part.title} (line ${part.firstLine})`, part] as const))(
-    "%s",
-    (_, part) => {
-      checkOpCase(part);
-    },
-  );
+  test.each(
+    parts.filter(hasModule).map((part) => [`${part.title} (line ${part.firstLine})`, part] as const),
+  )("%s", (_, part) => {
+    checkOpCase(part);
+  });
 }
 
 /** Sections come in pairs: the module before under its own title, then `after`. */

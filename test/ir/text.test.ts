@@ -12,7 +12,7 @@ dim N = 2*L-1
 
 graph @mix(%u: f32[B, L, 4], %k: f32[N, 2], %skip: f32[4]) {
   %y = long_conv %u, %k, %skip {lag0 = 0} : f32[B, L, 4]
-  %0 = long_conv %u, %k {lag0 = 0, length = L} : f32[B, L, 4]
+  %0 = long_conv %u, %k {lag0 = 0, length = N} : f32[B, L, 4]
   %h = layer_norm %y, _, %skip {epsilon = 0.00001} : f32[B, L, 4]
   %pair = concat %h, %0 {axis = 2} : f32[B, L, 8]
   %1 = reshape %pair {shape = [B*L, 8]} : f32[B*L, 8]

@@ -43,19 +43,15 @@ test.each([
   "hoist-time=0.75+0.5",
   "bind-dims=L:3, inline-calls, expand-attention, expand-rope, expand-norm, canonicalise, merge-duplicates, hoist-time=run, hoist-filters=fold, fold-constants, canonicalise, merge-duplicates, remove-dead",
   "bind-dims=L:3, pad-fft, choose-fft",
-])(
-  "%s keeps what random modules compute",
-  (text) => {
-    const passes = passesFromText(text);
-    fc.assert(
-      fc.property(choices, (list) => {
-        const module = moduleFrom(list, sizeMap);
-        const result = runPasses(module, passes, { after: checkValues({ sizes }) });
-        const printed = printModule(result);
-        expect(printModule(parseModule(printed))).toBe(printed);
-      }),
-      { seed: 7, numRuns: 40, ...bounded },
-    );
-  },
-  60_000,
-);
+])("%s keeps what random modules compute", (text) => {
+  const passes = passesFromText(text);
+  fc.assert(
+    fc.property(choices, (list) => {
+      const module = moduleFrom(list, sizeMap);
+      const result = runPasses(module, passes, { after: checkValues({ sizes }) });
+      const printed = printModule(result);
+      expect(printModule(parseModule(printed))).toBe(printed);
+    }),
+    { seed: 7, numRuns: 40, ...bounded },
+  );
+}, 60_000);

@@ -2,6 +2,7 @@
 // taps) is a matter of which tap is lag 0, so lowering turns each into this op and nothing after it knows layouts.
 
 import { dim } from "../dim.js";
+import { lineConvolution } from "../fft/convolve.js";
 import { attribute, defineOp, withDefault } from "../op.js";
 import { type Tensor, tensor } from "../tensor.js";
 import { typeText } from "../type.js";
@@ -35,6 +36,31 @@ function convolve(x: Tensor, k: Tensor, lag0: number, period: number, wrap: (w: 
           for (let c = 0; c < width; c++) out.data[to + c]! += factor * row[c]! * x.data[from + c]!;
         }
       }
+    }
+  }
+  return out;
+}
+
+/** Samples times taps from which the float64 transform is faster than the sum: 512 x 512. */
+const transformFrom = 2 ** 18;
+
+/** The same convolution channel by channel with float64 transforms; a legal modulus does not change the value. */
+function convolveLines(x: Tensor, k: Tensor, lag0: number, circular: boolean): Tensor {
+  const [batch, length, width] = x.shape as [number, number, number];
+  const [taps, groups] = k.shape as [number, number];
+  const out = tensor(x.element, x.shape);
+  const line = new Float64Array(length);
+  const filters = Array.from({ length: groups }, (_, g) =>
+    lineConvolution(
+      { taps: Float64Array.from({ length: taps }, (_t, j) => k.data[j * groups + g]!), lag0, circular },
+      length,
+    ),
+  );
+  for (let b = 0; b < batch; b++) {
+    for (let c = 0; c < width; c++) {
+      for (let t = 0; t < length; t++) line[t] = x.data[(b * length + t) * width + c]!;
+      const y = filters[Math.floor((c * groups) / width)]!(line);
+      for (let t = 0; t < length; t++) out.data[(b * length + t) * width + c] = y[t]!;
     }
   }
   return out;
@@ -76,6 +102,15 @@ export const longConv = defineOp({
       "long_conv_c4",
       `length ${length} is below the sequence length ${extent}: products that wrap would be wrong`,
     );
+    const [before, after] = [dim(lag0), taps!.minus(1 + lag0)];
+    const farthest = length.times(2).minus(extent!);
+    check.that(
+      length.value === 0 ||
+        length.minus(extent!).min < 0 ||
+        [before, after].every((reach) => farthest.minus(reach).min >= 0),
+      "long_conv_c7",
+      `taps reach lag ${after} and -${before}; modulo ${length} a lag beyond ${farthest} wraps twice and comes back real`,
+    );
     check.that(
       length.value === 0 || !circular,
       "long_conv_c5",
@@ -92,11 +127,14 @@ export const longConv = defineOp({
     const sequence = x.shape[1]!;
     const modulus = context.size(length);
     const never = sequence + k.shape[0]!;
-    const y = circular
-      ? convolve(x, k, lag0, sequence, () => 1)
-      : modulus > 0
-        ? convolve(x, k, lag0, modulus, (w) => rightAngle[((w % 4) + 4) % 4]!)
-        : convolve(x, k, lag0, 2 * never, (w) => (w === 0 ? 1 : 0));
+    const y =
+      sequence * k.shape[0]! > transformFrom
+        ? convolveLines(x, k, lag0, circular)
+        : circular
+          ? convolve(x, k, lag0, sequence, () => 1)
+          : modulus > 0
+            ? convolve(x, k, lag0, modulus, (w) => rightAngle[((w % 4) + 4) % 4]!)
+            : convolve(x, k, lag0, 2 * never, (w) => (w === 0 ? 1 : 0));
     if (skip !== undefined)
       for (let i = 0; i < y.data.length; i++) y.data[i]! += skip.data[i % skip.data.length]! * x.data[i]!;
     return [y];
