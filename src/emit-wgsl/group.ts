@@ -40,12 +40,9 @@ export function groupProblem(graph: Graph): string | undefined {
   if (anchors.length > 1) return `${anchors.map((op) => op.name).join(" and ")} are both anchors`;
   const [anchor] = anchors;
   if (anchor === undefined) return undefined;
-  const after = dependents(graph, anchor);
-  for (const output of graph.outputs) {
-    if (!after.has(output)) return `output ${output.hint ?? ""} does not come from ${anchor.name}`;
-    if (route(graph, anchor, output) === undefined)
+  for (const output of graph.outputs)
+    if (anchor.results.every((result) => route(graph, anchor, output, result) === undefined))
       return `output ${output.hint ?? ""} is not ${anchor.name}'s result element by element`;
-  }
   return undefined;
 }
 
@@ -147,11 +144,19 @@ interface Route {
   readonly lanes: boolean;
 }
 
-/** The route from result `from` of the anchor (any, when left out) to an output; undefined where there is none. */
-function route(graph: Graph, anchor: Op, output: Value, from?: Value): Route | undefined {
+const stay: Route = Object.assign((place: Place) => place, { lanes: true });
+
+/**
+ * The route from a result of the anchor to an output; undefined where there is none. An output of the same shape
+ * that the anchor has no part in (a residual sum that is also normalised) is stored along with the first result.
+ */
+function route(graph: Graph, anchor: Op, output: Value, result: Value): Route | undefined {
+  if (!dependents(graph, anchor).has(output)) {
+    const [own, other] = [shaped(result).shape, shaped(output).shape];
+    return result === anchor.results[0] && `${own}` === `${other}` ? stay : undefined;
+  }
   const step = (value: Value): Route | undefined => {
-    if (from === undefined ? anchor.results.includes(value) : value === from)
-      return Object.assign((place: Place) => place, { lanes: true });
+    if (value === result) return stay;
     const op = graph.ops.find((o) => o.results.includes(value));
     if (op === undefined || op === anchor) return undefined;
     for (const operand of present(op)) {

@@ -4,8 +4,12 @@
 import type { WgslKernels } from "../kernel.js";
 import { fftConv } from "./fft-conv.js";
 import { products } from "./matmul.js";
+import { norms } from "./norm.js";
+import { reductions } from "./reduce.js";
 
 export const wgslKernels = {
   fft_conv: fftConv,
   ...products,
+  ...norms,
+  ...reductions,
 } satisfies WgslKernels;

@@ -11,8 +11,8 @@ import { axesPlace, flatPlace, type Place, plus, rowPlace, times } from "../plac
 import { type KernelWriter, single } from "../writer.js";
 import { thinLinear } from "./thin-linear.js";
 
-/** k values of one slab. */
-const slab = 16;
+/** k values of one slab. Deeper slabs unroll to code that a CPU driver takes seconds to compile, for no speed. */
+const slab = 8;
 
 /** A product y[z, m, n] = sum_k a[z, m, k] b[z, k, n] as the tiled kernel sees it. */
 interface Product {
@@ -176,7 +176,7 @@ function tiled(product: Product): Implementation {
   const sums = Array.from({ length: 4 }, (_, i) => w.variable(`sum_${i}`, "vec4f()"));
   /** Where row or column i of a tile of `size` lies. */
   const spot = (q: string, i: string, size: number): string =>
-    `${plus(times(q, size), times(`(${i} % 4u)`, size / 4))} + ${i} / 4u`;
+    plus(times(q, size), times(`${i} % 4u`, size / 4), `${i} / 4u`);
   const clamped = (text: string, most: number): string => `min(${text}, ${most}u)`;
 
   w.loop("k0", "0u", `${k}u`, slab, (k0) => {
@@ -212,7 +212,7 @@ function tiled(product: Product): Implementation {
     // b is [k, n]: four vectors along n, turned into four along k.
     else
       w.loop("s", "lane", `${(slab / 4) * (tn / 4)}u`, threads, (s) => {
-        const i = w.bind(times(`(${s} % ${tn / 4}u)`, 4), "i");
+        const i = w.bind(times(`${s} % ${tn / 4}u`, 4), "i");
         const q = w.bind(`${s} / ${tn / 4}u`, "q");
         const from = w.bind(plus(k0, times(q, 4)), "k");
         const column = w.bind(clamped(plus(n0, i), n - 4), "column");

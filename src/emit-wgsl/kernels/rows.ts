@@ -1,0 +1,154 @@
+// What kernels over lines share: several lines a workgroup, some invocations a line, numbers of a line held in
+// registers where they are few, and reductions across the invocations of a line.
+
+import { count } from "../../ir/tensor.js";
+import { gridOf, groupIndex, type Work } from "../grid.js";
+import type { Shaped, Source } from "../kernel.js";
+import type { Limits } from "../limits.js";
+import { axesPlace, flatPlace, type Place, plus, rowPlace, times } from "../place.js";
+import type { KernelWriter } from "../writer.js";
+
+/** How lines along one axis are spread over invocations. */
+export interface Lines {
+  /** Number of lines and their length. */
+  readonly lines: number;
+  readonly length: number;
+  readonly lanes: 1 | 4;
+  /** Invocations a line, a power of two. */
+  readonly width: number;
+  /** Lines a workgroup. */
+  readonly together: number;
+  /** Loads an invocation makes of its line. */
+  readonly rounds: number;
+  readonly axis: number;
+  readonly shape: readonly number[];
+}
+
+/** A line's numbers are kept in registers up to this many loads an invocation. */
+const mostKept = 4;
+
+export function planLines({ shape }: Shaped, axis: number, limits: Limits): Lines {
+  const length = shape[axis]!;
+  const lines = count(shape) / length;
+  const lanes = axis === shape.length - 1 && length % 4 === 0 ? 4 : 1;
+  const most = Math.min(256, limits.maxComputeInvocationsPerWorkgroup);
+  const width = Math.min(most, 2 ** Math.ceil(Math.log2(Math.max(1, length / lanes))));
+  const together = Math.min(Math.max(1, 64 / width), lines);
+  return { lines, length, lanes, width, together, rounds: Math.ceil(length / (lanes * width)), axis, shape };
+}
+
+/** Opens the kernel's body: binds which line and which part of it this invocation has. */
+export function openLines(
+  w: KernelWriter,
+  plan: Lines,
+): { line: string; inside: string; part: string; work: Work } {
+  const { lines, width, together } = plan;
+  const groups = Math.ceil(lines / together);
+  const first = times(groupIndex(groups, w.limits), together);
+  const line = w.bind(
+    together === 1 ? first : plus(first, width === 1 ? "lane" : `lane / ${width}u`),
+    "line",
+  );
+  const grid = gridOf(groups, w.limits);
+  const whole = groups * together === lines && grid[0] * grid[1] === groups;
+  const part = together === 1 ? "lane" : w.bind(`lane % ${width}u`, "part");
+  return {
+    // Invocations without a line work on the last one and store nothing: barriers stay uniform.
+    line: whole ? line : w.bind(`min(${line}, ${lines - 1}u)`, "line_read"),
+    inside: whole ? "" : `${line} < ${lines}u`,
+    part,
+    work: { grid, workgroupSize: [width * together, 1, 1] },
+  };
+}
+
+/** Element i of a line. */
+export function onLine({ shape, axis }: Lines, line: string, i: string, lanes: 1 | 4 = 1): Place {
+  if (axis === shape.length - 1) return rowPlace(shape, line, i, lanes);
+  const others = shape.filter((_, k) => k !== axis);
+  const at = flatPlace(others, line);
+  return axesPlace(
+    shape,
+    shape.map((_, k) => (k === axis ? i : at.axis(k < axis ? k : k - 1))),
+    lanes,
+  );
+}
+
+/** Visits this invocation's share of a line, in order: `body(i, value, round)` with i the element's index. */
+export type Visit = (body: (i: string, value: string) => void) => void;
+
+/**
+ * Reads this invocation's share: from registers filled once where they suffice, else from memory at each visit.
+ * Elements beyond the line's end are not visited.
+ */
+export function readLine(w: KernelWriter, plan: Lines, source: Source, line: string, part: string): Visit {
+  const { length, lanes, width, rounds } = plan;
+  const index = (round: number): string => plus(times(part, lanes), `${round * width * lanes}u`);
+  const partial = (round: number): boolean => (round + 1) * width * lanes > length;
+  const guard = (round: number, i: string, body: () => void): void =>
+    partial(round) ? w.block(`if (${i} < ${length}u)`, body) : body();
+  if (rounds > mostKept)
+    return (body) =>
+      w.loop("i", times(part, lanes), `${length}u`, width * lanes, (i) =>
+        body(i, source.load(onLine(plan, line, i, lanes))),
+      );
+  const kept = Array.from({ length: rounds }, (_, round) => {
+    const i = w.bind(index(round), "i");
+    if (!partial(round)) return w.bind(source.load(onLine(plan, line, i, lanes)), "x");
+    const name = w.variable("kept", lanes === 4 ? "vec4f()" : "0.0");
+    w.block(`if (${i} < ${length}u)`, () =>
+      w.line(`${name} = ${source.load(onLine(plan, line, i, lanes))};`),
+    );
+    return name;
+  });
+  return (body) => {
+    kept.forEach((value, round) => {
+      const i = w.bind(index(round), "i");
+      guard(round, i, () => body(i, value));
+    });
+  };
+}
+
+/** Combines one value an invocation over the invocations of a line; all get the result. */
+export function acrossLine(
+  w: KernelWriter,
+  { width, together }: Lines,
+  value: string,
+  how: "sum" | "max",
+  memory: string,
+): string {
+  if (width === 1) return value;
+  const combine = (a: string, b: string): string => (how === "sum" ? `${a} + ${b}` : `max(${a}, ${b})`);
+  const result = w.fresh(how === "sum" ? "total" : "most");
+  if (w.features.subgroups && together === 1 && width >= 64) {
+    w.subgroups();
+    w.line(`// One value a subgroup, then all of them.`);
+    const own = w.bind(`${how === "sum" ? "subgroupAdd" : "subgroupMax"}(${value})`, "own");
+    w.block("if (subgroup_lane == 0u)", () => w.line(`${memory}[lane / subgroup_size] = ${own};`));
+    w.barrier();
+    w.line(`var ${result} = ${memory}[0];`);
+    w.loop("k", "1u", `${width}u / subgroup_size`, 1, (k) => {
+      w.line(`${result} = ${combine(result, `${memory}[${k}]`)};`);
+    });
+    w.barrier();
+    return result;
+  }
+  w.line(`${memory}[lane] = ${value};`);
+  w.barrier();
+  for (let half = width / 2; half >= 1; half /= 2) {
+    const mine = together === 1 ? `lane < ${half}u` : `lane % ${width}u < ${half}u`;
+    w.block(`if (${mine})`, () =>
+      w.line(`${memory}[lane] = ${combine(`${memory}[lane]`, `${memory}[lane + ${half}u]`)};`),
+    );
+    w.barrier();
+  }
+  const first = together === 1 ? "0" : `lane - lane % ${width}u`;
+  w.line(`let ${result} = ${memory}[${first}];`);
+  // The memory is used again.
+  w.barrier();
+  return result;
+}
+
+/** The sum of the lanes of a register. */
+export function lanesSum(value: string, lanes: 1 | 4): string {
+  return lanes === 4 ? `dot(${value}, vec4f(1.0))` : value;
+}
