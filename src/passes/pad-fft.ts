@@ -24,7 +24,11 @@ export function padFft({ profile = cpu, batch = 1 }: PadFftOptions = {}): Pass {
     if (bound === undefined || bound.points > 0 || attributes.circular) return undefined;
     const { chosen } = planConvolution(bound.request, profile);
     if (chosen.lowering !== "right_angle") return undefined;
-    return [b.emit("long_conv", { x, k, skip }, { ...attributes, length: dim(candidatePoints(chosen)!) })];
+    const points = candidatePoints(chosen)!;
+    // Taps beyond the sequence never contribute, but modulo M they would (long_conv_c7): choose-fft drops them.
+    const reach = Math.max(bound.lag0, bound.taps - 1 - bound.lag0);
+    if (reach > 2 * points - bound.request.length) return undefined;
+    return [b.emit("long_conv", { x, k, skip }, { ...attributes, length: dim(points) })];
   });
   return {
     name: "pad-fft",
