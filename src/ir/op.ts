@@ -84,9 +84,9 @@ export interface EvaluateContext {
 
 /**
  * What fusion may ask: a constant, one number per output element (elementwise), the same numbers elsewhere
- * (view), one pass over an axis (reduction), or none of these.
+ * (view), a formula of a few numbers elsewhere (gather), one pass over an axis (reduction), or none of these.
  */
-export type Fusion = "constant" | "elementwise" | "view" | "reduction" | "opaque";
+export type Fusion = "constant" | "elementwise" | "view" | "gather" | "reduction" | "opaque";
 
 /** Transcendental functions whose error a target states (in ULP). */
 export type AccurateFunction =

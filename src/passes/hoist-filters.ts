@@ -53,8 +53,9 @@ function sources(node: ConstantNode): Set<ConstantNode> {
 /** Whatever is computed from weights, but for views that repeat them: those cost nothing to make again. */
 function isFilter(node: ConstantNode): boolean {
   const moved = [...sources(node)].reduce((sum, source) => sum + source.size, 0);
-  const opaque = definitionOf(node.op.name)!.fusion === "opaque";
-  return (node.hasWeights || opaque) && (!isView(node) || node.size <= moved);
+  const { fusion } = definitionOf(node.op.name)!;
+  const isWork = fusion === "opaque" || fusion === "gather";
+  return (node.hasWeights || isWork) && (!isView(node) || node.size <= moved);
 }
 
 function moved(module: Module): Module {

@@ -13,6 +13,7 @@ import { expandNearestRow } from "./expand-nearest-row.js";
 import { expandNorm, type NormName, normNames } from "./expand-norm.js";
 import { expandRope } from "./expand-rope.js";
 import { foldConstants } from "./fold-constants.js";
+import { fuse } from "./fuse.js";
 import { hoistFilters } from "./hoist-filters.js";
 import { hoistTime } from "./hoist-time.js";
 import { inlineCalls } from "./inline-calls.js";
@@ -77,6 +78,7 @@ export const passes: readonly PassEntry[] = [
     if (option !== undefined && option !== "load") return undefined;
     return chooseFftConv({ spectra: option ?? "fold" });
   }),
+  plain(fuse()),
   plain(expandAttention),
   plain(expandRope),
   withOption(normNames.join("+"), undefined, (option) => {

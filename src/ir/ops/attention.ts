@@ -122,7 +122,7 @@ export const rope = defineOp({
     layout: choice("half", "pair"),
     skip: withDefault(attribute.int, 0),
   },
-  fusion: "opaque",
+  fusion: "gather",
   type({ x }, { heads, rotary }, check) {
     const ranked = x.shape.length === 3;
     check.that(ranked, "rope_c1", `x must be [B, L, width], got ${typeText(x)}`);

@@ -221,7 +221,7 @@ export const take = defineOp({
   summary: "y[i.., j..] = table[indices[i..], j..]: rows of table by index (embedding lookup)",
   operands: ["table", "indices"],
   attributes: {},
-  fusion: "opaque",
+  fusion: "gather",
   type({ table, indices }, _, check) {
     check.that(indices.element === "i32", "take_c1", `indices must be i32, got ${typeText(indices)}`);
     check.that(
