@@ -3,12 +3,13 @@
 import type { Element } from "../../ir/tensor.js";
 import type { ElementRules } from "../element.js";
 import { float, registerType } from "../writer.js";
+import { attentions } from "./attention.js";
 import { constants } from "./constant.js";
 import { diffusion } from "./diffusion.js";
 import { elementwise } from "./elementwise.js";
 import { shapes } from "./shape.js";
 
-const rules = { ...constants, ...elementwise, ...shapes, ...diffusion } satisfies ElementRules;
+const rules = { ...constants, ...elementwise, ...shapes, ...diffusion, ...attentions } satisfies ElementRules;
 
 /** A number as a literal: finite (an infinity becomes the largest f32), of the element, in 1 or 4 lanes. */
 function literal(value: number, element: Element, lanes: 1 | 4): string {

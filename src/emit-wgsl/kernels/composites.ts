@@ -3,6 +3,7 @@
 import type { Graph } from "../../ir/graph.js";
 import type { Environment } from "../group.js";
 import type { Implementation } from "../kernel.js";
+import { headComposite } from "./head.js";
 
 export interface Composite {
   readonly name: string;
@@ -12,4 +13,4 @@ export interface Composite {
   lower(graph: Graph, environment: Environment): Implementation;
 }
 
-export const composites: readonly Composite[] = [];
+export const composites: readonly Composite[] = [headComposite];

@@ -2,14 +2,20 @@
 // Ops whose result is a formula of operand elements are in ../elements/ instead.
 
 import type { WgslKernels } from "../kernel.js";
+import { attention } from "./attention.js";
+import { clamps } from "./diffusion.js";
 import { fftConv } from "./fft-conv.js";
 import { products } from "./matmul.js";
 import { norms } from "./norm.js";
 import { reductions } from "./reduce.js";
+import { shortConv } from "./short-conv.js";
 
 export const wgslKernels = {
+  attention,
   fft_conv: fftConv,
+  long_conv: shortConv,
   ...products,
   ...norms,
+  ...clamps,
   ...reductions,
 } satisfies WgslKernels;
