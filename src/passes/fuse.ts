@@ -53,8 +53,7 @@ function fuseGraph(
   for (const group of groups) for (const op of group.owned) groupOf.set(op, group);
   const position = new Map(graph.ops.map((op, i) => [op, i]));
   const isOutput: ReadonlySet<Value> = new Set(graph.outputs);
-  const callees: Graph[] = [...module.graphs];
-  const check = throwingCheck((name) => callees.find((g) => g.name === name));
+  const check = throwingCheck((name) => [...known.values(), ...module.graphs].find((g) => g.name === name));
   const replaced = new Map<Value, Value>();
   const ops: Op[] = [];
   const done = new Set<Op | Group>();
@@ -83,7 +82,6 @@ function fuseGraph(
     if (callee === undefined) {
       callee = { ...made.graph, name: `${prefix}${known.size}` };
       known.set(text, callee);
-      callees.push(callee);
       add(callee);
     }
     const anchor = group.anchor ?? [...group.owned].at(-1)!;
