@@ -1,7 +1,8 @@
 // Safe output: everything is written to a temporary directory beside the target, then the two are exchanged by
-// renames. An error, Ctrl-C or a full disk leaves the old output as it was.
+// renames. An error or a full disk leaves the old output as it was and nothing beside it; a killed process leaves
+// the old output and its temporary directory, which the next run removes.
 
-import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { fail } from "../support/diagnostic.js";
 
@@ -15,17 +16,11 @@ export function replaceDirectory<T>(directory: string, write: (temporary: string
   let temporary: string;
   try {
     mkdirSync(parent, { recursive: true });
-    temporary = mkdtempSync(join(parent, `.${basename(target)}-`));
+    removeLeftovers(parent, basename(target));
+    temporary = mkdtempSync(join(parent, `.${basename(target)}-${process.pid}-`));
   } catch (error) {
     return refuse(directory, error);
   }
-  const cleanUp = (): void => rmSync(temporary, { recursive: true, force: true });
-  const interrupted = (signal: NodeJS.Signals): void => {
-    cleanUp();
-    process.kill(process.pid, signal);
-  };
-  process.once("SIGINT", interrupted);
-  process.once("SIGTERM", interrupted);
   try {
     const result = write(temporary);
     exchange(temporary, target);
@@ -33,9 +28,28 @@ export function replaceDirectory<T>(directory: string, write: (temporary: string
   } catch (error) {
     return isFileSystemError(error) ? refuse(directory, error) : rethrow(error);
   } finally {
-    cleanUp();
-    process.removeListener("SIGINT", interrupted);
-    process.removeListener("SIGTERM", interrupted);
+    rmSync(temporary, { recursive: true, force: true });
+  }
+}
+
+/** Removes temporary directories of runs that are no more: their names hold the process that made them. */
+function removeLeftovers(parent: string, name: string): void {
+  for (const entry of readdirSync(parent)) {
+    const owner = entry.startsWith(`.${name}-`)
+      ? /^(\d+)-\w{6}(\.old)?$/.exec(entry.slice(name.length + 2))
+      : null;
+    if (owner !== null && !isAlive(Number(owner[1])))
+      rmSync(join(parent, entry), { recursive: true, force: true });
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    // Someone else's process may not be signalled, but it is there.
+    return (error as NodeJS.ErrnoException).code === "EPERM";
   }
 }
 
