@@ -60,9 +60,10 @@ function isFilter(node: ConstantNode): boolean {
 
 function moved(module: Module): Module {
   const constants = findConstants(module, graphName);
-  // A view of a weight is stored as it is; only work is worth a graph of its own.
+  // A view of a weight is stored as it is; only work is worth a graph of its own, in the order it is read in.
   const isWork = (node: ConstantNode): boolean =>
-    isFilter(node) && definitionOf(node.op.name)!.fusion !== "view";
+    isFilter(node) &&
+    (!isView(node) || (node.op.name === "transpose" && [...sources(node)].some((source) => !source.isLeaf)));
   const picked = pick(constants, isWork);
   if (picked.size === 0) return module;
   const names = new Map<ConstantNode, string>();

@@ -5,11 +5,16 @@
 //   epilogue   f(anchor(x), w) = stored once:   u joins the group of v when u = f(v, ..) has v's element count
 //   prologue   anchor(f(x, w)): u is computed where it is read, when that is one place or u is cheap to repeat
 //   otherwise  u is a kernel of its own, which takes in what comes before it in the same way
+//
+// Two things stand outside: a rounding head is one group of several anchors (head.ts), and a contiguous part of a
+// buffer stays a slice of its own, bound where it lies, so that equal kernels on other parts are the same kernel.
 
-import { product } from "../../ir/dim.js";
+import { type Dim, product } from "../../ir/dim.js";
 import { type Graph, type Op, present, type Value } from "../../ir/graph.js";
 import { definitionOf } from "../../ir/ops/index.js";
+import { numbersPer } from "../../ir/tensor.js";
 import { sameShape } from "../../ir/type.js";
+import { headsOf } from "./head.js";
 
 /** Ops that run together. */
 export interface Group {
@@ -34,15 +39,38 @@ type Role = "held" | "written" | "anchor" | "elementwise" | "view" | "gather";
 
 export function roleOf(op: Op): Role {
   const { fusion } = definitionOf(op.name)!;
-  if (op.name === "call") return "held";
+  if (op.name === "call" || isPart(op)) return "held";
   if (fusion === "constant") return written.has(op.name) ? "written" : "held";
   return fusion === "reduction" || fusion === "opaque" ? "anchor" : fusion;
+}
+
+/** Offsets at which every device binds a part of a buffer, in bytes. */
+export const bindingAlignment = 256;
+
+/** True for a slice that is a part of its operand's memory at an offset that can be bound: no kernel at all. */
+export function isPart(op: Op): boolean {
+  if (op.name !== "slice") return false;
+  const offset = partOffset(op);
+  return offset !== undefined && offset % bindingAlignment === 0;
+}
+
+/** Bytes before a contiguous slice; undefined when it is not contiguous or its place is not known. */
+export function partOffset(op: Op): number | undefined {
+  const { shape, element } = op.operands[0]!.type;
+  const axis = op.attributes.axis as number;
+  const start = (op.attributes.start as Dim).value;
+  if (start === undefined || shape.slice(0, axis).some((extent) => extent.value !== 1)) return undefined;
+  const stride = product(shape.slice(axis + 1)).value;
+  const bytes = (element === "f16" ? 2 : 4) * numbersPer(element);
+  return stride === undefined ? undefined : start * stride * bytes;
 }
 
 /** The groups of a graph; ops in none of them are constants and calls. */
 export function groupsOf(graph: Graph, limits: FuseLimits): Group[] {
   const grouping = new Grouping(graph, limits);
+  for (const { members, anchor } of headsOf(graph, roleOf)) grouping.foundHead(anchor, members);
   for (const op of graph.ops) {
+    if (grouping.isOwned(op)) continue;
     if (roleOf(op) === "anchor") grouping.found(op);
     else grouping.tryEpilogue(op);
   }
@@ -77,6 +105,18 @@ class Grouping {
     const group: Group = { anchor, owned: new Set([op]), inlined: new Set() };
     this.groups.push(group);
     this.owner.set(op, group);
+  }
+
+  /** A group of the anchors and scores of a rounding head, where its kernels can bind all they read. */
+  foundHead(anchor: Op, members: ReadonlySet<Op>): void {
+    const group: Group = { anchor, owned: new Set(members), inlined: new Set() };
+    if (this.countBuffers(group) > this.limits.buffers) return;
+    this.groups.push(group);
+    for (const member of members) this.owner.set(member, group);
+  }
+
+  isOwned(op: Op): boolean {
+    return this.owner.has(op);
   }
 
   /** Puts an op behind the anchor whose result it takes, where it can run as that is stored. */
@@ -221,9 +261,13 @@ class Grouping {
         return this.outputs.has(value) || this.usersOf(value).some((user) => !members.has(user));
       });
     const tables = [...members].filter((op) => tabled.has(op.name)).length;
-    return read.size + Math.max(1, made.length) + tables;
+    const isHead = [...group.owned].filter((op) => roleOf(op) === "anchor").length > 1;
+    return read.size + Math.max(1, made.length) + tables + (isHead ? headScratch : 0);
   }
 }
+
+/** Buffers between the kernels of a head that one of them binds. */
+const headScratch = 1;
 
 /** Ops whose kernels bring a table of their own. */
 const tabled = new Set(["fft_conv", "rope"]);
