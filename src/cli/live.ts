@@ -18,7 +18,10 @@ export interface LiveView {
   end(): void;
 }
 
-/** A view of `length` positions per text. `symbol` is how a token looks. */
+/** Lines of one text at most; longer ones end in an ellipsis. */
+const mostLines = 16;
+
+/** A view of `length` positions per text on a terminal of `columns`. `symbol` is how a token looks. */
 export function liveView(
   length: number,
   symbol: (token: number) => string,
@@ -28,31 +31,39 @@ export function liveView(
 ): LiveView {
   let previous: Int32Array | undefined;
   let lines = 0;
-  const erase = (): string =>
-    lines === 0 ? "" : `${ansi.up(lines)}${Array(lines).fill(`${ansi.clear}\n`).join("")}${ansi.up(lines)}`;
-  return {
-    show(state) {
-      const rows = [`${ansi.dim}step ${state.step} of ${state.of}${ansi.reset}`];
-      for (let start = 0; start < state.tokens.length; start += length) {
-        let width = 0;
-        let text = "";
-        for (let i = start; i < start + length; i++) {
-          const token = state.tokens[i]!;
-          const shown = symbol(token);
-          width += shown.length;
-          if (width > columns - 1) break;
-          const style = given(i % length)
-            ? ansi.given
-            : previous !== undefined && previous[i] !== token
-              ? ansi.bright
-              : "";
-          text += style === "" ? shown : `${style}${shown}${ansi.reset}`;
+  const up = (): string => (lines === 0 ? "" : ansi.up(lines));
+  const erase = (): string => `${up()}${`${ansi.clear}\n`.repeat(lines)}${up()}`;
+  const styled = (tokens: Int32Array, i: number): string => {
+    const shown = symbol(tokens[i]!);
+    const changed = previous !== undefined && previous[i] !== tokens[i];
+    const style = given(i % length) ? ansi.given : changed ? ansi.bright : "";
+    return style === "" ? shown : `${style}${shown}${ansi.reset}`;
+  };
+  const textLines = (tokens: Int32Array, start: number): string[] => {
+    const wrapped = [""];
+    let width = 0;
+    for (let i = start; i < start + length; i++) {
+      const size = symbol(tokens[i]!).length;
+      if (width + size > columns - 1 && width > 0) {
+        if (wrapped.length === mostLines) {
+          wrapped[mostLines - 1] += "…";
+          break;
         }
-        rows.push(text);
+        wrapped.push("");
+        width = 0;
       }
+      wrapped[wrapped.length - 1] += styled(tokens, i);
+      width += size;
+    }
+    return wrapped;
+  };
+  return {
+    show({ step, of, tokens }) {
+      const rows = [`${ansi.dim}step ${step} of ${of}${ansi.reset}`];
+      for (let start = 0; start < tokens.length; start += length) rows.push(...textLines(tokens, start));
       write(`${erase()}${rows.join("\n")}\n`);
       lines = rows.length;
-      previous = state.tokens.slice();
+      previous = tokens.slice();
     },
     end() {
       write(erase());

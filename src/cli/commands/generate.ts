@@ -78,7 +78,7 @@ async function run(
         symbol,
         (i) => given[i] === 1,
         (text) => process.stderr.write(text),
-        process.stderr.columns ?? 80,
+        process.stderr.columns || 80,
       )
     : undefined;
   const steps: { step: number; tokens: number[] }[] = [];
