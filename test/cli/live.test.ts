@@ -23,7 +23,7 @@ function shown(columns: number, steps: number[][]): string[] {
     (text) => frames.push(text),
     columns,
   );
-  steps.forEach((tokens, i) => view.show(state(i + 1, tokens)));
+  for (const [i, tokens] of steps.entries()) view.show(state(i + 1, tokens));
   view.end();
   return frames;
 }
