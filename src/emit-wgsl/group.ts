@@ -81,7 +81,7 @@ function request(graph: Graph, anchor: Op, { limits, features }: Environment): K
     operandTypes: record(shaped) as never,
     resultTypes: anchor.results.map(shaped),
     suffix: others.map((op) => `_${op.name}`).join(""),
-    around: others.map((op) => definitionOf(op.name)!.summary),
+    around: [...new Set(others.map((op) => `${op.name}: ${definitionOf(op.name)!.summary}`))],
     limits,
     features,
     open({ lanes = 1, stores = lanes } = {}) {

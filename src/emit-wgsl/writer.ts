@@ -5,6 +5,7 @@ import { type Element, numbersPer } from "../ir/tensor.js";
 import type { Binding, BufferRole, Kernel, Scratch, Table } from "./kernel.js";
 import type { Features, Limits } from "./limits.js";
 import { identifier } from "./names.js";
+import { divided } from "./place.js";
 
 /** How an element lies in a buffer. */
 export function storageType(element: Element): string {
@@ -291,7 +292,7 @@ function typeBytes(type: string): number {
 /** index / 4, folded where it is a product by 4. */
 function quarter(index: string): string {
   const product = /^(\w+) \* 4u$/.exec(index);
-  return product === null ? `(${index}) / 4u` : product[1]!;
+  return product === null ? divided(index, 4) : product[1]!;
 }
 
 /** An implementation of one kernel. */

@@ -8,6 +8,12 @@ import { fileURLToPath } from "node:url";
 /** lavapipe: f16, subgroups. swiftshader: neither. null: compiles with Tint and runs nothing. system: the machine's own. */
 export type Driver = "lavapipe" | "swiftshader" | "null" | "system";
 
+/**
+ * The driver of the numeric tests at all sizes. SwiftShader compiles a kernel in milliseconds, lavapipe in seconds,
+ * so lavapipe runs the gallery and what needs f16 or subgroups. `DLMC_WEBGPU_DRIVER=system` takes the machine's GPU.
+ */
+export const mainDriver = (process.env.DLMC_WEBGPU_DRIVER ?? "swiftshader") as Driver;
+
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const folders: Partial<Record<Driver, string>> = { lavapipe: "vk-lvp", swiftshader: "vk-ss" };
 

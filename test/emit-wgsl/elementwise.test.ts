@@ -4,11 +4,11 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { dim as dimOf } from "../../src/ir/dim.js";
 import type { Value } from "../../src/ir/graph.js";
 import { type Case, judgeCase, makeCase } from "./case.js";
-import { type Device, openDevice } from "./device.js";
+import { type Device, mainDriver, openDevice } from "./device.js";
 
 let device: Device | undefined;
 beforeAll(async () => {
-  device = await openDevice("lavapipe");
+  device = await openDevice(mainDriver);
 });
 afterAll(() => device?.close());
 

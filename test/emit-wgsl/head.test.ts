@@ -2,11 +2,11 @@
 
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Case, implementationOf, judgeCase, makeCase } from "./case.js";
-import { type Device, openDevice } from "./device.js";
+import { type Device, mainDriver, openDevice } from "./device.js";
 
 let device: Device | undefined;
 beforeAll(async () => {
-  device = await openDevice("lavapipe");
+  device = await openDevice(mainDriver);
 });
 afterAll(() => device?.close());
 

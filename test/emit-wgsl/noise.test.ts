@@ -5,12 +5,12 @@ import { deriveKey, squares32 } from "../../src/diffusion/rng.js";
 import { noiseBits } from "../../src/emit-wgsl/kernels/noise.js";
 import { defaultLimits, noFeatures } from "../../src/emit-wgsl/limits.js";
 import { tensor } from "../../src/ir/tensor.js";
-import { type Device, openDevice } from "./device.js";
+import { type Device, mainDriver, openDevice } from "./device.js";
 import { runOn } from "./run.js";
 
 let device: Device | undefined;
 beforeAll(async () => {
-  device = await openDevice("lavapipe");
+  device = await openDevice(mainDriver);
 });
 afterAll(() => device?.close());
 

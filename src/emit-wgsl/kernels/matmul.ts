@@ -1,13 +1,14 @@
-// Matrix products, tiled. A workgroup makes a tile of y, an invocation 4 x 4 of it; slabs of K go through
-// workgroup memory as vec4f along k, so an inner step is 16 dot products for 8 vector reads.
+// Matrix products, tiled. Slabs of K go through workgroup memory as vec4f along k. An invocation makes all rows of
+// its tile for one column, or four neighbours: a's vectors are then the same for the whole workgroup (one read that
+// is broadcast, on a GPU and on a CPU driver alike), and 16 x 4 results take 64 dot products for 20 vector reads.
 //
-// In workgroup memory column n lies at (n % 4) (T/4) + n / 4: neighbours in a subgroup, which own columns 4t ..
-// 4t+3, then read neighbouring vectors (no bank conflicts) and still store four neighbours of y at once.
+// With four columns, column n of a slab lies at (n % 4) threads + n / 4, so neighbouring invocations read
+// neighbouring vectors (no bank conflicts) and still store four neighbours of y at once.
 
 import { count } from "../../ir/tensor.js";
 import type { Implementation, Opened, Shaped, Sink, Source, WgslKernels } from "../kernel.js";
 import type { Features, Limits } from "../limits.js";
-import { axesPlace, flatPlace, type Place, plus, rowPlace, times } from "../place.js";
+import { axesPlace, flatPlace, operand, type Place, plus, rowPlace, times } from "../place.js";
 import { type KernelWriter, single } from "../writer.js";
 import { thinLinear } from "./thin-linear.js";
 
@@ -48,7 +49,7 @@ export const products = {
       name: `linear_${m}x${k}_to_${n}${bias === undefined ? "" : "_bias"}${request.suffix}`,
       comment: [
         `${equation}: x [${m}, ${k}] (leading axes as one), weight [${n}, ${k}].`,
-        ...request.around.map((line) => `  around it: ${line}`),
+        ...request.around.map((line) => `  with ${line}`),
       ],
       m,
       k,
@@ -92,7 +93,7 @@ export const products = {
       name: `matmul_${batch === 1 ? "" : `${batch}x`}${m}x${k}${transpose_b ? "_transposed" : ""}_to_${n}${request.suffix}`,
       comment: [
         `y[z, m, n] = sum_k a[z, m, k] b[z, ${transpose_b ? "n, k" : "k, n"}]: ${batch} x [${m}, ${k}] by [${transpose_b ? `${n}, ${k}` : `${k}, ${n}`}].`,
-        ...request.around.map((line) => `  around it: ${line}`),
+        ...request.around.map((line) => `  with ${line}`),
       ],
       batch,
       m,
@@ -136,54 +137,58 @@ function matrices(
   };
 }
 
+/** A tile of y: `rows` x `threads` * `columns`. Every invocation has all its rows and `columns` of its columns. */
+interface Tile {
+  readonly rows: number;
+  readonly threads: number;
+  readonly columns: 1 | 4;
+}
+
 /**
  * The tile with the least work: rows and columns beyond the matrix count, so do slab loads, and so do
  * processors left idle when there are fewer than 64 workgroups.
  */
-function chooseTile(batch: number, m: number, n: number, limits: Limits): readonly [number, number] {
-  const sizes = [16, 32, 64] as const;
-  const cost = ([tm, tn]: readonly [number, number]): number => {
-    const groups = batch * Math.ceil(m / tm) * Math.ceil(n / tn);
-    return (
-      ((groups * tm * tn * (1 + 8 / tm + 8 / tn)) / Math.min(1, groups / 64)) * (tm * tn < 512 ? 1.5 : 1)
-    );
+function chooseTile(batch: number, m: number, n: number): Tile {
+  const cost = ({ rows, threads, columns }: Tile): number => {
+    const width = threads * columns;
+    const groups = batch * Math.ceil(m / rows) * Math.ceil(n / width);
+    return (groups * rows * width * (1 + 8 / rows + 8 / width + 1 / columns)) / Math.min(1, groups / 64);
   };
-  return sizes
-    .flatMap((tm) => sizes.map((tn) => [tm, tn] as const))
-    .filter(([tm, tn]) => (tm * tn) / 16 <= limits.maxComputeInvocationsPerWorkgroup)
-    .reduce((best, tile) => (cost(tile) < cost(best) ? tile : best));
+  const tiles = [4, 8, 16].flatMap((rows) =>
+    ([1, 4] as const).flatMap((columns) => [32, 64].map((threads): Tile => ({ rows, threads, columns }))),
+  );
+  return tiles.reduce((best, tile) => (cost(tile) < cost(best) ? tile : best));
 }
 
 function tiled(product: Product): Implementation {
-  const { batch, m, k, n, transposed, limits } = product;
-  const [tm, tn] = chooseTile(batch, m, n, limits);
-  const threads = (tm / 4) * (tn / 4);
+  const { batch, m, k, n, transposed } = product;
+  const { rows, threads, columns } = chooseTile(batch, m, n);
+  const width = threads * columns;
   const wideA = k % 4 === 0 ? 4 : 1;
   const wideB = (transposed ? k : n) % 4 === 0 ? 4 : 1;
-  const stores = n % 4 === 0 ? 4 : 1;
+  const stores = columns === 4 && n % 4 === 0 ? 4 : 1;
   const ends = product.open(wideA === 4 || wideB === 4 ? 4 : 1, stores);
   const { writer: w } = ends;
-  const columns = Math.ceil(n / tn);
-  const rowsOfTiles = Math.ceil(m / tm);
   const z = batch === 1 ? "0u" : "group.z";
-  w.line(`// This workgroup's tile of y, ${tm} x ${tn}, and this invocation's 4 x 4 of it.`);
-  const m0 = w.bind(times("group.y", tm), "row_tile");
-  const n0 = w.bind(times("group.x", tn), "column_tile");
-  const tx = w.bind(`lane % ${tn / 4}u`, "tx");
-  const ty = w.bind(`lane / ${tn / 4}u`, "ty");
-  const aTile = w.workgroupArray("a_slab", "vec4f", (slab / 4) * tm);
-  const bTile = w.workgroupArray("b_slab", "vec4f", (slab / 4) * tn);
-  const sums = Array.from({ length: 4 }, (_, i) => w.variable(`sum_${i}`, "vec4f()"));
-  /** Where row or column i of a tile of `size` lies. */
-  const spot = (q: string, i: string, size: number): string =>
-    plus(times(q, size), times(`${i} % 4u`, size / 4), `${i} / 4u`);
+  w.line(`// This workgroup's tile of y, ${rows} x ${width}; an invocation has ${columns} of its columns.`);
+  const m0 = w.bind(times("group.y", rows), "row_tile");
+  const n0 = w.bind(times("group.x", width), "column_tile");
+  const aTile = w.workgroupArray("a_slab", "vec4f", (slab / 4) * rows);
+  const bTile = w.workgroupArray("b_slab", "vec4f", (slab / 4) * width);
+  const zero = columns === 4 ? "vec4f()" : "0.0";
+  const sums = Array.from({ length: rows }, (_, i) => w.variable(`sum_${i}`, zero));
+  /** Where column i of the tile lies in its slab. */
+  const spot = (q: string, i: string): string =>
+    columns === 1
+      ? plus(times(q, width), i)
+      : plus(times(q, width), times(`${operand(i)} % 4u`, threads), `${operand(i)} / 4u`);
   const clamped = (text: string, most: number): string => `min(${text}, ${most}u)`;
 
   w.loop("k0", "0u", `${k}u`, slab, (k0) => {
-    const inner = (from: string, zero: string, value: (at: string) => string, step: 1 | 4): string =>
+    const inner = (from: string, none: string, value: (at: string) => string, step: 1 | 4): string =>
       k % slab === 0
         ? value(from)
-        : `select(${zero}, ${value(w.bind(clamped(from, k - step)))}, ${from} < ${k}u)`;
+        : `select(${none}, ${value(w.bind(clamped(from, k - step)))}, ${from} < ${k}u)`;
     const alongK = (load: (at: string, lanes: 1 | 4) => string, from: string, wide: 1 | 4): string => {
       if (wide === 4) return inner(from, "vec4f()", (at) => load(at, 4), 4);
       const parts = [0, 1, 2, 3].map((j) =>
@@ -191,32 +196,33 @@ function tiled(product: Product): Implementation {
       );
       return `vec4f(${parts.join(", ")})`;
     };
-    const fill = (tile: string, size: number, load: (i: string, from: string) => string): void => {
-      const vectors = (slab / 4) * size;
-      w.loop("s", "lane", `${vectors}u`, threads, (s) => {
+    /** Copies `size` lines of a slab, a vector along k each time. */
+    const fill = (size: number, copy: (i: string, q: string, from: string) => void): void =>
+      w.loop("s", "lane", `${(slab / 4) * size}u`, threads, (s) => {
         const i = w.bind(`${s} / ${slab / 4}u`, "i");
         const q = w.bind(`${s} % ${slab / 4}u`, "q");
-        const from = w.bind(plus(k0, times(q, 4)), "k");
-        w.line(`${tile}[${spot(q, i, size)}] = ${load(i, from)};`);
+        copy(i, q, w.bind(plus(k0, times(q, 4)), "k"));
       });
-    };
-    fill(aTile, tm, (i, from) => {
+    fill(rows, (i, q, from) => {
       const row = w.bind(clamped(plus(m0, i), m - 1), "row");
-      return alongK((at, lanes) => ends.a(z, row, at, lanes), from, wideA);
+      w.line(
+        `${aTile}[${plus(times(q, rows), i)}] = ${alongK((at, lanes) => ends.a(z, row, at, lanes), from, wideA)};`,
+      );
     });
     if (transposed || wideB === 1)
-      fill(bTile, tn, (i, from) => {
+      fill(width, (i, q, from) => {
         const column = w.bind(clamped(plus(n0, i), n - 1), "column");
-        return alongK((at, lanes) => ends.b(z, at, column, lanes), from, transposed ? wideB : 1);
+        const value = alongK((at, lanes) => ends.b(z, at, column, lanes), from, transposed ? wideB : 1);
+        w.line(`${bTile}[${spot(q, i)}] = ${value};`);
       });
     // b is [k, n]: four vectors along n, turned into four along k.
     else
-      w.loop("s", "lane", `${(slab / 4) * (tn / 4)}u`, threads, (s) => {
-        const i = w.bind(times(`${s} % ${tn / 4}u`, 4), "i");
-        const q = w.bind(`${s} / ${tn / 4}u`, "q");
+      w.loop("s", "lane", `${(slab / 4) * (width / 4)}u`, threads, (s) => {
+        const i = w.bind(times(`${s} % ${width / 4}u`, 4), "i");
+        const q = w.bind(`${s} / ${width / 4}u`, "q");
         const from = w.bind(plus(k0, times(q, 4)), "k");
         const column = w.bind(clamped(plus(n0, i), n - 4), "column");
-        const rows = [0, 1, 2, 3].map((j) =>
+        const lines = [0, 1, 2, 3].map((j) =>
           w.bind(
             inner(w.bind(plus(from, `${j}u`)), "vec4f()", (at) => ends.b(z, at, column, 4), 1),
             "b_row",
@@ -224,45 +230,45 @@ function tiled(product: Product): Implementation {
         );
         for (let j = 0; j < 4; j++)
           w.line(
-            `${bTile}[${spot(q, w.bind(plus(i, `${j}u`)), tn)}] = vec4f(${rows.map((r) => `${r}.${"xyzw"[j]}`).join(", ")});`,
+            `${bTile}[${spot(q, w.bind(plus(i, `${j}u`)))}] = vec4f(${lines.map((r) => `${r}.${"xyzw"[j]}`).join(", ")});`,
           );
       });
     w.barrier();
     w.loop("q", "0u", `${slab / 4}u`, 1, (q) => {
-      const b = [0, 1, 2, 3].map((j) =>
-        w.bind(`${bTile}[${plus(times(q, tn), `${(j * tn) / 4}u`)} + ${tx}]`, `b_${j}`),
+      const b = Array.from({ length: columns }, (_, j) =>
+        w.bind(`${bTile}[${plus(times(q, width), `${j * threads}u`, "lane")}]`, `b_${j}`),
       );
-      for (let i = 0; i < 4; i++) {
-        const a = w.bind(`${aTile}[${plus(times(q, tm), `${(i * tm) / 4}u`)} + ${ty}]`, `a_${i}`);
-        w.line(`${sums[i]} += vec4f(${b.map((v) => `dot(${a}, ${v})`).join(", ")});`);
+      for (let i = 0; i < rows; i++) {
+        const a = w.bind(`${aTile}[${plus(times(q, rows), `${i}u`)}]`, `a_${i}`);
+        const dots = b.map((v) => `dot(${a}, ${v})`).join(", ");
+        w.line(`${sums[i]} += ${columns === 4 ? `vec4f(${dots})` : dots};`);
       }
     });
     w.barrier();
   });
 
-  const column = w.bind(plus(n0, times(tx, 4)), "n");
+  const column = w.bind(plus(n0, times("lane", columns)), "n");
   const storeRow = (row: string, sum: string): void => {
     if (stores === 4) ends.store(z, row, column, 4, sum);
     else
-      for (let j = 0; j < 4; j++) {
+      for (let j = 0; j < columns; j++) {
         const at = w.bind(plus(column, `${j}u`), "n");
-        const one = (): void => ends.store(z, row, at, 1, `${sum}.${"xyzw"[j]}`);
-        n % tn === 0 ? one() : w.block(`if (${at} < ${n}u)`, one);
+        const one = (): void => ends.store(z, row, at, 1, columns === 4 ? `${sum}.${"xyzw"[j]}` : sum);
+        columns === 1 || n % width === 0 ? one() : w.block(`if (${at} < ${n}u)`, one);
       }
   };
-  for (let i = 0; i < 4; i++) {
-    const row = w.bind(plus(m0, times(ty, 4), `${i}u`), "m");
-    const bounds = [
-      ...(m % tm === 0 ? [] : [`${row} < ${m}u`]),
-      ...(n % tn === 0 || stores === 1 ? [] : [`${column} < ${n}u`]),
-    ];
-    if (bounds.length === 0) storeRow(row, sums[i]!);
-    else w.block(`if (${bounds.join(" && ")})`, () => storeRow(row, sums[i]!));
-  }
+  const storeRows = (): void =>
+    sums.forEach((sum, i) => {
+      const row = w.bind(plus(m0, `${i}u`), "m");
+      if (m % rows === 0) storeRow(row, sum);
+      else w.block(`if (${row} < ${m}u)`, () => storeRow(row, sum));
+    });
+  if (n % width === 0 || (columns === 4 && stores === 1)) storeRows();
+  else w.block(`if (${column} < ${n}u)`, storeRows);
   const kernel = w.finish({
     name: product.name,
     comment: product.comment,
-    grid: [columns, rowsOfTiles, batch],
+    grid: [Math.ceil(n / width), Math.ceil(m / rows), batch],
     workgroupSize: [threads, 1, 1],
   });
   return single(w, kernel);

@@ -54,7 +54,7 @@ function rowNorm({ name, equation, request, x, open, normalize }: RowNorm): Impl
       name: `${name}${affine}_${plan.lines}x${plan.length}${request.suffix}`,
       comment: [
         `${equation}: ${plan.lines} rows of ${plan.length}, ${plan.together} a workgroup, ${plan.width} invocations each.`,
-        ...request.around.map((text) => `  around it: ${text}`),
+        ...request.around.map((text) => `  with ${text}`),
       ],
       ...work,
     }),

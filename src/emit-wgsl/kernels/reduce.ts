@@ -38,7 +38,7 @@ function reduction(name: Reduction, equation: string): (request: KernelRequest<R
         name: `${name}_${plan.shape.join("x")}_axis_${plan.axis}${request.suffix}`,
         comment: [
           `${equation} along axis ${plan.axis} of [${plan.shape.join(", ")}].`,
-          ...request.around.map((text) => `  around it: ${text}`),
+          ...request.around.map((text) => `  with ${text}`),
         ],
         ...work,
       }),
@@ -75,7 +75,7 @@ export const reductions = {
         name: `softmax_${plan.shape.join("x")}_axis_${plan.axis}${request.suffix}`,
         comment: [
           `y[i] = exp(x[i] - m) / sum_j exp(x[j] - m), m = max x, along axis ${plan.axis} of [${plan.shape.join(", ")}].`,
-          ...request.around.map((text) => `  around it: ${text}`),
+          ...request.around.map((text) => `  with ${text}`),
         ],
         ...work,
       }),

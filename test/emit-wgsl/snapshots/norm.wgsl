@@ -1,9 +1,8 @@
 // dispatch 3 x 1 x 1; residual: operand, branch: operand, weight: operand, sum_2: result, scale: operand, shift: operand, y: result
 // y = (x - mean) / sqrt(variance + epsilon) * weight + bias: 18 rows of 24, 8 a workgroup, 8 invocations each.
-//   around it: y = a + b; operands broadcast
-//   around it: y = factor x + offset, with both known at compile time
-//   around it: y = a b; operands broadcast
-//   around it: y = a + b; operands broadcast
+//   with add: y = a + b; operands broadcast
+//   with scale: y = factor x + offset, with both known at compile time
+//   with mul: y = a b; operands broadcast
 
 @group(0) @binding(0) var<storage, read> residual: array<vec4f>;
 @group(0) @binding(1) var<storage, read> branch: array<vec4f>;
@@ -74,16 +73,16 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group
   let inverse = inverseSqrt(variance + 0.000009999999747378752);
   if (line < 18u) {
     if (i < 24u) {
-      let weight_at = weight[(i) / 4u];
+      let weight_at = weight[i / 4u];
       let layer_norm = (kept - mean) * inverse * weight_at;
       let residual_at_1 = residual[(line_read * 24u + i) / 4u];
       let branch_at_1 = branch[(line_read * 24u + i) / 4u];
       let sum_1 = residual_at_1 + branch_at_1;
       sum_2[(line_read * 24u + i) / 4u] = sum_1;
-      let scale_at = scale[(i) / 4u];
+      let scale_at = scale[i / 4u];
       let scale_1 = scale_at + vec4f(1.0);
       let mul = layer_norm * scale_1;
-      let shift_at = shift[(i) / 4u];
+      let shift_at = shift[i / 4u];
       let add = mul + shift_at;
       y[(line_read * 24u + i) / 4u] = add;
     }
