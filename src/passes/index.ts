@@ -21,6 +21,7 @@ import { mergeDuplicates } from "./merge-duplicates.js";
 import { padFft } from "./pad-fft.js";
 import type { Pass } from "./pass.js";
 import { removeDead } from "./remove-dead.js";
+import { defaultDeviceLimits, splitForLimits } from "./split-for-limits.js";
 
 export interface PassEntry {
   readonly name: string;
@@ -77,6 +78,12 @@ export const passes: readonly PassEntry[] = [
   withOption("load", undefined, (option) => {
     if (option !== undefined && option !== "load") return undefined;
     return chooseFftConv({ spectra: option ?? "fold" });
+  }),
+  withOption("binding bytes", undefined, (option) => {
+    const bytes = Number(option ?? defaultDeviceLimits.maxStorageBufferBindingSize);
+    return Number.isInteger(bytes) && bytes > 0
+      ? splitForLimits({ ...defaultDeviceLimits, maxStorageBufferBindingSize: bytes })
+      : undefined;
   }),
   plain(fuse()),
   plain(expandAttention),
