@@ -149,7 +149,12 @@ function final(
   );
 }
 
-function noiseSource(noise: number | bigint | NoiseSource, batch: number, runner: StepRunner): NoiseSource {
+/** The noise of a generation: seeded, or the caller's numbers with their size checked. */
+export function noiseSource(
+  noise: number | bigint | NoiseSource,
+  batch: number,
+  runner: StepRunner,
+): NoiseSource {
   const { length, dim } = runner;
   if (typeof noise !== "function") return seededNoise(noise, batch, length, dim);
   return (draw) => {

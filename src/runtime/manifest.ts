@@ -53,7 +53,7 @@ export function parseManifest(text: string, file: string): RuntimeManifest {
 }
 
 /** The sampler plan of a bundle, with the compiled number of steps or another. Throws `bundle/no-sampler`. */
-export function planFromManifest(manifest: RuntimeManifest, numSteps?: number): SamplerPlan {
+export function planFromManifest(manifest: Pick<RuntimeManifest, "sampler">, numSteps?: number): SamplerPlan {
   if (manifest.sampler === undefined)
     return fail("bundle/no-sampler", "the bundle's manifest has no sampler: it is a part of a model", {
       help: "compile a whole model, or hand over a plan made with planSampler",
@@ -69,10 +69,10 @@ export function planFromManifest(manifest: RuntimeManifest, numSteps?: number): 
  * The graphs for one sequence length, by name. Without `length` there must be one length only.
  * Throws `bundle/length` when the bundle was not built for it, or was built for several and none is named.
  */
-export function graphsOfLength(
-  manifest: RuntimeManifest,
+export function graphsOfLength<G extends Pick<ManifestGraph, "name" | "length">>(
+  manifest: { readonly graphs: readonly G[] },
   length: number | undefined,
-): ReadonlyMap<string, ManifestGraph> {
+): ReadonlyMap<string, G> {
   const bound = new Set(manifest.graphs.flatMap((graph) => graph.length ?? []));
   const built = [...bound].sort((p, q) => p - q).join(", ");
   if (length === undefined && bound.size > 1)

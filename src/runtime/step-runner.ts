@@ -1,7 +1,7 @@
 // What a back end has to offer so that the sampler driver can run a model on it. The ONNX runner, the
 // float64 reference and the WGSL runner implement this and nothing else of the loop.
 
-import type { PlanPoint, SamplerRow } from "../diffusion/plan.js";
+import type { PlanPoint, SamplerPlan, SamplerRow } from "../diffusion/plan.js";
 
 /** Numbers of a state: float32 from compiled models, float64 from the reference. */
 export type FloatArray = Float32Array | Float64Array;
@@ -60,6 +60,36 @@ export interface StepRunner {
   }): Promise<Rounded>;
   /** The rounding head on a state; needed by plans that end with `round`. */
   round?(x: FloatArray, batch: number): Promise<Rounded>;
+  /**
+   * A generation whose state stays where the model runs: only tokens come back. Back ends without memory of their own
+   * leave it out. One at a time: the runner's other methods may be called only after it is closed.
+   */
+  openState?(start: ResidentStart): ResidentState;
   /** Gives memory and sessions back. */
   dispose(): Promise<void>;
+}
+
+/** Where a resident generation begins. */
+export interface ResidentStart {
+  readonly batch: number;
+  readonly plan: SamplerPlan;
+  /** The initial state, [B, L, d]. */
+  readonly x: FloatArray;
+  /** Embeddings of the given tokens, [B, L, d]; undefined when none is given. */
+  readonly fixedX: FloatArray | undefined;
+}
+
+/** A state on the device: x and the x0 of the step before. */
+export interface ResidentState {
+  /** One update of the sampler; the most likely tokens, [B, L]. `noise` may be left out where the row's `s` is 0. */
+  step(inputs: {
+    readonly row: SamplerRow;
+    readonly noise: FloatArray | undefined;
+    readonly fixedMask: Uint8Array;
+  }): Promise<Int32Array>;
+  /** The call that the plan ends with; `logits` when the compiled graph gives them. */
+  final(fixedMask: Uint8Array): Promise<{ readonly tokens: Int32Array; readonly logits?: FloatArray }>;
+  /** The state and the last prediction, [B, L, d] each: a copy, for looking. */
+  read(): Promise<{ readonly x: FloatArray; readonly x0: FloatArray }>;
+  close(): void;
 }

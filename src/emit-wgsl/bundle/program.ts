@@ -1,0 +1,196 @@
+// A planned graph as a list of dispatches: every call of a fused group and every op alone becomes the dispatches of
+// its kernel. Views are other names of the same bytes and cost nothing; constants become tensors of the bundle.
+
+import type { Dim } from "../../ir/dim.js";
+import { evaluate } from "../../ir/evaluate.js";
+import {
+  findGraph,
+  type Graph,
+  type Module,
+  noWeights,
+  type Op,
+  present,
+  type Value,
+} from "../../ir/graph.js";
+import { definitionOf } from "../../ir/ops/index.js";
+import { tensor } from "../../ir/tensor.js";
+import { bug, type Report } from "../../support/diagnostic.js";
+import { shaped } from "../element.js";
+import { type Environment, groupOfOp, groupProblem, lowerGroup } from "../group.js";
+import type { Implementation, Kernel } from "../kernel.js";
+import { storageBytes, type WeightPool } from "./weight-pool.js";
+
+/** Memory that bindings name: an input of the graph, a tensor of the bundle, or a value to be placed in an arena. */
+export type Slot =
+  | { readonly kind: "input"; readonly name: string; readonly bytes: number }
+  | { readonly kind: "weight"; readonly name: string; readonly bytes: number }
+  | { readonly kind: "value"; readonly bytes: number }
+  /** A slice that lies where it lies. */
+  | {
+      readonly kind: "part";
+      readonly of: Exclude<Slot, { kind: "part" }>;
+      readonly offset: number;
+      readonly bytes: number;
+    };
+
+export interface ProgramDispatch {
+  readonly kernel: Kernel;
+  /** By position of the kernel's bindings. */
+  readonly slots: readonly Slot[];
+  readonly pointer: string;
+}
+
+export interface Program {
+  readonly graph: Graph;
+  readonly inputs: readonly Slot[];
+  readonly outputs: readonly Slot[];
+  readonly dispatches: readonly ProgramDispatch[];
+}
+
+export interface ProgramContext {
+  readonly module: Module;
+  readonly environment: Environment;
+  readonly pool: WeightPool;
+  /** Tells apart constants of several lengths. */
+  readonly suffix: string;
+  readonly report: Report;
+  /** Dispatches by group: equal blocks call the same one. */
+  readonly lowered: Map<Graph, Implementation>;
+}
+
+/** The dispatches of a graph. Ops without a kernel are reported as `wgsl/no-kernel`. */
+export function programOf(graph: Graph, context: ProgramContext): Program {
+  const slots = new Map<Value, Slot>();
+  const dispatches: ProgramDispatch[] = [];
+  const inputs = graph.inputs.map((value, i): Slot => {
+    const slot = { kind: "input", name: value.hint ?? `input${i}`, bytes: bytesOf(value) } as const;
+    slots.set(value, slot);
+    return slot;
+  });
+  for (const op of graph.ops) lowerOp(op, graph, slots, dispatches, context);
+  return { graph, inputs, outputs: graph.outputs.map((value) => slots.get(value)!), dispatches };
+}
+
+function lowerOp(
+  op: Op,
+  graph: Graph,
+  slots: Map<Value, Slot>,
+  dispatches: ProgramDispatch[],
+  context: ProgramContext,
+): void {
+  const { module, pool, report } = context;
+  if (op.name === "weight") {
+    const [value] = op.results as [Value];
+    const name = op.attributes.name as string;
+    const { element, shape } = shaped(value);
+    slots.set(
+      value,
+      weightSlot(
+        pool.add(name, element, shape, () => module.weights.read(name), context.suffix),
+        pool,
+      ),
+    );
+    return;
+  }
+  if (definitionOf(op.name)!.fusion === "constant" && present(op).length === 0) {
+    for (const value of op.results) slots.set(value, constantSlot(op, value, context));
+    return;
+  }
+  if (op.name === "reshape") {
+    slots.set(op.results[0]!, slots.get(op.operands[0]!)!);
+    return;
+  }
+  const part = partOf(op, slots, context.environment.limits.minStorageBufferOffsetAlignment);
+  if (part !== undefined) {
+    slots.set(op.results[0]!, part);
+    return;
+  }
+  const callee = op.name === "call" ? findGraph(module, op.attributes.graph as string)! : undefined;
+  if (callee !== undefined && groupProblem(callee) !== undefined) {
+    // Not a group: a graph of its own, whose ops stand here.
+    callee.inputs.forEach((value, i) => {
+      slots.set(value, slots.get(op.operands[i]!)!);
+    });
+    for (const inner of callee.ops) lowerOp(inner, callee, slots, dispatches, context);
+    op.results.forEach((value, i) => {
+      slots.set(value, slots.get(callee.outputs[i]!)!);
+    });
+    return;
+  }
+  const group = callee ?? groupOfOp(op);
+  const problem = callee === undefined ? groupProblem(group) : undefined;
+  if (problem !== undefined) {
+    report.error("wgsl/no-kernel", `${problem} (graph @${graph.name})`, { pointer: op.loc.pointer });
+    for (const value of op.results) slots.set(value, { kind: "value", bytes: bytesOf(value) });
+    return;
+  }
+  const implementation = context.lowered.get(group) ?? lowerGroup(group, context.environment);
+  context.lowered.set(group, implementation);
+  const operands = callee === undefined ? group.inputs : (op.operands as readonly Value[]);
+  for (const value of op.results) slots.set(value, { kind: "value", bytes: bytesOf(value) });
+  const scratch = implementation.scratch.map(
+    ({ element, length }): Slot => ({ kind: "value", bytes: storageBytes(element, [length]) }),
+  );
+  for (const kernel of implementation.kernels) {
+    const bound = kernel.bindings.map(({ role }): Slot => {
+      switch (role.kind) {
+        case "operand":
+          return slots.get(operands[role.index]!)!;
+        case "result":
+          return slots.get(op.results[role.index]!)!;
+        case "scratch":
+          return scratch[role.index]!;
+        case "table": {
+          const { name, element, values } = implementation.tables.find((t) => t.name === role.name)!;
+          const shape = [values.length / (element === "c64" ? 2 : 1)];
+          return weightSlot(
+            pool.add(`table.${name}`, element, shape, () => tensor(element, shape, values)),
+            pool,
+          );
+        }
+      }
+    });
+    dispatches.push({ kernel, slots: bound, pointer: op.loc.pointer });
+  }
+}
+
+/** The slot of a slice that is contiguous in its operand's memory, at an offset that can be bound. */
+function partOf(op: Op, slots: ReadonlyMap<Value, Slot>, alignment: number): Slot | undefined {
+  if (op.name !== "slice") return undefined;
+  const [operand] = op.operands as [Value];
+  const { element, shape } = shaped(operand);
+  const axis = op.attributes.axis as number;
+  if (shape.slice(0, axis).some((extent) => extent !== 1)) return undefined;
+  const start = (op.attributes.start as Dim).value ?? bug("a slice starts at no number");
+  const outer = slots.get(operand)!;
+  const base = outer.kind === "part" ? outer : { of: outer, offset: 0 };
+  const offset = base.offset + start * storageBytes(element, shape.slice(axis + 1));
+  if (offset % alignment !== 0) return undefined;
+  return { kind: "part", of: base.of, offset, bytes: bytesOf(op.results[0]!) };
+}
+
+function weightSlot(name: string, pool: WeightPool): Slot {
+  return { kind: "weight", name, bytes: pool.bytes(name) };
+}
+
+/** A constant of the text that a dispatch or an output needs as memory. */
+function constantSlot(op: Op, value: Value, { pool, suffix }: ProgramContext): Slot {
+  const { element, shape } = shaped(value);
+  const graph: Graph = { name: "constant", inputs: [], ops: [op], outputs: [value], outputNames: ["y"] };
+  const read = () => evaluate({ dims: new Map(), graphs: [graph], weights: noWeights }, "constant", [])[0]!;
+  const numbers = JSON.stringify(op.attributes.values ?? op.attributes.value ?? "iota");
+  const name = `constant.${element}_${shape.join("x") || "scalar"}_${hash(numbers)}`;
+  return weightSlot(pool.add(name, element, shape, read, suffix), pool);
+}
+
+/** FNV-1a, eight hexadecimal digits: a short name for a list of numbers. */
+function hash(text: string): string {
+  let h = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) h = Math.imul(h ^ text.charCodeAt(i), 0x01000193);
+  return (h >>> 0).toString(16).padStart(8, "0");
+}
+
+function bytesOf(value: Value): number {
+  const { element, shape } = shaped(value);
+  return storageBytes(element, shape);
+}

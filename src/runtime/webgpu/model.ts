@@ -1,0 +1,146 @@
+// load(): a WGSL bundle on a device, ready to generate. What index.js of a bundle offers.
+
+import type { SamplerPlan } from "../../diffusion/plan.js";
+import { generateTokens, type TokenOptions, type TokenState } from "../generate-tokens.js";
+import { graphsOfLength, planFromManifest } from "../manifest.js";
+import { inside } from "../read-text.js";
+import type { StepRunner } from "../step-runner.js";
+import { createTokenizer, type Tokenizer } from "../tokenizer.js";
+import { checkDevice, requestDevice } from "./device.js";
+import type { Gpu, GpuDevice } from "./gpu.js";
+import { bindGraph, type LoadedGraph } from "./graph.js";
+import { type LoadProgress, loadPipelines, loadWeights } from "./load-files.js";
+import { parseWgslManifest, type WgslManifest } from "./manifest.js";
+import { deviceMemory, type Memory } from "./memory.js";
+import { readWhole } from "./read-bytes.js";
+import { webgpuRunner } from "./runner.js";
+import { type KernelTime, stepTimes } from "./step-times.js";
+
+/** How to load a bundle. */
+export interface WebgpuOptions {
+  /** A device of the caller's; one is requested (and destroyed by `destroy`) when left out. */
+  readonly device?: GpuDevice;
+  /** Where a device is requested: `navigator.gpu` by default, in Node what the package `webgpu` creates. */
+  readonly gpu?: Gpu;
+  /** Sequence length, for a bundle with several. */
+  readonly length?: number;
+  readonly signal?: AbortSignal;
+  /** Called after every tensor. */
+  readonly progress?: (at: LoadProgress) => void;
+}
+
+/** What `generate` takes here: a text with blanks, or tokens; the plan is the bundle's own. */
+export interface ModelGenerateOptions extends Omit<TokenOptions, "plan" | "batch"> {
+  /** Text with blanks, for bundles with a vocabulary. */
+  readonly prompt?: string;
+  readonly seed?: number;
+  /** Number of sampling steps; the compiled one by default. */
+  readonly steps?: number;
+}
+
+/** A loaded model. */
+export interface Model {
+  readonly manifest: WgslManifest;
+  readonly device: GpuDevice;
+  readonly runner: StepRunner;
+  /** Undefined when the bundle has no vocabulary. */
+  readonly tokenizer: Tokenizer | undefined;
+  plan(steps?: number): SamplerPlan;
+  /** Tokens after every step; the last state is `done`. */
+  generate(options?: ModelGenerateOptions): AsyncGenerator<TokenState, void, undefined>;
+  /** Times of one step's kernels, longest first; undefined without the feature timestamp-query. */
+  times(): Promise<readonly KernelTime[] | undefined>;
+  /** Gives all memory on the device back. */
+  destroy(): void;
+}
+
+/**
+ * Loads the bundle in a directory (a path, or a URL).
+ * Throws DlmcError: `bundle/unreadable`, `bundle/manifest`, `bundle/corrupt`, `bundle/truncated`, `bundle/length`,
+ * `webgpu/missing`, `webgpu/limit`, `webgpu/feature`, `webgpu/kernel`, `webgpu/out-of-memory`, `webgpu/device-lost`; and the signal's reason.
+ * Nothing stays on the device when it throws.
+ */
+export async function loadWebgpu(location: string, options: WebgpuOptions = {}): Promise<Model> {
+  const { signal } = options;
+  const file = inside(location, "manifest.json");
+  const manifest = parseWgslManifest(await readWhole(file, signal), file);
+  const graphs = graphsOfLength(manifest, options.length);
+  if (options.device !== undefined) checkDevice(manifest, options.device);
+  const device = options.device ?? (await requestDevice(manifest, options.gpu));
+  const memory = deviceMemory(device, options.device === undefined);
+  try {
+    const bound = await memory.guarded(async () => {
+      const [pipelines, weights] = await settled(
+        loadPipelines(device, location, manifest, signal),
+        loadWeights(memory, location, manifest, options.progress, signal),
+      );
+      const arenas = manifest.arenas.map((bytes) => memory.storage(bytes));
+      const made = [...graphs].map(([name, graph]): readonly [string, LoadedGraph] => [
+        name,
+        bindGraph(graph, memory, arenas, weights, pipelines),
+      ]);
+      return new Map(made);
+    });
+    runFilters(bound, memory);
+    const runner = webgpuRunner(bound, memory, manifest.batch, file);
+    return model(manifest, memory, runner, bound);
+  } catch (error) {
+    memory.destroy();
+    throw error;
+  }
+}
+
+function model(
+  manifest: WgslManifest,
+  memory: Memory,
+  runner: ReturnType<typeof webgpuRunner>,
+  graphs: ReadonlyMap<string, LoadedGraph>,
+): Model {
+  const { vocabulary } = manifest;
+  const tokenizer = vocabulary && createTokenizer(vocabulary.symbols, vocabulary.options ?? {});
+  const plan = (steps?: number): SamplerPlan => planFromManifest(manifest, steps);
+  return {
+    manifest,
+    device: memory.device,
+    runner,
+    tokenizer,
+    plan,
+    async *generate({ prompt, seed, steps, ...rest } = {}) {
+      const fixed = prompt === undefined ? rest.fixed : tokenizer?.encode(prompt, runner.length);
+      yield* generateTokens(runner, {
+        ...rest,
+        plan: plan(steps),
+        batch: manifest.batch,
+        noise: rest.noise ?? seed ?? 0,
+        ...(fixed && { fixed }),
+      });
+    },
+    times: () => stepTimes(graphs.get("step"), memory),
+    destroy: () => memory.destroy(),
+  };
+}
+
+/** What @filters computes once becomes an input of the graphs that use it. */
+function runFilters(graphs: ReadonlyMap<string, LoadedGraph>, memory: Memory): void {
+  const filters = graphs.get("filters");
+  if (filters === undefined) return;
+  const encoder = memory.device.createCommandEncoder();
+  filters.encode(encoder);
+  for (const { name } of filters.graph.outputs) {
+    const from = filters.output(name);
+    for (const graph of graphs.values()) {
+      const to = graph.input(name);
+      if (to !== undefined && graph !== filters)
+        encoder.copyBufferToBuffer(from.buffer, from.offset, to.buffer, to.offset, from.bytes);
+    }
+  }
+  memory.device.queue.submit([encoder.finish()]);
+}
+
+/** Both results, or the first failure once both have come to rest, so that nothing goes on behind a failure. */
+async function settled<A, B>(a: Promise<A>, b: Promise<B>): Promise<[A, B]> {
+  const [first, second] = await Promise.allSettled([a, b]);
+  if (first.status === "rejected") throw first.reason;
+  if (second.status === "rejected") throw second.reason;
+  return [first.value, second.value];
+}

@@ -1,0 +1,105 @@
+// A generation whose state stays on the device. x and the previous x0 are inputs of @step; after a step its outputs
+// are copied onto them in the same submit, and the tokens go to a buffer that the host reads.
+
+import { fail } from "../../support/diagnostic.js";
+import { argmaxRows } from "../margins.js";
+import type { FloatArray, ResidentStart, ResidentState } from "../step-runner.js";
+import type { CommandEncoder } from "./gpu.js";
+import { type LoadedGraph, type Range, unpacked } from "./graph.js";
+import type { Execution } from "./runner.js";
+
+/** Begins a generation; `closed` is called once, by `close`. */
+export function residentState(
+  { graph, submit, copyTime }: Execution,
+  { plan, x, fixedX }: ResidentStart,
+  vocabulary: number,
+  closed: () => void,
+): ResidentState {
+  const step = graph("step");
+  const previous = ["self_cond", "x0_prev"] as const;
+  step.write("x", x);
+  for (const name of previous) step.write(name, new Float32Array(x.length));
+  if (fixedX !== undefined) step.write("fixed_x", fixedX);
+  let mask: Uint8Array | undefined;
+  const copy = (encoder: CommandEncoder, from: Range, to: Range | undefined): void => {
+    if (to !== undefined)
+      encoder.copyBufferToBuffer(from.buffer, from.offset, to.buffer, to.offset, from.bytes);
+  };
+  /** Given rows onto x of a graph: runs of positions, a copy each. */
+  const overwrite = (encoder: CommandEncoder, fixedMask: Uint8Array, x: Range): void => {
+    const given = step.input("fixed_x");
+    if (given === undefined) return;
+    const row = x.bytes / fixedMask.length;
+    for (let from = 0; from < fixedMask.length; from++) {
+      if (fixedMask[from] === 0) continue;
+      let to = from;
+      while (fixedMask[to] === 1) to++;
+      const bytes = (to - from) * row;
+      encoder.copyBufferToBuffer(
+        given.buffer,
+        given.offset + from * row,
+        x.buffer,
+        x.offset + from * row,
+        bytes,
+      );
+      from = to;
+    }
+  };
+  const tokensOf = (to: LoadedGraph, bytes: ArrayBuffer): Int32Array =>
+    unpacked(to.outputPort("tokens")!, bytes) as Int32Array;
+
+  return {
+    async step({ row, noise, fixedMask }) {
+      if (noise !== undefined) step.write("noise", noise);
+      if (mask !== fixedMask) step.write("fixed_mask", fixedMask);
+      mask = fixedMask;
+      step.write("coefficients", Float32Array.of(row.a, row.b, row.c, row.s));
+      step.write("level", Float32Array.of(row.level));
+      step.write("prior_scale", Float32Array.of(row.priorScale));
+      const [tokens] = await submit(
+        (encoder) => {
+          copyTime(encoder, row.level, step);
+          step.encode(encoder);
+          copy(encoder, step.output("x_next"), step.input("x"));
+          for (const name of previous) copy(encoder, step.output("x0"), step.input(name));
+        },
+        [step.output("tokens")],
+      );
+      return tokensOf(step, tokens!);
+    },
+    async final(fixedMask) {
+      const last = graph(plan.final);
+      const point = plan.finalRow;
+      if (plan.final === "denoise") {
+        if (point === undefined)
+          fail("generate/no-final", "the plan ends with @denoise and has no last point");
+        const columns = { level: point!.level, prior_scale: point!.priorScale };
+        for (const [name, value] of Object.entries(columns))
+          last.write(name, new Float32Array((last.input(name)?.bytes ?? 4) / 4).fill(value));
+      }
+      const wanted = ["logits", "tokens"].filter((name) => last.outputPort(name) !== undefined);
+      const read = await submit(
+        (encoder) => {
+          if (point !== undefined) copyTime(encoder, point.level, last);
+          const target = last.input("x")!;
+          copy(encoder, step.input("x")!, target);
+          overwrite(encoder, fixedMask, target);
+          const before = last.input("self_cond");
+          if (before !== undefined) copy(encoder, step.input("self_cond")!, before);
+          last.encode(encoder);
+        },
+        wanted.map((name) => last.output(name)),
+      );
+      const at = (name: string): ArrayBuffer | undefined => read[wanted.indexOf(name)];
+      const logits = at("logits") && (unpacked(last.outputPort("logits")!, at("logits")!) as FloatArray);
+      const tokens = at("tokens") ? tokensOf(last, at("tokens")!) : argmaxRows(logits!, vocabulary);
+      return { tokens, ...(logits && { logits }) };
+    },
+    async read() {
+      const wanted = [step.input("x")!, step.output("x0")];
+      const [state, predicted] = await submit(() => undefined, wanted);
+      return { x: new Float32Array(state!), x0: new Float32Array(predicted!) };
+    },
+    close: closed,
+  };
+}
