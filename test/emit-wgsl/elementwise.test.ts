@@ -221,3 +221,29 @@ test("rotary positions in both layouts, partial, after a prefix", async () => {
     ),
   );
 });
+
+test("more operands or outputs than a stage has buffers become several dispatches", async () => {
+  await expectAgreement([
+    ...[0, 1].map((axis) =>
+      makeCase(`concat of 17 along ${axis}`, (b, input) => ({
+        y: b.emit(
+          "concat",
+          {
+            xs: Array.from({ length: 17 }, (_, k) =>
+              input(`x${k}`, axis === 0 ? [1 + (k % 3), 5] : [5, 1 + (k % 3)]),
+            ),
+          },
+          { axis },
+        ),
+      })),
+    ),
+    makeCase("nine outputs", (b, input) => {
+      const x = input("x", [7]);
+      const outputs = Array.from(
+        { length: 9 },
+        (_, k) => [`y${k}`, b.emit("scale", { x }, { offset: k })] as const,
+      );
+      return Object.fromEntries(outputs);
+    }),
+  ]);
+});

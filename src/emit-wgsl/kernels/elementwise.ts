@@ -1,13 +1,14 @@
 // A group without an anchor: y[i] = f(operands at i), four neighbours an invocation where the widths allow.
 
-import type { Graph, Value } from "../../ir/graph.js";
+import type { Graph, Op, Value } from "../../ir/graph.js";
 import { definitionOf } from "../../ir/ops/index.js";
 import { count } from "../../ir/tensor.js";
+import { type } from "../../ir/type.js";
 import { reader, shaped } from "../element.js";
 import { invocations } from "../grid.js";
 import type { Environment } from "../group.js";
 import type { Implementation, Kernel, Table } from "../kernel.js";
-import { flatPlace } from "../place.js";
+import { axesPlace, flatPlace, plus } from "../place.js";
 import { KernelWriter } from "../writer.js";
 
 /** One dispatch per shape among the group's outputs. */
@@ -21,18 +22,69 @@ export function elementwiseKernel(graph: Graph, environment: Environment): Imple
   return { kernels: made.map((m) => m.kernel), scratch: [], tables: made.flatMap((m) => m.tables) };
 }
 
-/** Fewer outputs a dispatch where all would take more buffers than a stage has. */
-function withinLimits(
-  graph: Graph,
-  outputs: readonly Value[],
-  environment: Environment,
-): { kernel: Kernel; tables: readonly Table[] }[] {
+interface Made {
+  readonly kernel: Kernel;
+  readonly tables: readonly Table[];
+}
+
+/** Fewer outputs a dispatch, or fewer parts of a concatenation, where all would take more buffers than a stage has. */
+function withinLimits(graph: Graph, outputs: readonly Value[], environment: Environment): Made[] {
+  const fits = ({ kernel }: Made): boolean =>
+    kernel.bindings.length <= environment.limits.maxStorageBuffersPerShaderStage;
   const whole = oneShape(graph, outputs, environment);
-  const half = Math.ceil(outputs.length / 2);
-  return whole.kernel.bindings.length <= environment.limits.maxStorageBuffersPerShaderStage ||
-    half === outputs.length
-    ? [whole]
-    : [outputs.slice(0, half), outputs.slice(half)].flatMap((part) => withinLimits(graph, part, environment));
+  if (fits(whole)) return [whole];
+  if (outputs.length > 1) {
+    const half = Math.ceil(outputs.length / 2);
+    return [outputs.slice(0, half), outputs.slice(half)].flatMap((part) =>
+      withinLimits(graph, part, environment),
+    );
+  }
+  const join = graph.ops.find((op) => op.results[0] === outputs[0] && op.name === "concat");
+  if (join === undefined) return [whole];
+  const pieces = (from: number, to: number): Made[] => {
+    const made = joinPiece(graph, join, from, to, environment);
+    const half = Math.ceil((from + to) / 2);
+    return fits(made) || to - from === 1 ? [made] : [...pieces(from, half), ...pieces(half, to)];
+  };
+  return pieces(0, join.operands.length);
+}
+
+/** The part of a concatenation that comes from operands `from` .. `to - 1`, written where it belongs. */
+function joinPiece(
+  graph: Graph,
+  join: Op,
+  from: number,
+  to: number,
+  { limits, features }: Environment,
+): Made {
+  const axis = join.attributes.axis as number;
+  const output = join.results[0]!;
+  const { element, shape } = shaped(output);
+  const extent = (value: Value | undefined): number => shaped(value!).shape[axis]!;
+  const sum = (values: readonly (Value | undefined)[]): number =>
+    values.reduce((n, value) => n + extent(value), 0);
+  const before = sum(join.operands.slice(0, from));
+  const own = shape.map((n, k) => (k === axis ? sum(join.operands.slice(from, to)) : n));
+  const value: Value = { type: type(element, own), hint: output.hint };
+  const piece: Op = { ...join, operands: join.operands.slice(from, to), results: [value] };
+  const writer = new KernelWriter(limits, features);
+  const read = reader({ ...graph, ops: [...graph.ops.filter((op) => op !== join), piece] }, writer);
+  const work = invocations(writer, count(own), (i) => {
+    const place = flatPlace(own, i);
+    const register = read.source(value).load(place);
+    const at = shape.map((_, k) => (k === axis ? plus(place.axis(k), `${before}u`) : place.axis(k)));
+    const role = { kind: "result", index: graph.outputs.indexOf(output) } as const;
+    writer.buffer(role, graph.outputNames[role.index] ?? "result", element, count(shape), "read_write");
+    writer.put(role, axesPlace(shape, at).flat(), register);
+  });
+  const kernel = writer.finish({
+    name: `concat_${own.join("x")}_at_${before}_of_${shape[axis]}`,
+    comment: [
+      `Operands ${from} to ${to - 1} of a concatenation along axis ${axis} of [${shape.join(", ")}].`,
+    ],
+    ...work,
+  });
+  return { kernel, tables: writer.tables };
 }
 
 function oneShape(
