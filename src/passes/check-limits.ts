@@ -2,9 +2,9 @@
 // when compiling, not by a lost device.
 
 import { type Module, nowhere, type Op, present, type Value } from "../ir/graph.js";
+import { isPart } from "../ir/part.js";
 import { typeText } from "../ir/type.js";
 import { type Diagnostic, DlmcError, exitCodes } from "../support/diagnostic.js";
-import { isPart } from "./fuse/groups.js";
 import { isFused } from "./fuse.js";
 import type { Pass } from "./pass.js";
 import { bytesOf } from "./plan-memory.js";

@@ -5,16 +5,13 @@ import { makeOp, throwingCheck } from "../ir/build.js";
 import { type Graph, type Loc, type Module, type Op, present, type Value } from "../ir/graph.js";
 import { printGraph } from "../ir/print.js";
 import { bug } from "../support/diagnostic.js";
-import { type FuseLimits, type Group, groupsOf, roleOf } from "./fuse/groups.js";
+import { type FuseOptions, type Group, groupsOf, roleOf } from "./fuse/groups.js";
 import type { Pass } from "./pass.js";
 
 const prefix = "fused_";
 
-/** Storage buffers every WebGPU device binds to one kernel. */
-const webgpuDefault: FuseLimits = { buffers: 8 };
-
 /** Fuses every graph of the module but those that are groups already. */
-export function fuse(limits: FuseLimits = webgpuDefault): Pass {
+export function fuse(options: FuseOptions = {}): Pass {
   return {
     name: "fuse",
     summary: "gather ops that run as one kernel into graphs @fused_k",
@@ -27,7 +24,7 @@ export function fuse(limits: FuseLimits = webgpuDefault): Pass {
           graphs.push(graph);
           continue;
         }
-        const fused = fuseGraph(module, graph, groupsOf(graph, limits), known, (made) => graphs.push(made));
+        const fused = fuseGraph(module, graph, groupsOf(graph, options), known, (made) => graphs.push(made));
         graphs.push(fused);
       }
       return { ...module, graphs };

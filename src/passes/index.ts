@@ -85,7 +85,9 @@ export const passes: readonly PassEntry[] = [
       ? splitForLimits({ ...defaultDeviceLimits, maxStorageBufferBindingSize: bytes })
       : undefined;
   }),
-  plain(fuse()),
+  withOption("parts", undefined, (option) =>
+    option === undefined || option === "parts" ? fuse({ parts: option === "parts" }) : undefined,
+  ),
   plain(expandAttention),
   plain(expandRope),
   withOption(normNames.join("+"), undefined, (option) => {

@@ -9,10 +9,10 @@
 
 import { dim } from "../ir/dim.js";
 import type { Value } from "../ir/graph.js";
+import { bindingAlignment } from "../ir/part.js";
 import { type Rewriter, type Rule, rewriteModule, rule } from "../ir/rewrite.js";
 import { numbersPer } from "../ir/tensor.js";
 import { sliced } from "./fft/view.js";
-import { bindingAlignment } from "./fuse/groups.js";
 import type { Pass } from "./pass.js";
 
 /** Limits of a device, in bytes and bindings. */

@@ -13,7 +13,7 @@ import { removeDead } from "../../src/passes/remove-dead.js";
 import { randomGraph } from "./random-graphs.js";
 
 const fusedGraph = (seed: number): Module =>
-  runPasses(randomGraph(seed, 5 + (seed % 30)), [removeDead, fuse()]);
+  runPasses(randomGraph(seed, 5 + (seed % 30)), [removeDead, fuse({ parts: seed % 2 === 0 })]);
 
 const scratch = (op: { name: string }): readonly number[] => (op.name === "softmax" ? [100, 300] : []);
 

@@ -7,7 +7,7 @@ import { rightAngleBins } from "../fft/right-angle.js";
 import { points } from "../fft/transform.js";
 import { attribute, defineOp } from "../op.js";
 import { type Tensor, tensor } from "../tensor.js";
-import { typeText } from "../type.js";
+import { type TensorType, typeText } from "../type.js";
 
 export const fftConv = defineOp({
   name: "fft_conv",
@@ -19,9 +19,9 @@ export const fftConv = defineOp({
   type({ x, spectrum }, { factors }, check) {
     const ranked = x.shape.length === 3 && spectrum.shape.length === 4;
     check.that(
-      ranked && x.element === "f32" && spectrum.element === "f32",
+      ranked && isFloat(x) && isFloat(spectrum),
       "fft_conv_c1",
-      `x must be f32[B, L, D] and spectrum f32[G, 2, K, Q], got ${typeText(x)} and ${typeText(spectrum)}`,
+      `x must be f32 or f16 [B, L, D] and spectrum f32 or f16 [G, 2, K, Q], got ${typeText(x)} and ${typeText(spectrum)}`,
     );
     const whole = factors.length > 0 && factors.every((factor) => Number.isInteger(factor) && factor >= 1);
     check.that(whole, "fft_conv_c2", `factors must be positive integers, got [${factors.join(", ")}]`);
@@ -55,7 +55,7 @@ export const fftConv = defineOp({
       factors.length,
     );
     const last = factors[factors.length - 1]!;
-    const out = tensor("f32", x.shape);
+    const out = tensor(x.element, x.shape);
     for (let b = 0; b < batch; b++) {
       for (let c = 0; c < width; c++) {
         const filter = spectrum.data.subarray(Math.floor((c * groups) / width) * 2 * M);
@@ -108,6 +108,10 @@ export const fftConv = defineOp({
     return [out];
   },
 });
+
+function isFloat({ element }: TensorType): boolean {
+  return element === "f32" || element === "f16";
+}
 
 /** |k|_2 of each filter's taps: the root of the mean square bin (Parseval). */
 function tapNorms({ shape, data }: Tensor, M: number): Float64Array {

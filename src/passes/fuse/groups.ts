@@ -6,13 +6,13 @@
 //   prologue   anchor(f(x, w)): u is computed where it is read, when that is one place or u is cheap to repeat
 //   otherwise  u is a kernel of its own, which takes in what comes before it in the same way
 //
-// Two things stand outside: a rounding head is one group of several anchors (head.ts), and a contiguous part of a
-// buffer stays a slice of its own, bound where it lies, so that equal kernels on other parts are the same kernel.
+// A rounding head is one group of several anchors (head.ts). On request a contiguous part of a buffer stays a slice of
+// its own, bound where it lies, so that equal kernels on other parts are the same kernel.
 
-import { type Dim, product } from "../../ir/dim.js";
+import { product } from "../../ir/dim.js";
 import { type Graph, type Op, present, type Value } from "../../ir/graph.js";
 import { definitionOf } from "../../ir/ops/index.js";
-import { numbersPer } from "../../ir/tensor.js";
+import { isPart } from "../../ir/part.js";
 import { sameShape } from "../../ir/type.js";
 import { headsOf } from "./head.js";
 
@@ -26,9 +26,13 @@ export interface Group {
   readonly inlined: Set<Op>;
 }
 
-export interface FuseLimits {
-  /** Buffers one kernel may bind. */
-  readonly buffers: number;
+export interface FuseOptions {
+  /** Buffers one kernel may bind; what every WebGPU device allows when left out. */
+  readonly buffers?: number;
+  /** Bytes one binding may have: of larger values only parts can be bound. WebGPU's default when left out. */
+  readonly binding?: number;
+  /** Leave slices that are parts of a buffer outside of groups, for back ends that bind parts. */
+  readonly parts?: boolean;
 }
 
 /** Constants that are written into a kernel's text. */
@@ -39,42 +43,25 @@ type Role = "held" | "written" | "anchor" | "elementwise" | "view" | "gather";
 
 export function roleOf(op: Op): Role {
   const { fusion } = definitionOf(op.name)!;
-  if (op.name === "call" || isPart(op)) return "held";
+  if (op.name === "call") return "held";
   if (fusion === "constant") return written.has(op.name) ? "written" : "held";
   return fusion === "reduction" || fusion === "opaque" ? "anchor" : fusion;
 }
 
-/** Offsets at which every device binds a part of a buffer, in bytes. */
-export const bindingAlignment = 256;
-
-/** True for a slice that is a part of its operand's memory at an offset that can be bound: no kernel at all. */
-export function isPart(op: Op): boolean {
-  if (op.name !== "slice") return false;
-  const offset = partOffset(op);
-  return offset !== undefined && offset % bindingAlignment === 0;
-}
-
-/** Bytes before a contiguous slice; undefined when it is not contiguous or its place is not known. */
-export function partOffset(op: Op): number | undefined {
-  const { shape, element } = op.operands[0]!.type;
-  const axis = op.attributes.axis as number;
-  const start = (op.attributes.start as Dim).value;
-  if (start === undefined || shape.slice(0, axis).some((extent) => extent.value !== 1)) return undefined;
-  const stride = product(shape.slice(axis + 1)).value;
-  const bytes = (element === "f16" ? 2 : 4) * numbersPer(element);
-  return stride === undefined ? undefined : start * stride * bytes;
-}
-
 /** The groups of a graph; ops in none of them are constants and calls. */
-export function groupsOf(graph: Graph, limits: FuseLimits): Group[] {
-  const grouping = new Grouping(graph, limits);
+export function groupsOf(
+  graph: Graph,
+  { buffers = 8, binding = 2 ** 27, parts = false }: FuseOptions,
+): Group[] {
+  const grouping = new Grouping(graph, buffers);
   for (const { members, anchor } of headsOf(graph, roleOf)) grouping.foundHead(anchor, members);
   for (const op of graph.ops) {
     if (grouping.isOwned(op)) continue;
     if (roleOf(op) === "anchor") grouping.found(op);
     else grouping.tryEpilogue(op);
   }
-  for (const op of graph.ops.toReversed()) grouping.inlineOrFound(op);
+  const isHeld = (op: Op): boolean => isPart(op) && (parts || 4 * sizeOf(op.operands[0]!) > binding);
+  for (const op of graph.ops.toReversed()) if (!isHeld(op)) grouping.inlineOrFound(op);
   for (const op of graph.ops) grouping.tryJoin(op);
   return grouping.groups.filter((group) => group.owned.size > 0);
 }
@@ -90,7 +77,7 @@ class Grouping {
 
   constructor(
     graph: Graph,
-    private readonly limits: FuseLimits,
+    private readonly buffers: number,
   ) {
     this.outputs = new Set(graph.outputs);
     for (const op of graph.ops) {
@@ -110,7 +97,7 @@ class Grouping {
   /** A group of the anchors and scores of a rounding head, where its kernels can bind all they read. */
   foundHead(anchor: Op, members: ReadonlySet<Op>): void {
     const group: Group = { anchor, owned: new Set(members), inlined: new Set() };
-    if (this.countBuffers(group) > this.limits.buffers) return;
+    if (this.countBuffers(group) > this.buffers) return;
     this.groups.push(group);
     for (const member of members) this.owner.set(member, group);
   }
@@ -145,7 +132,7 @@ class Grouping {
       this.found(op);
       return;
     }
-    const fits = [...targets].every((group) => this.buffersOf(group, op) <= this.limits.buffers);
+    const fits = [...targets].every((group) => this.buffersOf(group, op) <= this.buffers);
     if (!fits) {
       this.found(op);
       return;
@@ -169,8 +156,7 @@ class Grouping {
       };
       const isInside = (v: Value): boolean => this.ownerOf(v) === other;
       const others = [...group.owned, ...group.inlined].flatMap(present).filter((v) => !isInside(v));
-      if (this.countBuffers(merged) > this.limits.buffers || others.some((v) => this.reaches(v, other)))
-        continue;
+      if (this.countBuffers(merged) > this.buffers || others.some((v) => this.reaches(v, other))) continue;
       for (const member of group.owned) this.own(other, member);
       for (const member of group.inlined) {
         other.inlined.add(member);
@@ -202,7 +188,7 @@ class Grouping {
     const others = present(op).filter((value) => this.ownerOf(value) !== group);
     if (others.some((value) => this.reaches(value, group))) return false;
     const grown: Group = { ...group, owned: new Set([...group.owned, op]) };
-    return this.countBuffers(grown) <= this.limits.buffers;
+    return this.countBuffers(grown) <= this.buffers;
   }
 
   /** Whether computing `value` needs a result of the group; other groups are computed whole. */
