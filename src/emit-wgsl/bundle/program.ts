@@ -13,11 +13,11 @@ import {
   type Value,
 } from "../../ir/graph.js";
 import { definitionOf } from "../../ir/ops/index.js";
-import { tensor } from "../../ir/tensor.js";
+import { numbersPer, tensor } from "../../ir/tensor.js";
 import { bug, type Report } from "../../support/diagnostic.js";
 import { shaped } from "../element.js";
 import { type Environment, groupOfOp, groupProblem, lowerGroup } from "../group.js";
-import type { Implementation, Kernel } from "../kernel.js";
+import type { BufferRole, Implementation, Kernel } from "../kernel.js";
 import { storageBytes, type WeightPool } from "./weight-pool.js";
 
 /** Memory that bindings name: an input of the graph, a tensor of the bundle, or a value to be placed in an arena. */
@@ -117,7 +117,7 @@ function lowerOp(
     });
     return;
   }
-  const group = callee ?? groupOfOp(op);
+  const group = callee ?? plainNames(groupOfOp(op));
   const problem = callee === undefined ? groupProblem(group) : undefined;
   if (problem !== undefined) {
     report.error("wgsl/no-kernel", `${problem} (graph @${graph.name})`, { pointer: op.loc.pointer });
@@ -126,32 +126,48 @@ function lowerOp(
   }
   const implementation = context.lowered.get(group) ?? lowerGroup(group, context.environment);
   context.lowered.set(group, implementation);
-  const operands = callee === undefined ? group.inputs : (op.operands as readonly Value[]);
+  const operands = callee === undefined ? [...new Set(present(op))] : (op.operands as readonly Value[]);
   for (const value of op.results) slots.set(value, { kind: "value", bytes: bytesOf(value) });
   const scratch = implementation.scratch.map(
     ({ element, length }): Slot => ({ kind: "value", bytes: storageBytes(element, [length]) }),
   );
+  const table = (name: string): Slot => {
+    const { element, values } = implementation.tables.find((t) => t.name === name)!;
+    const shape = [values.length / numbersPer(element)];
+    const stored = pool.add(`table.${name}`, element, shape, () => tensor(element, shape, values));
+    return weightSlot(stored, pool);
+  };
+  const slotOf = (role: BufferRole): Slot => {
+    if (role.kind === "operand") return slots.get(operands[role.index]!)!;
+    if (role.kind === "result") return slots.get(op.results[role.index]!)!;
+    return role.kind === "scratch" ? scratch[role.index]! : table(role.name);
+  };
   for (const kernel of implementation.kernels) {
-    const bound = kernel.bindings.map(({ role }): Slot => {
-      switch (role.kind) {
-        case "operand":
-          return slots.get(operands[role.index]!)!;
-        case "result":
-          return slots.get(op.results[role.index]!)!;
-        case "scratch":
-          return scratch[role.index]!;
-        case "table": {
-          const { name, element, values } = implementation.tables.find((t) => t.name === role.name)!;
-          const shape = [values.length / (element === "c64" ? 2 : 1)];
-          return weightSlot(
-            pool.add(`table.${name}`, element, shape, () => tensor(element, shape, values)),
-            pool,
-          );
-        }
-      }
-    });
+    const bound = kernel.bindings.map(({ role }) => slotOf(role));
     dispatches.push({ kernel, slots: bound, pointer: op.loc.pointer });
   }
+}
+
+/** The graph without block numbers in its names, so that equal blocks have equal kernels. */
+function plainNames(graph: Graph): Graph {
+  const renamed = new Map<Value, Value>();
+  const plain = (value: Value): Value => {
+    const hint = value.hint?.replace(/^folded\./, "").replace(/^blocks\.\d+\./, "");
+    const made = renamed.get(value) ?? { type: value.type, hint };
+    renamed.set(value, made);
+    return made;
+  };
+  return {
+    ...graph,
+    inputs: graph.inputs.map(plain),
+    ops: graph.ops.map((op) => ({
+      ...op,
+      operands: op.operands.map((v) => v && plain(v)),
+      results: op.results.map(plain),
+    })),
+    outputs: graph.outputs.map(plain),
+    outputNames: graph.outputNames.map((_, k) => plain(graph.outputs[k]!).hint ?? `result${k}`),
+  };
 }
 
 /** The slot of a slice that is contiguous in its operand's memory, at an offset that can be bound. */
