@@ -2,6 +2,7 @@
 
 import { dim } from "../../src/ir/dim.js";
 import { type Case, makeCase } from "./case.js";
+import { sequenceKernels } from "./fft-conv-gallery.js";
 
 export const gallery: readonly Case[] = [
   makeCase("elementwise", (b, input) => {
@@ -77,4 +78,5 @@ export const gallery: readonly Case[] = [
   makeCase("rope", (b, input) => ({
     y: b.emit("rope", { x: input("x", [1, 7, 24]) }, { heads: 3, rotary: 8, base: 10000, layout: "half" }),
   })),
+  ...sequenceKernels,
 ];

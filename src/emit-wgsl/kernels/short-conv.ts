@@ -52,7 +52,7 @@ export function shortConv(request: Request): Implementation {
   const kernel = writer.finish({
     name: `short_conv_${taps}_taps_${length}x${width}${suffix}`,
     comment: [
-      `y[t, c] = sum over ${taps} taps j of k[j, filter of c] x[t - j + ${attributes.lag0}, c] over ${length} samples of ${width} channels${attributes.circular ? ", lags modulo the length" : ""}.`,
+      `y[t, c] = sum over ${taps} taps j of k[j, filter of c] x[t - j${attributes.lag0 === 0 ? "" : ` + ${attributes.lag0}`}, c] over ${length} samples of ${width} channels${attributes.circular ? ", lags modulo the length" : ""}.`,
       ...around.map((text) => `  with ${text}`),
     ],
     ...work,
