@@ -126,3 +126,22 @@ test.each([false, true])("matmul, transpose_b %s", async (transpose_b) => {
     }),
   );
 });
+
+test("large products go through workgroup memory", async () => {
+  await expectAgreement([
+    makeCase("linear, no width a multiple of four", (b, input) => {
+      const y = b.emit("linear", { x: input("x", [1, 513, 261]), weight: input("weight", [503, 261]) }, {});
+      return { y: b.emit("add", { a: y, b: input("residual", [1, 513, 503]) }, {}) };
+    }),
+    makeCase("linear", (b, input) => ({
+      y: b.emit(
+        "linear",
+        { x: input("x", [516, 264]), weight: input("weight", [508, 264]), bias: input("bias", [508]) },
+        {},
+      ),
+    })),
+    makeCase("batched matmul", (b, input) => ({
+      y: b.emit("matmul", { a: input("a", [3, 300, 260]), b: input("b", [3, 260, 300]) }, {}),
+    })),
+  ]);
+});

@@ -1,4 +1,4 @@
-// Matrix products, tiled. Slabs of K go through workgroup memory as vec4f along k. An invocation makes all rows of
+// Matrix products. Large ones are tiled: slabs of K go through workgroup memory as vec4f along k. An invocation makes all rows of
 // its tile for one column, or four neighbours: a's vectors are then the same for the whole workgroup (one read that
 // is broadcast, on a GPU and on a CPU driver alike), and 16 x 4 results take 64 dot products for 20 vector reads.
 //
@@ -10,13 +10,22 @@ import type { Implementation, Opened, Shaped, Sink, Source, WgslKernels } from "
 import type { Features, Limits } from "../limits.js";
 import { axesPlace, flatPlace, operand, type Place, plus, rowPlace, times } from "../place.js";
 import { type KernelWriter, single } from "../writer.js";
+import { directProduct } from "./direct-matmul.js";
 import { thinLinear } from "./thin-linear.js";
 
 /** k values of one slab. Deeper slabs unroll to code that a CPU driver takes seconds to compile, for no speed. */
 const slab = 8;
 
+/** Products with fewer multiplications than this read straight from the buffers. */
+const small = 2 ** 26;
+
+/** The kernel by size. */
+function product(p: Product): Implementation {
+  return p.batch * p.m * p.n * p.k < small ? directProduct(p) : tiled(p);
+}
+
 /** A product y[z, m, n] = sum_k a[z, m, k] b[z, k, n] as the tiled kernel sees it. */
-interface Product {
+export interface Product {
   readonly name: string;
   readonly comment: readonly string[];
   readonly batch: number;
@@ -31,7 +40,7 @@ interface Product {
 }
 
 /** What the tiled kernel reads and writes: elements by their matrix indices. */
-interface Ends {
+export interface Ends {
   readonly writer: KernelWriter;
   a(z: string, m: string, k: string, lanes: 1 | 4): string;
   /** Lanes run along k when transposed, else along n. */
@@ -56,7 +65,7 @@ export const products = {
       n,
     };
     if (m <= 4) return thinLinear(request, facts);
-    return tiled({
+    return product({
       ...facts,
       batch: 1,
       transposed: true,
@@ -89,7 +98,7 @@ export const products = {
     const joined = count(b.shape.slice(0, -2)) === 1 && a.shape.length === result.shape.length;
     const batch = joined ? 1 : count(result.shape.slice(0, -2));
     const m = joined ? count(a.shape) / k : rows;
-    return tiled({
+    return product({
       name: `matmul_${batch === 1 ? "" : `${batch}x`}${m}x${k}${transpose_b ? "_transposed" : ""}_to_${n}${request.suffix}`,
       comment: [
         `y[z, m, n] = sum_k a[z, m, k] b[z, ${transpose_b ? "n, k" : "k, n"}]: ${batch} x [${m}, ${k}] by [${transpose_b ? `${n}, ${k}` : `${k}, ${n}`}].`,
@@ -160,14 +169,14 @@ function chooseTile(batch: number, m: number, n: number): Tile {
   return tiles.reduce((best, tile) => (cost(tile) < cost(best) ? tile : best));
 }
 
-function tiled(product: Product): Implementation {
-  const { batch, m, k, n, transposed } = product;
+export function tiled(p: Product): Implementation {
+  const { batch, m, k, n, transposed } = p;
   const { rows, threads, columns } = chooseTile(batch, m, n);
   const width = threads * columns;
   const wideA = k % 4 === 0 ? 4 : 1;
   const wideB = (transposed ? k : n) % 4 === 0 ? 4 : 1;
   const stores = columns === 4 && n % 4 === 0 ? 4 : 1;
-  const ends = product.open(wideA === 4 || wideB === 4 ? 4 : 1, stores);
+  const ends = p.open(wideA === 4 || wideB === 4 ? 4 : 1, stores);
   const { writer: w } = ends;
   const z = batch === 1 ? "0u" : "group.z";
   w.line(`// This workgroup's tile of y, ${rows} x ${width}; an invocation has ${columns} of its columns.`);
@@ -266,8 +275,8 @@ function tiled(product: Product): Implementation {
   if (n % width === 0 || (columns === 4 && stores === 1)) storeRows();
   else w.block(`if (${column} < ${n}u)`, storeRows);
   const kernel = w.finish({
-    name: product.name,
-    comment: product.comment,
+    name: p.name,
+    comment: p.comment,
     grid: [Math.ceil(n / width), Math.ceil(m / rows), batch],
     workgroupSize: [threads, 1, 1],
   });
