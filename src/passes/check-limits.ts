@@ -6,8 +6,8 @@ import { isPart } from "../ir/part.js";
 import { typeText } from "../ir/type.js";
 import { type Diagnostic, DlmcError, exitCodes } from "../support/diagnostic.js";
 import { isFused } from "./fuse.js";
+import { bytesOf } from "./memory/plan-memory.js";
 import type { Pass } from "./pass.js";
-import { bytesOf } from "./plan-memory.js";
 import { type DeviceLimits, defaultDeviceLimits } from "./split-for-limits.js";
 
 /** Throws DlmcError `limits/binding` or `limits/buffer` (exit code 3) naming ops, sizes and limits. */
@@ -15,7 +15,6 @@ export function checkLimits(limits: DeviceLimits = defaultDeviceLimits): Pass {
   return {
     name: "check-limits",
     summary: "refuse a module whose buffers a device with these limits cannot hold or bind",
-    requires: ["fuse"],
     run(module) {
       const problems = limitProblems(module, limits);
       if (problems.length > 0) throw new DlmcError(problems, exitCodes.unsupported);

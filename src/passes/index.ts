@@ -5,6 +5,7 @@ import { fail } from "../support/diagnostic.js";
 import { suggest } from "../support/suggest.js";
 import { bindDims } from "./bind-dims.js";
 import { canonicalise } from "./canonicalise.js";
+import { checkLimits } from "./check-limits.js";
 import { chooseFft } from "./choose-fft.js";
 import { chooseFftConv } from "./choose-fft-conv.js";
 import { expandAffineStep } from "./expand-affine-step.js";
@@ -88,6 +89,7 @@ export const passes: readonly PassEntry[] = [
   withOption("parts", undefined, (option) =>
     option === undefined || option === "parts" ? fuse({ parts: option === "parts" }) : undefined,
   ),
+  plain(checkLimits()),
   plain(expandAttention),
   plain(expandRope),
   withOption(normNames.join("+"), undefined, (option) => {

@@ -7,8 +7,8 @@ import { findGraph, type Module, present, type Value } from "../../src/ir/graph.
 import { parseModule } from "../../src/ir/parse.js";
 import { printModule } from "../../src/ir/print.js";
 import { fuse } from "../../src/passes/fuse.js";
+import { type MemoryPlan, type Place, planMemory, printPlan } from "../../src/passes/memory/plan-memory.js";
 import { runPasses } from "../../src/passes/pass.js";
-import { type MemoryPlan, type Place, planMemory, printPlan } from "../../src/passes/plan-memory.js";
 import { removeDead } from "../../src/passes/remove-dead.js";
 import { randomGraph } from "./random-graphs.js";
 

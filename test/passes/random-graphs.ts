@@ -15,7 +15,7 @@ export function randomGraph(seed: number, size: number): Module {
   const b = new Builder("g");
   const time = b.input("time", irType("f32", [1, 320]));
   const values: Value[] = [b.input("x", irType("f32", shape)), b.input("z", irType("f32", shape))];
-  const any = (): Value => values[Math.max(0, values.length - 1 - draw(5))]!;
+  const recent = (): Value => values[Math.max(0, values.length - 1 - draw(5))]!;
   const weights = new Set<string>();
   const weight = (extents: readonly number[]): Value => {
     const name = `blocks.${draw(3)}.w${extents.join("x")}`;
@@ -23,13 +23,13 @@ export function randomGraph(seed: number, size: number): Module {
     return b.weight(name, extents.map(dim));
   };
   for (let i = 0; i < size; i++) {
-    const x = any();
+    const x = recent();
     const made = [
       () => b.emit("linear", { x, weight: weight([8, 8]) }, {}),
       () => b.emit("layer_norm", { x, weight: weight([8]) }, { epsilon: 1e-5 }),
       () => b.emit("softmax", { x }, { axis: 2 }),
-      () => b.emit("add", { a: x, b: any() }, {}),
-      () => b.emit("mul", { a: x, b: any() }, {}),
+      () => b.emit("add", { a: x, b: recent() }, {}),
+      () => b.emit("mul", { a: x, b: recent() }, {}),
       () => b.emit("mul", { a: x, b: weight([8]) }, {}),
       () => b.emit("silu", { x }, {}),
       () => b.emit("scale", { x }, { factor: 0.5, offset: 1 }),

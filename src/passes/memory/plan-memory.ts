@@ -5,13 +5,13 @@
 // (section "usage scopes": a writable use excludes every other use). So a value never shares an arena with what the
 // op that makes it reads; three arenas are enough for a residual chain.
 
-import { lastUses } from "../ir/evaluate.js";
-import { findGraph, type Graph, type Module, type Op, present, type Value } from "../ir/graph.js";
-import { bindingAlignment, isPart, partOffset } from "../ir/part.js";
-import { nameValues, printModule } from "../ir/print.js";
-import { numbersPer } from "../ir/tensor.js";
-import { typeText } from "../ir/type.js";
-import { bug } from "../support/diagnostic.js";
+import { lastUses } from "../../ir/evaluate.js";
+import { findGraph, type Graph, type Module, type Op, present, type Value } from "../../ir/graph.js";
+import { bindingAlignment, isPart, partOffset } from "../../ir/part.js";
+import { nameValues, printModule } from "../../ir/print.js";
+import { numbersPer } from "../../ir/tensor.js";
+import { typeText } from "../../ir/type.js";
+import { bug } from "../../support/diagnostic.js";
 
 /** Where a value's bytes are. Offsets are in bytes; `bytes` is the value's size, not rounded up. */
 export type Place =
