@@ -5,6 +5,7 @@
 
 export { type CheckOptions, check, type ModelCheck } from "./api/check.js";
 export { type Built, build, type CompileOptions, compile } from "./api/compile.js";
+export { type Demo, demo } from "./api/demo.js";
 export { type GenerateOptions, openSession, readTokens, type Session } from "./api/generate.js";
 export {
   type Inspection,
@@ -17,6 +18,7 @@ export {
 export { type LoadedModel, loadModel, type ModelOptions, samplerPlan } from "./api/load.js";
 export type { Description } from "./description/index.js";
 export type { OnnxManifest } from "./emit-onnx/manifest.js";
+export type { WgslManifest } from "./emit-wgsl/bundle/manifest.js";
 export {
   type Diagnostic,
   DlmcBug,

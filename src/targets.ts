@@ -2,17 +2,23 @@
 // both passes and back ends; read it second, after compile.ts.
 
 import { onnxOps } from "./emit-onnx/lowerings/index.js";
+import { wgslOps } from "./emit-wgsl/group.js";
 import type { Lowering } from "./ir/fft/plan.js";
 import { cpuProfile, type Profile, profiles } from "./ir/fft/profiles.js";
+import { ops } from "./ir/ops/index.js";
+import { bindDims } from "./passes/bind-dims.js";
 import { canonicalise } from "./passes/canonicalise.js";
 import { chooseFft } from "./passes/choose-fft.js";
+import { chooseFftConv } from "./passes/choose-fft-conv.js";
 import { foldConstants } from "./passes/fold-constants.js";
+import { fuse } from "./passes/fuse.js";
 import { hoistFilters } from "./passes/hoist-filters.js";
 import { hoistTime } from "./passes/hoist-time.js";
 import { mergeDuplicates } from "./passes/merge-duplicates.js";
 import { padFft } from "./passes/pad-fft.js";
 import type { Pass } from "./passes/pass.js";
 import { removeDead } from "./passes/remove-dead.js";
+import { splitForLimits } from "./passes/split-for-limits.js";
 
 /** Choices of a build that change what is emitted. */
 export interface BuildOptions {
@@ -24,6 +30,8 @@ export interface BuildOptions {
   readonly fft?: Lowering;
   /** The time network of @step: run once per timestep grid as @time (the number of steps stays free), or left inside. */
   readonly time?: "run" | "inline";
+  /** Texts at once, for targets whose kernels have fixed sizes; 1 by default. */
+  readonly batch?: number;
 }
 
 export interface Target {
@@ -36,6 +44,17 @@ export interface Target {
 
 function machine(profile: BuildOptions["profile"]): Profile {
   return (profile === "cuda" ? profiles["h100-f32"] : undefined) ?? cpuProfile();
+}
+
+/** Kernels of fixed sizes: B texts, and one noise level a call of @time. */
+function bindSizes(batch: number): Pass {
+  return {
+    ...bindDims({}),
+    run(module) {
+      const sizes = Object.entries({ B: batch, T: 1 }).filter(([name]) => module.dims.has(name));
+      return bindDims(Object.fromEntries(sizes)).run(module);
+    },
+  };
 }
 
 export const targets = {
@@ -54,6 +73,24 @@ export const targets = {
       canonicalise,
       mergeDuplicates,
       removeDead,
+    ],
+  },
+  wgsl: {
+    summary: "WGSL kernels and a page for WebGPU",
+    accepts: wgslOps(Object.keys(ops)),
+    pipeline: ({ spectra = "fold", time = "run", batch = 1 }) => [
+      canonicalise,
+      mergeDuplicates,
+      chooseFftConv({ spectra }),
+      hoistTime({ time }),
+      hoistFilters({ spectra }),
+      foldConstants,
+      canonicalise,
+      mergeDuplicates,
+      removeDead,
+      bindSizes(batch),
+      splitForLimits(),
+      fuse({ parts: true }),
     ],
   },
 } satisfies Record<string, Target>;

@@ -1,11 +1,13 @@
 // compile(): a description and its weights become an artefact on disk.
 
 import { createHash } from "node:crypto";
-import { closeSync, openSync, writeSync } from "node:fs";
-import { join } from "node:path";
+import { closeSync, mkdirSync, openSync, readFileSync, writeSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { optimise, targetOf } from "../compile.js";
 import { emitOnnx, type OnnxBundle, writeOnnxBundle } from "../emit-onnx/emit.js";
 import type { Json, OnnxManifest } from "../emit-onnx/manifest.js";
+import { emitWgsl, type WgslBundle, writeWgslBundle } from "../emit-wgsl/bundle/emit.js";
+import type { WgslManifest } from "../emit-wgsl/bundle/manifest.js";
 import type { Module } from "../ir/graph.js";
 import type { RunOptions } from "../passes/pass.js";
 import { fail } from "../support/diagnostic.js";
@@ -23,6 +25,8 @@ export interface CompileOptions extends Omit<ModelOptions, "length">, BuildOptio
   readonly minOrt?: string;
   /** Also emit sample.onnx, the whole sampling loop. */
   readonly sample?: boolean;
+  /** JSON list of `{ name, prompt }` that the page of a WGSL bundle offers. */
+  readonly examples?: string;
   readonly run?: RunOptions;
 }
 
@@ -31,7 +35,9 @@ export interface Built {
   readonly models: readonly LoadedModel[];
   /** One planned module per length. */
   readonly planned: readonly Module[];
-  readonly bundle: OnnxBundle;
+  readonly bundle:
+    | { readonly target: "onnx"; readonly files: OnnxBundle }
+    | { readonly target: "wgsl"; readonly files: WgslBundle };
 }
 
 /** Compiles in memory. Throws DlmcError (exit 2 for bad input, 3 for what the target cannot do). */
@@ -47,29 +53,42 @@ export function build(options: CompileOptions): Built {
       help: "`dlmc inspect --schedule` shows its tables",
     });
   const planned = models.map((model) => optimise(model.module, target, options, options.run));
-  const bundle = emitOnnx(
-    planned.map((module, i) => ({ module, length: sequenceOf(models[i]!) })),
-    {
-      version,
-      profile: options.profile ?? "standard",
-      ...(options.minOrt !== undefined && { minOrt: options.minOrt }),
-      sample: options.sample ?? false,
-      dft: options.fft === "dft",
-      facts: facts(first, options),
-    },
-  );
-  return { models, planned, bundle };
+  const modules = planned.map((module, i) => ({ module, length: sequenceOf(models[i]!) }));
+  return { models, planned, bundle: emit(modules, first, options) };
+}
+
+function emit(
+  modules: readonly { readonly module: Module; readonly length: number }[],
+  model: LoadedModel,
+  options: CompileOptions,
+): Built["bundle"] {
+  const shared = { version, facts: facts(model, options) };
+  if (options.target === "wgsl")
+    return { target: "wgsl", files: emitWgsl(modules, { ...shared, batch: options.batch ?? 1 }) };
+  const files = emitOnnx(modules, {
+    ...shared,
+    profile: options.profile ?? "standard",
+    ...(options.minOrt !== undefined && { minOrt: options.minOrt }),
+    sample: options.sample ?? false,
+    dft: options.fft === "dft",
+  });
+  return { target: "onnx", files };
 }
 
 /** Compiles into `outDir`, which is replaced as a whole or not at all. */
-export function compile(options: CompileOptions & { readonly outDir: string }): OnnxManifest {
+export function compile(options: CompileOptions & { readonly outDir: string }): OnnxManifest | WgslManifest {
   const { bundle } = build(options);
-  return replaceDirectory(options.outDir, (directory) =>
-    writeOnnxBundle(bundle, (name) => {
-      const handle = openSync(join(directory, name), "wx");
-      return { write: (bytes) => writeAll(handle, bytes), close: () => closeSync(handle) };
-    }),
-  );
+  return replaceDirectory(options.outDir, (directory) => {
+    const open = (name: string) => {
+      const path = join(directory, name);
+      mkdirSync(dirname(path), { recursive: true });
+      const handle = openSync(path, "wx");
+      return { write: (bytes: Uint8Array) => writeAll(handle, bytes), close: () => closeSync(handle) };
+    };
+    return bundle.target === "wgsl"
+      ? writeWgslBundle(bundle.files, open)
+      : writeOnnxBundle(bundle.files, open);
+  });
 }
 
 function writeAll(handle: number, bytes: Uint8Array): void {
@@ -98,9 +117,29 @@ function facts(model: LoadedModel, options: CompileOptions): Readonly<Record<str
       ...(options.fft !== undefined && { fft: options.fft }),
       ...(options.synthetic !== undefined && { synthetic: options.synthetic }),
     },
+    ...(options.examples !== undefined && { examples: readExamples(options.examples) }),
     ...(vocabulary !== undefined && { vocabulary: vocabulary as unknown as Json }),
     ...(sampler !== undefined && {
       sampler: { ...sampler.parts, constants: sampler.constants } as unknown as Json,
     }),
   };
+}
+
+/** The examples of a page. Throws `compile/examples`. */
+function readExamples(file: string): Json {
+  const wrong = (why: string): never =>
+    fail("compile/examples", `cannot read examples from ${file}: ${why}`, {
+      file,
+      help: 'expected a JSON list such as [{ "name": "easy", "prompt": "1__4" }]',
+    });
+  let list: unknown;
+  try {
+    list = JSON.parse(readFileSync(file, "utf8"));
+  } catch (error) {
+    return wrong((error as Error).message);
+  }
+  const fits = (entry: { name?: unknown; prompt?: unknown } | null): boolean =>
+    typeof entry?.name === "string" && typeof entry.prompt === "string";
+  if (!Array.isArray(list) || !list.every(fits)) return wrong("an entry is no { name, prompt }");
+  return list.map(({ name, prompt }) => ({ name, prompt }));
 }

@@ -1,6 +1,6 @@
 // generate(): run the sampler loop on the reference, or on an artefact, and see every state of it.
 
-import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { referenceRunner } from "../reference/runner.js";
@@ -10,13 +10,16 @@ import {
   generate as generateStates,
   loadOnnx,
   planFromManifest,
+  type RuntimeManifest,
   type SamplerPlan,
   type StepRunner,
 } from "../runtime/index.js";
 import { createTokenizer, type Tokenizer } from "../runtime/tokenizer.js";
+import { loadWebgpu } from "../runtime/webgpu/model.js";
 import { fail } from "../support/diagnostic.js";
 import type { BuildOptions } from "../targets.js";
 import { compile } from "./compile.js";
+import { openGpu } from "./gpu.js";
 import { type LoadedModel, loadModel, type ModelOptions, samplerPlan } from "./load.js";
 import { type Vocabulary, vocabularyOf } from "./vocabulary.js";
 
@@ -103,11 +106,11 @@ async function openCompiled(
       outDir: join(directory, model.description.name),
       ...(options.length !== undefined && { lengths: [options.length] }),
     });
-    const { runner } = await loadOnnx(join(directory, model.description.name));
+    const { runner, close } = await loadBundle(join(directory, model.description.name), {});
     return {
       runner,
       async close() {
-        await runner.dispose();
+        await close();
         remove();
       },
     };
@@ -122,13 +125,28 @@ async function openBundle(directory: string, { length, steps, target }: Generate
     fail("generate/bundle-reference", `${directory} is a compiled bundle; the reference runs descriptions`, {
       help: "name the model.json, or use --target onnx",
     });
-  const { runner, manifest } = await loadOnnx(directory, length === undefined ? {} : { length });
+  const { runner, manifest, close } = await loadBundle(directory, length === undefined ? {} : { length });
   return {
     runner,
     plan: planFromManifest(manifest, steps),
     vocabulary: manifest.vocabulary as Vocabulary | undefined,
-    close: () => runner.dispose(),
+    close,
   };
+}
+
+/** A bundle of either kind: the manifest's format says which. */
+async function loadBundle(
+  directory: string,
+  options: { readonly length?: number },
+): Promise<
+  Pick<Opened, "runner" | "close"> & { readonly manifest: Pick<RuntimeManifest, "sampler" | "vocabulary"> }
+> {
+  if (existsSync(join(directory, "kernels"))) {
+    const { runner, manifest } = await loadWebgpu(directory, { ...options, gpu: await openGpu() });
+    return { runner, manifest, close: () => runner.dispose() };
+  }
+  const { runner, manifest } = await loadOnnx(directory, options);
+  return { runner, manifest, close: () => runner.dispose() };
 }
 
 function isBundle(path: string): boolean {

@@ -6,6 +6,7 @@ import { DlmcBug, DlmcError, type ExitCode, exitCodes } from "../support/diagnos
 import { version } from "../version.js";
 import { addCheck } from "./commands/check.js";
 import { addCompile } from "./commands/compile.js";
+import { addDemo } from "./commands/demo.js";
 import { addExplain } from "./commands/explain.js";
 import { addGenerate } from "./commands/generate.js";
 import { addInspect } from "./commands/inspect.js";
@@ -16,7 +17,9 @@ import { printBug, printProblems } from "./print.js";
 /** Runs the command line; resolves to the exit code. */
 export async function main(argv: readonly string[]): Promise<ExitCode> {
   const program = new Command("dlmc")
-    .description("Compiles diffusion language models to ONNX and checks them against a float64 reference.")
+    .description(
+      "Compiles diffusion language models to ONNX and WGSL and checks them against a float64 reference.",
+    )
     .version(version)
     .showSuggestionAfterError()
     .addHelpText(
@@ -27,7 +30,7 @@ export async function main(argv: readonly string[]): Promise<ExitCode> {
   const finish = (result: ExitCode): void => {
     code = result;
   };
-  for (const add of [addCompile, addCheck, addGenerate, addInspect, addExplain, addLower, addOpt])
+  for (const add of [addCompile, addCheck, addGenerate, addDemo, addInspect, addExplain, addLower, addOpt])
     add(program, finish);
   // Flags are the user's input too: commander throws instead of ending the process with its own code.
   for (const command of [program, ...program.commands]) command.exitOverride();

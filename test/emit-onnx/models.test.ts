@@ -6,8 +6,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as ort from "onnxruntime-node";
 import { expect, test } from "vitest";
-import { type Built, build } from "../../src/api/compile.js";
-import { writeOnnxBundle } from "../../src/emit-onnx/emit.js";
+import { type Built as BuiltForAny, build } from "../../src/api/compile.js";
+import { type OnnxBundle, writeOnnxBundle } from "../../src/emit-onnx/emit.js";
 import { type EvaluateOptions, evaluate } from "../../src/ir/evaluate.js";
 import type { Graph } from "../../src/ir/graph.js";
 import { count, type Tensor, tensor } from "../../src/ir/tensor.js";
@@ -15,14 +15,19 @@ import { fromOrt, numbers, toOrt } from "./ort.js";
 
 const models = ["hyena", "m2-mixer", "m2-layer", "diffusion-lm", "langflow"];
 
-const compiled = (name: string): Built =>
-  build({
+type Built = Omit<BuiltForAny, "bundle"> & { readonly bundle: OnnxBundle };
+
+const compiled = (name: string): Built => {
+  const built = build({
     target: "onnx",
     model: new URL(`../description/models/${name}.json`, import.meta.url).pathname,
     synthetic: 1,
     profile: "cuda",
     sample: true,
   });
+  if (built.bundle.target !== "onnx") throw new Error("built for another target");
+  return { ...built, bundle: built.bundle.files };
+};
 
 async function written<T>(built: Built, use: (directory: string) => Promise<T>): Promise<T> {
   const directory = mkdtempSync(join(tmpdir(), "dlmc-models-"));

@@ -1,10 +1,20 @@
-// dlmc compile MODEL --target onnx -o DIR
+// dlmc compile MODEL --target onnx|wgsl -o DIR
 
 import { type Command, Option } from "commander";
 import { compile } from "../../api/compile.js";
+import type { OnnxManifest } from "../../emit-onnx/manifest.js";
+import type { WgslManifest } from "../../emit-wgsl/bundle/manifest.js";
 import { checkValues } from "../../passes/check-values.js";
 import { type ExitCode, exitCodes } from "../../support/diagnostic.js";
-import { type BuildFlags, lengths, targetNames, type WeightFlags, withBuild, withWeights } from "../flags.js";
+import {
+  type BuildFlags,
+  integer,
+  lengths,
+  targetNames,
+  type WeightFlags,
+  withBuild,
+  withWeights,
+} from "../flags.js";
 import { bytesText, print, printJson, printProblems } from "../print.js";
 
 interface Flags extends BuildFlags, WeightFlags {
@@ -12,6 +22,8 @@ interface Flags extends BuildFlags, WeightFlags {
   readonly out: string;
   readonly length?: number[];
   readonly sample?: true;
+  readonly batch?: number;
+  readonly examples?: string;
   readonly checkPasses?: true;
   readonly json?: true;
 }
@@ -27,6 +39,8 @@ export function addCompile(program: Command, finish: (code: ExitCode) => void): 
     )
     .option("--length <n,..>", "sequence lengths to build, sharing one weight file", lengths)
     .option("--sample", "also emit sample.onnx: the whole sampling loop in one graph, noise as an input")
+    .option("--batch <n>", "texts at once, for wgsl (onnx takes any number)", integer(1, 4096))
+    .option("--examples <file>", "JSON list of { name, prompt } for the page of a wgsl bundle")
     .option(
       "--check-passes",
       "evaluate the module in float64 after every pass and name the one that changes a value",
@@ -45,13 +59,37 @@ export function addCompile(program: Command, finish: (code: ExitCode) => void): 
     });
     if (json) printJson(manifest);
     else {
-      for (const graph of manifest.graphs)
-        print(
-          `${graph.file.padEnd(24)} ${bytesText(graph.bytes).padStart(8)}  opset ${graph.opset}, IR ${graph.irVersion}`,
-        );
-      print(`${manifest.weights.file.padEnd(24)} ${bytesText(manifest.weights.bytes).padStart(8)}`);
+      for (const line of manifest.format === "dlmc-wgsl" ? wgslLines(manifest) : onnxLines(manifest))
+        print(line);
       print(`wrote ${out}`);
     }
     finish(exitCodes.ok);
   });
+}
+
+function onnxLines({ graphs, weights }: OnnxManifest): string[] {
+  return [
+    ...graphs.map(
+      ({ file, bytes, opset, irVersion }) => `${fileText(file, bytes)}  opset ${opset}, IR ${irVersion}`,
+    ),
+    fileText(weights.file, weights.bytes),
+  ];
+}
+
+function wgslLines({ graphs, kernels, arenas, weights }: WgslManifest): string[] {
+  const memory = arenas.reduce((sum, bytes) => sum + bytes, 0);
+  return [
+    ...graphs.map(
+      ({ name, length, dispatches }) =>
+        `@${length === undefined ? name : `${name} L=${length}`}`.padEnd(24) +
+        ` ${String(dispatches.length).padStart(8)} dispatches`,
+    ),
+    `${"kernels/".padEnd(24)} ${String(kernels.length).padStart(8)} files`,
+    `${fileText("arenas", memory)}  in ${arenas.length}`,
+    fileText(weights.file, weights.bytes),
+  ];
+}
+
+function fileText(file: string, bytes: number): string {
+  return `${file.padEnd(24)} ${bytesText(bytes).padStart(8)}`;
 }

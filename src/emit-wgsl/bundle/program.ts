@@ -1,7 +1,6 @@
 // A planned graph as a list of dispatches: every call of a fused group and every op alone becomes the dispatches of
 // its kernel. Views are other names of the same bytes and cost nothing; constants become tensors of the bundle.
 
-import type { Dim } from "../../ir/dim.js";
 import { evaluate } from "../../ir/evaluate.js";
 import {
   findGraph,
@@ -13,8 +12,9 @@ import {
   type Value,
 } from "../../ir/graph.js";
 import { definitionOf } from "../../ir/ops/index.js";
+import { isPart, partOffset } from "../../ir/part.js";
 import { numbersPer, tensor } from "../../ir/tensor.js";
-import { bug, type Report } from "../../support/diagnostic.js";
+import type { Report } from "../../support/diagnostic.js";
 import { shaped } from "../element.js";
 import { type Environment, groupOfOp, groupProblem, lowerGroup } from "../group.js";
 import type { BufferRole, Implementation, Kernel } from "../kernel.js";
@@ -100,7 +100,7 @@ function lowerOp(
     slots.set(op.results[0]!, slots.get(op.operands[0]!)!);
     return;
   }
-  const part = partOf(op, slots, context.environment.limits.minStorageBufferOffsetAlignment);
+  const part = partOf(op, slots);
   if (part !== undefined) {
     slots.set(op.results[0]!, part);
     return;
@@ -170,19 +170,12 @@ function plainNames(graph: Graph): Graph {
   };
 }
 
-/** The slot of a slice that is contiguous in its operand's memory, at an offset that can be bound. */
-function partOf(op: Op, slots: ReadonlyMap<Value, Slot>, alignment: number): Slot | undefined {
-  if (op.name !== "slice") return undefined;
-  const [operand] = op.operands as [Value];
-  const { element, shape } = shaped(operand);
-  const axis = op.attributes.axis as number;
-  if (shape.slice(0, axis).some((extent) => extent !== 1)) return undefined;
-  const start = (op.attributes.start as Dim).value ?? bug("a slice starts at no number");
-  const outer = slots.get(operand)!;
+/** The slot of a slice that can be bound where it lies. */
+function partOf(op: Op, slots: ReadonlyMap<Value, Slot>): Slot | undefined {
+  if (!isPart(op)) return undefined;
+  const outer = slots.get(op.operands[0]!)!;
   const base = outer.kind === "part" ? outer : { of: outer, offset: 0 };
-  const offset = base.offset + start * storageBytes(element, shape.slice(axis + 1));
-  if (offset % alignment !== 0) return undefined;
-  return { kind: "part", of: base.of, offset, bytes: bytesOf(op.results[0]!) };
+  return { kind: "part", of: base.of, offset: base.offset + partOffset(op)!, bytes: bytesOf(op.results[0]!) };
 }
 
 function weightSlot(name: string, pool: WeightPool): Slot {

@@ -17,11 +17,16 @@ export async function requestDevice(manifest: WgslManifest, gpu?: Gpu): Promise<
     throw missing("WebGPU is there, but no graphics adapter", "look at chrome://gpu, or pass a device");
   checkDevice(manifest, adapter, "the adapter");
   const optional = ["timestamp-query"].filter((name) => adapter.features.has(name));
-  return adapter.requestDevice({
+  const device = await adapter.requestDevice({
     requiredFeatures: [...manifest.requires.features, ...optional],
     requiredLimits: aboveDefault(manifest, adapter),
   });
+  entries.set(device, entry);
+  return device;
 }
+
+/** Holds the entry point as long as a device of it lives: Dawn in Node ends with the former. */
+const entries = new WeakMap<GpuDevice, Gpu>();
 
 /** Limits of the manifest, where a device has less unless it is asked for more. */
 function aboveDefault({ requires }: WgslManifest, adapter: GpuAdapter): Record<string, number> {
