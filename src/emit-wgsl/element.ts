@@ -3,33 +3,14 @@
 
 import type { Graph, Op, Value } from "../ir/graph.js";
 import { operandName } from "../ir/op.js";
-import { type AttributeValues, definitionOf, type Operands, type OpName } from "../ir/ops/index.js";
+import { definitionOf } from "../ir/ops/index.js";
 import { count } from "../ir/tensor.js";
 import { bug } from "../support/diagnostic.js";
+import type { ElementContext } from "./element-rule.js";
 import { elementRules } from "./elements/index.js";
 import type { BufferRole, Shaped, Source } from "./kernel.js";
 import { lanePlace, type Place, projected } from "./place.js";
 import { type KernelWriter, registerType } from "./writer.js";
-
-/** What a rule may ask besides its operands and attributes. */
-export interface ElementContext {
-  readonly writer: KernelWriter;
-  /** Where in the op's result. */
-  readonly place: Place;
-  readonly result: Shaped;
-  /** A real number as a literal of the place's lanes. */
-  number(value: number): string;
-}
-
-/** The WGSL expression of one element (or four) of an op's result. Operands broadcast to the place they are loaded at. */
-export type ElementRule<N extends OpName> = (
-  operands: Operands<N, Source>,
-  attributes: AttributeValues<N>,
-  context: ElementContext,
-) => string;
-
-/** A table of rules by op name. */
-export type ElementRules = { readonly [N in OpName]?: ElementRule<N> };
 
 type AnyRule = (
   operands: Record<string, unknown>,

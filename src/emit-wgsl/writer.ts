@@ -2,7 +2,7 @@
 // expression once (a second request for the same text in an open scope gets the name of the first).
 
 import { type Element, numbersPer } from "../ir/tensor.js";
-import type { Binding, BufferRole, Kernel, Scratch, Table } from "./kernel.js";
+import type { Binding, BufferRole, Kernel, Scratch, Table } from "./dispatch.js";
 import type { Features, Limits } from "./limits.js";
 import { identifier } from "./names.js";
 import { divided } from "./place.js";

@@ -1,6 +1,6 @@
 // Rotary positions: each element needs its pair and one row of a table of angles.
 
-import type { ElementRules } from "../element.js";
+import type { ElementRules } from "../element-rule.js";
 import { axesPlace, plus } from "../place.js";
 
 export const attentions = {

@@ -1,6 +1,6 @@
 // Values that come from no operand: splats, short lists, positions.
 
-import type { ElementRules } from "../element.js";
+import type { ElementRules } from "../element-rule.js";
 import { storageType } from "../writer.js";
 
 export const constants = {

@@ -1,6 +1,6 @@
 // One sampler update.
 
-import type { ElementRules } from "../element.js";
+import type { ElementRules } from "../element-rule.js";
 import { axesPlace } from "../place.js";
 
 export const diffusion = {

@@ -1,7 +1,7 @@
 // Arithmetic, activations, comparisons and selection, as WGSL expressions. Functions that overflow, lose digits
 // or have loose bounds in WGSL are helpers of our own (functions.ts).
 
-import type { ElementContext, ElementRules } from "../element.js";
+import type { ElementContext, ElementRules } from "../element-rule.js";
 import { useFunction } from "../functions.js";
 import type { Source } from "../kernel.js";
 import { registerType } from "../writer.js";

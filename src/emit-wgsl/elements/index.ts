@@ -1,7 +1,7 @@
 // The table of elementwise rules, in files that mirror src/ir/ops.
 
 import type { Element } from "../../ir/tensor.js";
-import type { ElementRules } from "../element.js";
+import type { ElementRules } from "../element-rule.js";
 import { float, registerType } from "../writer.js";
 import { attentions } from "./attention.js";
 import { constants } from "./constant.js";

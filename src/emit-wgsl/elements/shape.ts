@@ -1,6 +1,6 @@
 // The same numbers elsewhere, as index arithmetic: no view costs a pass over memory of its own.
 
-import type { ElementContext, ElementRules } from "../element.js";
+import type { ElementContext, ElementRules } from "../element-rule.js";
 import type { Source } from "../kernel.js";
 import { axesPlace, type Place, plus, reshaped } from "../place.js";
 import { registerType } from "../writer.js";
