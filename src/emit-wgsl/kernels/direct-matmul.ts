@@ -4,7 +4,7 @@
 import type { Implementation } from "../kernel.js";
 import { divided, modulo, plus, times } from "../place.js";
 import { single } from "../writer.js";
-import type { Product } from "./matmul.js";
+import type { Product } from "./product.js";
 
 /** Results of an invocation along each axis; sixteen sums are what registers hold everywhere. */
 const side = 4;
