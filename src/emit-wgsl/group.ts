@@ -10,14 +10,9 @@ import type { Implementation, KernelRequest, Opened, WgslKernel } from "./kernel
 import { composites } from "./kernels/composites.js";
 import { elementwiseKernel } from "./kernels/elementwise.js";
 import { wgslKernels } from "./kernels/index.js";
-import type { Features, Limits } from "./limits.js";
+import type { Environment } from "./limits.js";
 import { route, sink } from "./sink.js";
 import { KernelWriter } from "./writer.js";
-
-export interface Environment {
-  readonly limits: Limits;
-  readonly features: Features;
-}
 
 const kernels = wgslKernels as unknown as Readonly<Record<string, WgslKernel<OpName> | undefined>>;
 

@@ -33,3 +33,9 @@ export interface Features {
 }
 
 export const noFeatures: Features = { f16: false, subgroups: false };
+
+/** What a device offers to the kernels that are chosen for it. */
+export interface Environment {
+  readonly limits: Limits;
+  readonly features: Features;
+}

@@ -13,8 +13,9 @@ import { isPart } from "../ir/part.js";
 import { count } from "../ir/tensor.js";
 import { bug } from "../support/diagnostic.js";
 import { shaped } from "./element.js";
-import { type Environment, groupOfOp, lowerGroup } from "./group.js";
+import { groupOfOp, lowerGroup } from "./group.js";
 import type { Kernel } from "./kernel.js";
+import type { Environment } from "./limits.js";
 import { storedBytes } from "./writer.js";
 
 /** One op or group of the graph. */

@@ -16,8 +16,9 @@ import { isPart, partOffset } from "../../ir/part.js";
 import { numbersPer, tensor } from "../../ir/tensor.js";
 import type { Report } from "../../support/diagnostic.js";
 import { shaped } from "../element.js";
-import { type Environment, groupOfOp, groupProblem, lowerGroup } from "../group.js";
+import { groupOfOp, groupProblem, lowerGroup } from "../group.js";
 import type { BufferRole, Implementation, Kernel } from "../kernel.js";
+import type { Environment } from "../limits.js";
 import { storageBytes, type WeightPool } from "./weight-pool.js";
 
 /** Memory that bindings name: an input of the graph, a tensor of the bundle, or a value to be placed in an arena. */

@@ -1,16 +1,6 @@
-// Groups of several anchors that one implementation computes: recognised by their shape as a graph.
+// The list of composites: groups of several anchors with an implementation of their own.
 
-import type { Graph } from "../../ir/graph.js";
-import type { Environment } from "../group.js";
-import type { Implementation } from "../kernel.js";
+import type { Composite } from "./composite.js";
 import { headComposite } from "./head.js";
-
-export interface Composite {
-  readonly name: string;
-  /** The pattern, as an equation. */
-  readonly summary: string;
-  matches(graph: Graph): boolean;
-  lower(graph: Graph, environment: Environment): Implementation;
-}
 
 export const composites: readonly Composite[] = [headComposite];

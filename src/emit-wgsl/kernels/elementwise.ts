@@ -6,8 +6,8 @@ import { count } from "../../ir/tensor.js";
 import { type } from "../../ir/type.js";
 import { reader, shaped } from "../element.js";
 import { invocations } from "../grid.js";
-import type { Environment } from "../group.js";
 import type { Implementation, Kernel, Table } from "../kernel.js";
+import type { Environment } from "../limits.js";
 import { axesPlace, flatPlace, plus } from "../place.js";
 import { KernelWriter } from "../writer.js";
 

@@ -5,12 +5,12 @@
 import { type Graph, type Op, present, type Value } from "../../ir/graph.js";
 import { count } from "../../ir/tensor.js";
 import { isElementOp, reader, shaped } from "../element.js";
-import type { Environment } from "../group.js";
 import type { Implementation } from "../kernel.js";
+import type { Environment } from "../limits.js";
 import { axesPlace, flatPlace, rowPlace } from "../place.js";
 import { route, sink } from "../sink.js";
 import { KernelWriter } from "../writer.js";
-import type { Composite } from "./composites.js";
+import type { Composite } from "./composite.js";
 import { scoreKernels, type Term } from "./scores.js";
 
 interface Head {

@@ -4,9 +4,9 @@
 import { fail } from "../../support/diagnostic.js";
 import { argmaxRows } from "../margins.js";
 import type { FloatArray, ResidentStart, ResidentState } from "../step-runner.js";
+import type { Execution } from "./execution.js";
 import type { CommandEncoder } from "./gpu.js";
 import { type LoadedGraph, type Range, unpacked } from "./graph.js";
-import type { Execution } from "./runner.js";
 
 /** Begins a generation; `closed` is called once, by `close`. */
 export function residentState(

@@ -4,25 +4,12 @@
 import { fail } from "../../support/diagnostic.js";
 import { argmaxRows } from "../margins.js";
 import type { FloatArray, Rounded, StepRunner } from "../step-runner.js";
-import type { CommandEncoder, GpuBuffer } from "./gpu.js";
-import { type HostArray, type LoadedGraph, type Range, unpacked } from "./graph.js";
+import type { Execution, Graphs } from "./execution.js";
+import type { GpuBuffer } from "./gpu.js";
+import { type HostArray, type LoadedGraph, unpacked } from "./graph.js";
 import type { Memory } from "./memory.js";
 import { residentState } from "./resident.js";
 import { timeRows } from "./time-rows.js";
-
-export type Graphs = ReadonlyMap<string, LoadedGraph>;
-
-/** What the runner and its resident state do with graphs. */
-export interface Execution {
-  readonly graphs: Graphs;
-  readonly memory: Memory;
-  /** The graph, or `bundle/missing-graph`. */
-  graph(name: string): LoadedGraph;
-  /** Encodes, submits once, and reads the ranges back in order. */
-  submit(encode: (encoder: CommandEncoder) => void, read: readonly Range[]): Promise<ArrayBuffer[]>;
-  /** Copies what @time says about a level to the graph's input, when it has one. */
-  copyTime(encoder: CommandEncoder, level: number, to: LoadedGraph): void;
-}
 
 /** The runner over bound graphs; `dispose` gives all memory back. */
 export function webgpuRunner(
