@@ -70,8 +70,12 @@ export async function openDevice(
 ): Promise<Device | undefined> {
   const driverVariables = driverEnvironment(driver);
   if (driverVariables === undefined) return missing(driver, "run scripts/install-webgpu-drivers.sh");
+  // Mesa's cache does not tell vector widths apart.
+  const { MESA_SHADER_CACHE_DIR: cache } = driverVariables;
+  const { LP_NATIVE_VECTOR_WIDTH: width } = environment;
+  const own = cache && width ? { MESA_SHADER_CACHE_DIR: `${cache}-${width}` } : {};
   const child = fork(`${root}test/emit-wgsl/device-worker.js`, {
-    env: { ...process.env, ...driverVariables, ...environment },
+    env: { ...process.env, ...driverVariables, ...environment, ...own },
     serialization: "advanced",
     stdio: ["ignore", "inherit", "pipe", "ipc"],
     execArgv: [],
