@@ -137,9 +137,9 @@ export function webgpuRunner(
       },
     }),
     openState(start) {
+      memory.check();
       ofBatch(start.batch);
       if (open) fail("generate/busy", "a generation of this model is under way", { help: "end it first" });
-      memory.check();
       open = true;
       return residentState(execution, start, vocabulary, () => {
         open = false;

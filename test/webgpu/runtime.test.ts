@@ -1,0 +1,185 @@
+// Bundles as users run them: index.js on Dawn, against the float64 reference and ONNX Runtime, with the same seeds.
+
+import { copyFileSync, cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { openSession } from "../../src/api/generate.js";
+import { type BundleProcess, bundle, bundleProcess, descriptionOf, sudoku } from "./bundle-process.js";
+
+const puzzle = "432.5........256.33.6.2121..6.56...4";
+let device: BundleProcess | undefined;
+const removed: (() => void)[] = [];
+const built = (options: Parameters<typeof bundle>[0]): string => {
+  const { directory, remove } = bundle(options);
+  removed.push(remove);
+  return directory;
+};
+let tiny = "";
+
+beforeAll(async () => {
+  device = await bundleProcess("lavapipe");
+  tiny = built({ model: descriptionOf("diffusion-lm"), synthetic: 1 });
+}, 60_000);
+afterAll(() => {
+  device?.close();
+  for (const remove of removed) remove();
+});
+
+interface Expected {
+  readonly tokens: number[][];
+  /** Of the final logits. */
+  readonly margins: readonly number[];
+}
+
+async function expected(options: Parameters<typeof openSession>[0]): Promise<Expected> {
+  const session = await openSession(options);
+  try {
+    const tokens: number[][] = [];
+    let margins: number[] = [];
+    for await (const state of session.states()) {
+      tokens.push([...state.tokens]);
+      if (state.margins) margins = [...state.margins];
+    }
+    return { tokens, margins };
+  } finally {
+    await session.close();
+  }
+}
+
+describe("tokens", () => {
+  test("a trained model: every step as the reference and as ONNX", { timeout: 240_000 }, async () => {
+    if (device === undefined) return;
+    const options = { model: sudoku, seed: 7, prompt: puzzle };
+    const reference = await expected({ ...options, target: "reference" });
+    const onnx = await expected({ ...options, target: "onnx" });
+    const directory = built({ model: sudoku });
+    const actual = await device.generate({ directory, options: { seed: 7, prompt: puzzle } });
+    expect(actual.tokens).toEqual(reference.tokens);
+    expect(actual.tokens).toEqual(onnx.tokens);
+    // No near tie decided it: float32 sums of six blocks leave margins alone to about 1e-4.
+    expect(reference.margins.filter((margin) => margin < 1e-3)).toEqual([]);
+    expect(actual.kernels).toBeGreaterThan(5);
+  });
+
+  test.each([
+    ["diffusion-lm", 1],
+    ["diffusion-lm", 2],
+    ["langflow", 1],
+  ])("%s, batch %i: the final tokens as the reference", { timeout: 120_000 }, async (name, batch) => {
+    if (device === undefined) return;
+    const options = { model: descriptionOf(name), synthetic: 1, seed: 3, steps: 4 };
+    const reference = await expected({ ...options, target: "reference", batch });
+    const directory = built({ model: options.model, synthetic: 1, batch });
+    const actual = await device.generate({ directory, options: { seed: 3, steps: 4 } });
+    const last = actual.tokens.at(-1)!;
+    const differing = reference.tokens.at(-1)!.flatMap((token, i) => (token === last[i] ? [] : [i]));
+    // Random weights make near ties: a token may differ where the two best logits are float32 noise apart.
+    expect(differing.filter((i) => reference.margins[i]! > 1e-3)).toEqual([]);
+    expect(differing.length).toBeLessThan(last.length / 4);
+  });
+
+  test("a state that stays on the device gives the tokens of one that does not", {
+    timeout: 60_000,
+  }, async () => {
+    if (device === undefined) return;
+    const options = { seed: 5, steps: 4 };
+    const resident = await device.generate({ directory: tiny, options });
+    const moved = await device.generate({ directory: tiny, options, driver: true });
+    // The same kernels on the same numbers.
+    expect(resident).toEqual(moved);
+    expect(resident.tokens).not.toEqual(
+      (await device.generate({ directory: tiny, options: { ...options, seed: 6 } })).tokens,
+    );
+  });
+});
+
+describe("what goes wrong says so and leaves nothing on the device", () => {
+  /** A copy of the tiny bundle with one file changed. */
+  const damaged = (change: (directory: string) => void): string => {
+    const directory = join(mkdtempSync(join(tmpdir(), "dlmc-damaged-")), "bundle");
+    cpSync(tiny, directory, { recursive: true });
+    removed.push(() => rmSync(join(directory, ".."), { recursive: true }));
+    change(directory);
+    return directory;
+  };
+  const edit = (file: string, change: (bytes: Buffer) => Buffer) => (directory: string) =>
+    writeFileSync(join(directory, file), change(readFileSync(join(directory, file))));
+  const editManifest = (change: (manifest: { requires: object; kernels: { file: string }[] }) => void) =>
+    edit("manifest.json", (bytes) => {
+      const manifest = JSON.parse(bytes.toString());
+      change(manifest);
+      return Buffer.from(JSON.stringify(manifest));
+    });
+  const flip = (bytes: Buffer): Buffer => {
+    const at = bytes.length - 5;
+    bytes[at] = bytes[at]! ^ 1;
+    return bytes;
+  };
+  const firstKernel = (): string =>
+    JSON.parse(readFileSync(join(tiny, "manifest.json"), "utf8")).kernels[0].file;
+
+  test.each([
+    ["a flipped bit of the weights", "bundle/corrupt", () => edit("weights.safetensors", flip)],
+    ["weights cut short", "bundle/truncated", () => edit("weights.safetensors", (b) => b.subarray(0, -100))],
+    [
+      "a changed kernel",
+      "bundle/corrupt",
+      () => edit(firstKernel(), (b) => Buffer.concat([b, Buffer.from("\n")])),
+    ],
+    ["a manifest cut short", "bundle/manifest", () => edit("manifest.json", (b) => b.subarray(0, 999))],
+    [
+      "another version's manifest",
+      "bundle/manifest",
+      () => editManifest((m) => Object.assign(m, { version: 2 })),
+    ],
+    [
+      "a limit that the device lacks",
+      "webgpu/limit",
+      () =>
+        editManifest((m) => Object.assign(m.requires, { limits: { maxStorageBufferBindingSize: 2 ** 40 } })),
+    ],
+    [
+      "a feature that the device lacks",
+      "webgpu/feature",
+      () => editManifest((m) => Object.assign(m.requires, { features: ["shader-f16"] })),
+    ],
+  ] as const)("%s: %s", { timeout: 60_000 }, async (_, code, change) => {
+    if (device === undefined) return;
+    const { codes, left } = await device.loadFailure({ directory: damaged(change()) });
+    expect({ codes, left }).toEqual({ codes: [code], left: 0 });
+  });
+
+  test("a missing file", async () => {
+    if (device === undefined) return;
+    const directory = damaged((at) => rmSync(join(at, "weights.safetensors")));
+    expect(await device.loadFailure({ directory })).toMatchObject({ codes: ["bundle/unreadable"], left: 0 });
+  });
+
+  test("loading that is aborted half way", async () => {
+    if (device === undefined) return;
+    expect(await device.loadFailure({ directory: tiny, abortAfter: 3 })).toEqual({
+      codes: [],
+      message: "enough",
+      left: 0,
+    });
+  });
+
+  test("two generations at once, a lost device, use after destroy", { timeout: 60_000 }, async () => {
+    if (device === undefined) return;
+    expect(await device.misuse({ directory: tiny })).toMatchObject({
+      second: { codes: ["generate/busy"] },
+      afterwards: "generates",
+      batch: { codes: ["generate/batch"] },
+      lost: { codes: ["webgpu/device-lost"] },
+      destroyed: { codes: ["webgpu/destroyed"] },
+      left: 0,
+    });
+  });
+
+  test("every kernel and weight is needed: the copy of a bundle that is whole loads", async () => {
+    if (device === undefined) return;
+    const whole = damaged((at) => copyFileSync(join(tiny, "manifest.json"), join(at, "manifest.json")));
+    expect(await device.loadFailure({ directory: whole })).toMatchObject({ message: "it loaded", left: 0 });
+  });
+});

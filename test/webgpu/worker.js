@@ -1,0 +1,123 @@
+// The process that runs bundles on Dawn under one Vulkan driver: loads a bundle by its own index.js, as a user would,
+// and answers messages of bundle-process.ts one at a time.
+
+import { create, globals } from "webgpu";
+
+Object.assign(globalThis, globals);
+const gpu = create(["disable-dawn-features=use_vulkan_zero_initialize_workgroup_memory_extension"]);
+
+async function open() {
+  const adapter = await gpu.requestAdapter();
+  return adapter === null ? null : { limits: { buffers: adapter.limits.maxStorageBuffersPerShaderStage } };
+}
+
+/** An error as it crosses the process: the codes, or the message of what is no DlmcError. */
+const failure = (error) => ({ codes: (error.diagnostics ?? []).map((d) => d.code), message: error.message });
+
+/** A device whose living buffers are counted. */
+async function countedDevice() {
+  const device = await (await gpu.requestAdapter()).requestDevice();
+  const living = new Set();
+  const createBuffer = device.createBuffer.bind(device);
+  device.createBuffer = (descriptor) => {
+    const buffer = createBuffer(descriptor);
+    const destroy = buffer.destroy.bind(buffer);
+    living.add(buffer);
+    buffer.destroy = () => {
+      living.delete(buffer);
+      destroy();
+    };
+    return buffer;
+  };
+  return { device, living };
+}
+
+/** Every state's tokens. `driver`: the loop that moves the state through the host, for comparison. */
+async function generate({ directory, options = {}, driver = false }) {
+  const { load } = await import(`${directory}/index.js`);
+  const model = await load(null, { gpu });
+  try {
+    const states = driver
+      ? (await import("../../dist/runtime/index.js")).generate(model.runner, {
+          plan: model.plan(options.steps),
+          batch: model.manifest.batch,
+          noise: options.seed,
+          ...(options.prompt && { fixed: model.tokenizer.encode(options.prompt, model.runner.length) }),
+        })
+      : model.generate(options);
+    const tokens = [];
+    let margins;
+    for await (const state of states) {
+      tokens.push([...state.tokens]);
+      if (state.margins) margins = [...state.margins];
+    }
+    const times = await model.times();
+    return { tokens, margins, kernels: times?.length };
+  } finally {
+    model.destroy();
+  }
+}
+
+/** Loads and expects a failure: its codes, and the buffers it left behind. `abortAfter` tensors the load is aborted. */
+async function loadFailure({ directory, abortAfter }) {
+  const { loadWebgpu } = await import("../../dist/runtime/webgpu/index.js");
+  const { device, living } = await countedDevice();
+  const abort = new AbortController();
+  let tensors = 0;
+  const progress = ({ tensor }) => {
+    if (tensor !== undefined && ++tensors === abortAfter) abort.abort(new Error("enough"));
+  };
+  try {
+    const model = await loadWebgpu(directory, { device, signal: abort.signal, progress });
+    model.destroy();
+    return { codes: [], message: "it loaded", left: living.size };
+  } catch (error) {
+    return { ...failure(error), left: living.size };
+  } finally {
+    device.destroy();
+  }
+}
+
+/** What a loaded model answers while it is used wrongly or loses its device. */
+async function misuse({ directory }) {
+  const { loadWebgpu } = await import("../../dist/runtime/webgpu/index.js");
+  const { device, living } = await countedDevice();
+  const model = await loadWebgpu(directory, { device });
+  const answers = {};
+  const first = model.generate();
+  await first.next();
+  answers.second = await model
+    .generate()
+    .next()
+    .then(() => undefined, failure);
+  await first.return();
+  const again = model.generate();
+  answers.afterwards = await again.next().then(() => "generates", failure);
+  await again.return();
+  answers.batch = await model.runner.embed(new Int32Array(0), 99).then(() => undefined, failure);
+  const lost = await loadWebgpu(directory, { device });
+  const running = lost.generate();
+  await running.next();
+  device.destroy();
+  answers.lost = await running.next().then(() => undefined, failure);
+  lost.destroy();
+  model.destroy();
+  answers.destroyed = await model
+    .generate()
+    .next()
+    .then(() => undefined, failure);
+  answers.left = living.size;
+  return answers;
+}
+
+const tasks = { open, generate, loadFailure, misuse };
+let queue = Promise.resolve();
+process.on("message", ({ id, task, payload }) => {
+  queue = queue
+    .then(() => tasks[task](payload))
+    .then(
+      (value) => process.send({ id, value: value ?? null }),
+      (error) => process.send({ id, error: error.stack ?? error.message }),
+    );
+});
+process.on("disconnect", () => process.exit(0));
