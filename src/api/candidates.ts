@@ -8,6 +8,7 @@ import { type OnnxCandidateOptions, onnxCandidate } from "../runtime-check/onnx-
 import { bug } from "../support/diagnostic.js";
 import type { BuildOptions } from "../targets.js";
 import { version } from "../version.js";
+import { wgslCandidate } from "./wgsl-candidate.js";
 
 /** A candidate that holds sessions or devices until it is disposed. */
 export type OpenCandidate = Candidate & { dispose(): Promise<void> };
@@ -32,6 +33,7 @@ const candidates: Readonly<Record<string, (options: CandidateOptions) => Promise
     const ort = (await importOrt()) as unknown as OnnxCandidateOptions["ort"];
     return onnxCandidate({ emit, ort });
   },
+  wgsl: ({ batch = 1 }) => wgslCandidate(batch),
 };
 
 /** Opens the candidate of a target. Throws `environment/...` (exit 5) when what runs it is missing. */

@@ -63,8 +63,12 @@ export interface ProgramContext {
 export function programOf(graph: Graph, context: ProgramContext): Program {
   const slots = new Map<Value, Slot>();
   const dispatches: ProgramDispatch[] = [];
+  const names = new Set<string>();
   const inputs = graph.inputs.map((value, i): Slot => {
-    const slot = { kind: "input", name: value.hint ?? `input${i}`, bytes: bytesOf(value) } as const;
+    const hint = value.hint ?? `input${i}`;
+    const name = names.has(hint) ? `${hint}.${i}` : hint;
+    names.add(name);
+    const slot = { kind: "input", name, bytes: bytesOf(value) } as const;
     slots.set(value, slot);
     return slot;
   });

@@ -54,13 +54,15 @@ export interface Model {
   destroy(): void;
 }
 
-/**
- * Loads the bundle in a directory (a path, or a URL).
- * Throws DlmcError: `bundle/unreadable`, `bundle/manifest`, `bundle/corrupt`, `bundle/truncated`, `bundle/length`,
- * `webgpu/missing`, `webgpu/limit`, `webgpu/feature`, `webgpu/kernel`, `webgpu/out-of-memory`, `webgpu/device-lost`; and the signal's reason.
- * Nothing stays on the device when it throws.
- */
-export async function loadWebgpu(location: string, options: WebgpuOptions = {}): Promise<Model> {
+/** A bundle's graphs on a device, without the loop around them. */
+export interface OpenedGraphs {
+  readonly manifest: WgslManifest;
+  readonly graphs: ReadonlyMap<string, LoadedGraph>;
+  readonly memory: Memory;
+}
+
+/** Loads and binds every graph of a bundle; throws what `loadWebgpu` throws. */
+export async function openGraphs(location: string, options: WebgpuOptions = {}): Promise<OpenedGraphs> {
   const { signal } = options;
   const file = inside(location, "manifest.json");
   const manifest = parseWgslManifest(await readWhole(file, signal), file);
@@ -82,8 +84,24 @@ export async function loadWebgpu(location: string, options: WebgpuOptions = {}):
       return new Map(made);
     });
     runFilters(bound, memory);
-    const runner = webgpuRunner(bound, memory, manifest.batch, file);
-    return model(manifest, memory, runner, bound);
+    return { manifest, graphs: bound, memory };
+  } catch (error) {
+    memory.destroy();
+    throw error;
+  }
+}
+
+/**
+ * Loads the bundle in a directory (a path, or a URL).
+ * Throws DlmcError: `bundle/unreadable`, `bundle/manifest`, `bundle/corrupt`, `bundle/truncated`, `bundle/length`,
+ * `webgpu/missing`, `webgpu/limit`, `webgpu/feature`, `webgpu/kernel`, `webgpu/out-of-memory`, `webgpu/device-lost`; and the signal's reason.
+ * Nothing stays on the device when it throws.
+ */
+export async function loadWebgpu(location: string, options: WebgpuOptions = {}): Promise<Model> {
+  const { manifest, graphs, memory } = await openGraphs(location, options);
+  try {
+    const runner = webgpuRunner(graphs, memory, manifest.batch, inside(location, "manifest.json"));
+    return model(manifest, memory, runner, graphs);
   } catch (error) {
     memory.destroy();
     throw error;
