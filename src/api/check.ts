@@ -56,7 +56,9 @@ export async function check(options: CheckOptions): Promise<ModelCheck> {
   const planned = optimise(model.module, target, options);
   const plan = model.description.part === "model" ? samplerPlan(model, options.steps) : undefined;
   const row = plan?.rows[Math.floor(plan.rows.length / 2)];
-  const inputs = { seed, ...(row && { row }) };
+  // Kernels of fixed sizes take the batch they were built for.
+  const sizes = options.target === "wgsl" ? { sizes: { B: options.batch ?? 1, T: 1 } } : {};
+  const inputs = { seed, ...sizes, ...(row && { row }) };
 
   progress?.("passes");
   const passes = checkPasses(model.module, planned, inputs);
@@ -64,6 +66,7 @@ export async function check(options: CheckOptions): Promise<ModelCheck> {
   try {
     const report = await checkModule(planned, candidate, {
       inputs,
+      graphs: ownGraphs(planned),
       progress: (graph) => progress?.(`@${graph}`),
     });
     const withSteps = plan !== undefined && options.noTrajectory !== true;
@@ -84,6 +87,16 @@ export async function check(options: CheckOptions): Promise<ModelCheck> {
   } finally {
     await candidate.dispose();
   }
+}
+
+/** Graphs that no other one calls: fused groups are checked inside the graphs they belong to. */
+function ownGraphs(module: Module): string[] {
+  const called = new Set(
+    module.graphs.flatMap(({ ops }) =>
+      ops.flatMap((op) => (op.name === "call" ? [op.attributes.graph] : [])),
+    ),
+  );
+  return module.graphs.map(({ name }) => name).filter((name) => !called.has(name));
 }
 
 /** Checks the one op of a repro directory; there are no passes between it and the target. */

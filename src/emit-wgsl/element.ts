@@ -59,6 +59,9 @@ export function reader(graph: Graph, writer: KernelWriter): Reader {
     };
     return { element, shape, plain: op === undefined, load };
   };
+  const carriesAnchor = (value: Value): boolean =>
+    assumed.has(value) ||
+    (producers.get(value)?.operands.some((v) => v !== undefined && carriesAnchor(v)) ?? false);
   const readBuffer = (value: Value, place: Place): string => {
     const { element, shape } = shaped(value);
     const index = graph.inputs.indexOf(value);
@@ -75,7 +78,9 @@ export function reader(graph: Graph, writer: KernelWriter): Reader {
   const readOp = (op: Op, value: Value, place: Place): string => {
     const rule = rules[op.name];
     if (rule === undefined) bug(`${op.name} is not an elementwise op of @${graph.name}`);
-    if (place.lanes === 4 && !elementRules.lanewise.has(op.name)) {
+    // A view of the anchor's own four numbers is those four numbers: the sink has moved the place already.
+    const moved = carriesAnchor(value) && definitionOf(op.name)!.fusion === "view";
+    if (place.lanes === 4 && !moved && !elementRules.lanewise.has(op.name)) {
       const lanes = [0, 1, 2, 3].map((j) => readOp(op, value, lanePlace(place, j)));
       return writer.bind(
         `${registerType(value.type.element, 4)}(${lanes.join(", ")})`,
