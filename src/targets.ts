@@ -14,6 +14,7 @@ import { foldConstants } from "./passes/fold-constants.js";
 import { fuse } from "./passes/fuse.js";
 import { hoistFilters } from "./passes/hoist-filters.js";
 import { hoistTime } from "./passes/hoist-time.js";
+import { keepTokens } from "./passes/keep-tokens.js";
 import { mergeDuplicates } from "./passes/merge-duplicates.js";
 import { padFft } from "./passes/pad-fft.js";
 import type { Pass } from "./passes/pass.js";
@@ -89,6 +90,7 @@ export const targets = {
       mergeDuplicates,
       removeDead,
       bindSizes(batch),
+      keepTokens(),
       splitForLimits(),
       fuse({ parts: true }),
     ],

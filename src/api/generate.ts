@@ -6,13 +6,13 @@ import { join } from "node:path";
 import { referenceRunner } from "../reference/runner.js";
 import {
   type FixedTokens,
-  type GenerationState,
-  generate as generateStates,
+  generateTokens,
   loadOnnx,
   planFromManifest,
   type RuntimeManifest,
   type SamplerPlan,
   type StepRunner,
+  type TokenState,
 } from "../runtime/index.js";
 import { createTokenizer, type Tokenizer } from "../runtime/tokenizer.js";
 import { loadWebgpu } from "../runtime/webgpu/model.js";
@@ -45,7 +45,7 @@ export interface Session {
   readonly runner: StepRunner;
   readonly tokenizer: Tokenizer | undefined;
   /** Every state of one generation, the last one `done`. */
-  states(seed?: number): AsyncGenerator<GenerationState, void, undefined>;
+  states(seed?: number): AsyncGenerator<TokenState, void, undefined>;
   close(): Promise<void>;
 }
 
@@ -63,7 +63,7 @@ export async function openSession(options: GenerateOptions): Promise<Session> {
     runner,
     tokenizer,
     states: (seed = options.seed ?? 0) =>
-      generateStates(runner, {
+      generateTokens(runner, {
         plan,
         noise: seed,
         batch: options.batch ?? 1,

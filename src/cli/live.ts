@@ -1,7 +1,7 @@
 // The denoising view on a terminal: one line per text, redrawn in place. Positions that changed since the step
 // before are bright, given ones underlined. Only ever used when stderr is a terminal.
 
-import type { GenerationState } from "../runtime/index.js";
+import type { TokenState } from "../runtime/index.js";
 
 const ansi = {
   dim: "\x1b[2m",
@@ -13,7 +13,7 @@ const ansi = {
 };
 
 export interface LiveView {
-  show(state: GenerationState): void;
+  show(state: TokenState): void;
   /** Removes the view. */
   end(): void;
 }

@@ -18,6 +18,7 @@ import { fuse } from "./fuse.js";
 import { hoistFilters } from "./hoist-filters.js";
 import { hoistTime } from "./hoist-time.js";
 import { inlineCalls } from "./inline-calls.js";
+import { keepTokens } from "./keep-tokens.js";
 import { mergeDuplicates } from "./merge-duplicates.js";
 import { padFft } from "./pad-fft.js";
 import type { Pass } from "./pass.js";
@@ -60,6 +61,12 @@ export const passes: readonly PassEntry[] = [
   plain(foldConstants),
   plain(mergeDuplicates),
   plain(removeDead),
+  withOption("most bytes of logits", undefined, (option) => {
+    const most = option === undefined ? undefined : Number(option);
+    return most === undefined || (Number.isInteger(most) && most >= 0)
+      ? keepTokens(most === undefined ? {} : { most })
+      : undefined;
+  }),
   withOption("fold | load | in-place", "fold", (option = "fold") => {
     if (option === "in-place") return hoistFilters({ spectra: "load", inPlace: true });
     return option === "fold" || option === "load" ? hoistFilters({ spectra: option }) : undefined;

@@ -3,6 +3,9 @@
 //   const { manifest, runner } = await loadOnnx("out/");
 //   const plan = planFromManifest(manifest);
 //   for await (const state of generate(runner, { plan, noise: 7 })) show(state.tokens);
+//
+//   const model = await loadWebgpu("out-wgsl/");
+//   for await (const state of model.generate({ seed: 7 })) show(state.tokens);
 
 export { seededNoise } from "../diffusion/normal.js";
 export {
@@ -22,9 +25,34 @@ export {
   type NoiseSource,
 } from "./driver.js";
 export type { FixedTokens } from "./fixed-positions.js";
+export {
+  generateTokens,
+  generateTokensToEnd,
+  type TokenOptions,
+  type TokenState,
+} from "./generate-tokens.js";
 export { planFromManifest, type RuntimeManifest } from "./manifest.js";
 export { argmaxRows, margins } from "./margins.js";
 export { loadOnnx, type OnnxBundle, type OnnxOptions } from "./onnx.js";
 export type { OrtModule } from "./ort.js";
-export type { FloatArray, Rounded, StepInputs, StepOutputs, StepRunner } from "./step-runner.js";
+export type {
+  FloatArray,
+  ResidentStart,
+  ResidentState,
+  Rounded,
+  StepInputs,
+  StepOutputs,
+  StepRunner,
+} from "./step-runner.js";
 export { createTokenizer, type Tokenizer, type TokenizerOptions } from "./tokenizer.js";
+export {
+  type Gpu,
+  type GpuDevice,
+  type KernelTime,
+  type LoadProgress,
+  loadWebgpu,
+  type Model,
+  type ModelGenerateOptions,
+  type WebgpuOptions,
+  type WgslManifest,
+} from "./webgpu/index.js";

@@ -2,7 +2,7 @@
 
 import { type Command, Option } from "commander";
 import { openSession, readTokens, type Session } from "../../api/generate.js";
-import type { GenerationState } from "../../runtime/index.js";
+import type { TokenState } from "../../runtime/index.js";
 import { type ExitCode, exitCodes, fail } from "../../support/diagnostic.js";
 import { type BuildFlags, integer, targetNames, type WeightFlags, withBuild, withWeights } from "../flags.js";
 import { liveView } from "../live.js";
@@ -82,7 +82,7 @@ async function run(
       )
     : undefined;
   const steps: { step: number; tokens: number[] }[] = [];
-  let last: GenerationState | undefined;
+  let last: TokenState | undefined;
   for await (const state of session.states()) {
     view?.show(state);
     if (flags.trace) steps.push({ step: state.step, tokens: [...state.tokens] });
@@ -95,7 +95,7 @@ async function run(
 function report(
   session: Session,
   flags: Flags,
-  last: GenerationState,
+  last: TokenState,
   steps: readonly { step: number; tokens: number[] }[],
 ): void {
   const { length } = session.runner;

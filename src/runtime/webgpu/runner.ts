@@ -84,8 +84,11 @@ export function webgpuRunner(
   };
   const column = (value: number, port: LoadedGraph, name: string): Float32Array =>
     new Float32Array((port.input(name)?.bytes ?? 4) / 4).fill(value);
-  const denoise = graphs.get("denoise");
-  const round = graphs.get("round");
+  // Bundles of large vocabularies give tokens instead of logits; `openState` ends with those.
+  const scored = (name: string): LoadedGraph | undefined =>
+    graphs.get(name)?.outputPort("logits") && graphs.get(name);
+  const denoise = scored("denoise");
+  const round = scored("round");
   return {
     length: length!,
     dim: dim!,
