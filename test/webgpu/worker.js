@@ -95,6 +95,11 @@ async function misuse({ directory }) {
   answers.afterwards = await again.next().then(() => "generates", failure);
   await again.return();
   answers.batch = await model.runner.embed(new Int32Array(0), 99).then(() => undefined, failure);
+  model.destroy();
+  answers.destroyed = await model
+    .generate()
+    .next()
+    .then(() => undefined, failure);
   const lost = await loadWebgpu(directory, { device });
   const running = lost.generate();
   await running.next();

@@ -240,15 +240,36 @@ class Grouping {
       const op = this.producers.get(value);
       return op !== undefined && (members.has(op) || roleOf(op) === "written");
     };
-    const read = new Set([...members].flatMap(present).filter((value) => !isInside(value)));
+    const readBy = (ops: Iterable<Op>): number =>
+      new Set([...ops].flatMap(present).filter((value) => !isInside(value))).size;
     const made = [...group.owned]
       .flatMap((op) => op.results)
       .filter((value) => {
         return this.outputs.has(value) || this.usersOf(value).some((user) => !members.has(user));
       });
+    const written = Math.max(1, made.length);
     const tables = [...members].filter((op) => tabled.has(op.name)).length;
-    const isHead = [...group.owned].filter((op) => roleOf(op) === "anchor").length > 1;
-    return read.size + Math.max(1, made.length) + tables + (isHead ? headScratch : 0);
+    const ends = [...group.owned].filter((op) => roleOf(op) === "anchor");
+    if (ends.length <= 1) return readBy(members) + written + tables;
+    // A head is two kernels: one makes scores and leaves parts of the results, the other joins and stores them.
+    const before = this.within(members, ends);
+    const after = [...members].filter((op) => !before.has(op));
+    return headScratch + tables + Math.max(readBy(before), readBy(after) + written);
+  }
+
+  /** The members that `ends` are computed from, themselves included. */
+  private within(members: ReadonlySet<Op>, ends: readonly Op[]): ReadonlySet<Op> {
+    const found = new Set<Op>();
+    const stack = [...ends];
+    for (let op = stack.pop(); op !== undefined; op = stack.pop()) {
+      if (found.has(op)) continue;
+      found.add(op);
+      for (const value of present(op)) {
+        const source = this.producers.get(value);
+        if (source !== undefined && members.has(source)) stack.push(source);
+      }
+    }
+    return found;
   }
 }
 
