@@ -2,7 +2,7 @@
 // expression once (a second request for the same text in an open scope gets the name of the first).
 
 import { type Element, numbersPer } from "../ir/tensor.js";
-import type { Binding, BufferRole, Kernel, Scratch, Table } from "./dispatch.js";
+import type { Binding, BufferRole, Kernel, Table } from "./dispatch.js";
 import type { Features, Limits } from "./limits.js";
 import { identifier } from "./names.js";
 import { divided } from "./place.js";
@@ -293,12 +293,4 @@ function typeBytes(type: string): number {
 function quarter(index: string): string {
   const product = /^(\w+) \* 4u$/.exec(index);
   return product === null ? divided(index, 4) : product[1]!;
-}
-
-/** An implementation of one kernel. */
-export function single(
-  writer: KernelWriter,
-  kernel: Kernel,
-): { kernels: readonly Kernel[]; scratch: readonly Scratch[]; tables: readonly Table[] } {
-  return { kernels: [kernel], scratch: [], tables: writer.tables };
 }

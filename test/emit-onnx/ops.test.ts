@@ -3,46 +3,15 @@ import { describe, expect, test } from "vitest";
 import { emitOnnx } from "../../src/emit-onnx/emit.js";
 import { onnxOps } from "../../src/emit-onnx/lowerings/index.js";
 import { Builder } from "../../src/ir/build.js";
-import { Dim, dim } from "../../src/ir/dim.js";
-import { type Module, noWeights, type Value, type WeightSource } from "../../src/ir/graph.js";
+import { dim } from "../../src/ir/dim.js";
+import type { Module } from "../../src/ir/graph.js";
 import { ops } from "../../src/ir/ops/index.js";
 import type { Tensor } from "../../src/ir/tensor.js";
 import { type } from "../../src/ir/type.js";
+import { batch, type Case, moduleOf } from "./op-case.js";
 import { emitOptions, expectAgreement, numbers } from "./ort.js";
 
-const batch = Dim.symbol("B");
 const tested = new Set<string>();
-
-interface Case {
-  /** What the op is called with; `B` in a shape is the symbolic batch, 2 when run. */
-  readonly op: string;
-  readonly inputs?: readonly Tensor[];
-  /** These inputs have a symbolic first extent. */
-  readonly batched?: readonly number[];
-  /** Operands that are weights of the module instead of inputs, after the inputs. */
-  readonly weights?: readonly Tensor[];
-  readonly absent?: readonly number[];
-  readonly attributes?: Readonly<Record<string, unknown>>;
-}
-
-function moduleOf({ op, inputs = [], batched = [], weights = [], attributes = {} }: Case): Module {
-  const b = new Builder("test");
-  const operands: Value[] = inputs.map((t, i) => {
-    const shape: (Dim | number)[] = [...t.shape];
-    if (batched.includes(i)) shape[0] = batch;
-    return b.input(`in${i}`, type(t.element, shape));
-  });
-  weights.forEach((t, i) => {
-    operands.push(b.weight(`w${i}`, t.shape.map(dim)));
-  });
-  const results = b.emitList(op, operands, attributes as never);
-  const source: WeightSource = {
-    has: (name) => /^w\d+$/.test(name),
-    read: (name) => weights[Number(name.slice(1))]!,
-  };
-  const graph = b.finish(Object.fromEntries(results.map((v, i) => [`y${i}`, v])));
-  return { dims: new Map([["B", batch]]), graphs: [graph], weights: source };
-}
 
 function agrees(name: string, cases: Readonly<Record<string, Omit<Case, "op">>>): void {
   tested.add(name);
@@ -399,18 +368,6 @@ test("fft_spectrum of an expression of constants", async () => {
   const y = b.emit("fft_spectrum", { taps }, spectrum as never);
   const weights = { has: () => true, read: () => numbers(66, [5, 2]) };
   await expectAgreement({ dims: new Map(), graphs: [b.finish({ y })], weights }, []);
-});
-
-test("views of two free extents, and a broadcast that needs no size", async () => {
-  const free = Dim.symbol("T");
-  const b = new Builder("test");
-  const x = b.input("x", type("f32", [batch, 1, free]));
-  const turned = b.emit("transpose", { x }, { permutation: [1, 0, 2] });
-  const repeated = b.emit("broadcast", { x }, { shape: [batch, dim(3), free] });
-  const module: Module = { dims: new Map(), graphs: [b.finish({ turned, repeated })], weights: noWeights };
-  const nodes = emitOnnx([{ module }], emitOptions).graphs[0]!.model.graph.node.map((n) => n.opType);
-  expect(nodes).toEqual(["Transpose", "Expand"]);
-  await expectAgreement(module, [numbers(1, [2, 1, 3])]);
 });
 
 test("weight and call", async () => {

@@ -5,7 +5,8 @@
 import { workgroups } from "../grid.js";
 import type { Implementation, KernelRequest } from "../kernel.js";
 import { axesPlace, divided, modulo, plus, times } from "../place.js";
-import { float, single } from "../writer.js";
+import { single } from "../single.js";
+import { float } from "../writer.js";
 
 /** Below every score of finite numbers; no infinity, which WGSL has no literal for. */
 const lowest = "-3.4e38";

@@ -3,7 +3,7 @@
 
 import type { Implementation } from "../kernel.js";
 import { divided, modulo, plus, times } from "../place.js";
-import { single } from "../writer.js";
+import { single } from "../single.js";
 import type { Product } from "./product.js";
 
 /** Results of an invocation along each axis; sixteen sums are what registers hold everywhere. */

@@ -11,7 +11,8 @@ import { axesPlace, flatPlace, rowPlace } from "../place.js";
 import { route, sink } from "../sink.js";
 import { KernelWriter } from "../writer.js";
 import type { Composite } from "./composite.js";
-import { scoreKernels, type Term } from "./scores.js";
+import type { Term } from "./score-parts.js";
+import { scoreKernels } from "./scores.js";
 
 interface Head {
   readonly logits: Value;

@@ -3,7 +3,7 @@
 import { invocations } from "../grid.js";
 import type { Kernel, Scratch, Table } from "../kernel.js";
 import { divided, modulo, plus, times } from "../place.js";
-import { lowest, partials, type Scores } from "./scores.js";
+import { lowest, partials, type Scores } from "./score-parts.js";
 
 export function joinSlices(
   { name, comment, m, width, wantsBest, openJoin }: Scores,

@@ -6,7 +6,8 @@ import { invocations } from "../grid.js";
 import type { Implementation } from "../kernel.js";
 import type { Features, Limits } from "../limits.js";
 import { divided, modulo } from "../place.js";
-import { KernelWriter, single } from "../writer.js";
+import { single } from "../single.js";
+import { KernelWriter } from "../writer.js";
 
 /** 64-bit words as vec2u(low, high); products from 16-bit halves, as in rng.ts. */
 const squares = `fn multiply_high(a: u32, b: u32) -> u32 {

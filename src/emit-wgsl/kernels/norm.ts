@@ -3,7 +3,8 @@
 
 import type { Implementation, KernelRequest, Shaped, Source, WgslKernels } from "../kernel.js";
 import { axesPlace } from "../place.js";
-import { float, type KernelWriter, single } from "../writer.js";
+import { single } from "../single.js";
+import { float, type KernelWriter } from "../writer.js";
 import { acrossLine, type Lines, lanesSum, onLine, openLines, planLines, readLine } from "./rows.js";
 
 /** Sums f over a line. */

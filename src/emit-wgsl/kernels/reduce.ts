@@ -3,7 +3,8 @@
 
 import type { Implementation, KernelRequest, WgslKernels } from "../kernel.js";
 import { flatPlace } from "../place.js";
-import { float, single } from "../writer.js";
+import { single } from "../single.js";
+import { float } from "../writer.js";
 import { acrossLine, lanesSum, onLine, openLines, planLines, readLine } from "./rows.js";
 
 /** Below every finite f32 a kernel will meet; WGSL has no infinity. */

@@ -7,10 +7,10 @@
 
 import { fail } from "../../support/diagnostic.js";
 import type { Implementation, Kernel, Scratch, Table } from "../kernel.js";
-import type { Limits } from "../limits.js";
 import { divided, modulo, plus, times } from "../place.js";
 import type { KernelWriter } from "../writer.js";
 import { joinSlices } from "./join-slices.js";
+import { lowest, partials, type ScoreEnds, type Scores, type Term } from "./score-parts.js";
 
 /** Rows and vocabulary entries of a tile; 16 invocations a row, 4 entries each. */
 const rows = 16;
@@ -18,48 +18,6 @@ const entries = 64;
 const threads = 256;
 /** k values of one slab. */
 const slab = 16;
-/** Below every finite score; WGSL has no infinity. */
-export const lowest = "-3.4028234663852886e38";
-
-/** One inner product or squared distance that scores are made of. */
-export interface Term {
-  readonly k: number;
-  readonly kind: "dot" | "distance";
-  /** Element (row, k) and element (entry, k). */
-  a(row: string, k: string, lanes: 1 | 4): string;
-  b(entry: string, k: string, lanes: 1 | 4): string;
-}
-
-/** Ends of the first dispatch. */
-export interface ScoreEnds {
-  readonly writer: KernelWriter;
-  readonly terms: readonly Term[];
-  /** score[row, entry] from the values of the terms. */
-  score(row: string, entry: string, terms: readonly string[]): string;
-  /** Element (entry, column) of the table that is averaged. */
-  table?(entry: string, column: string, lanes: 1 | 4): string;
-}
-
-/** Ends of the second dispatch. */
-export interface JoinEnds {
-  readonly writer: KernelWriter;
-  mean?(row: string, column: string, value: string): void;
-  best?(row: string, value: string): void;
-}
-
-export interface Scores {
-  readonly name: string;
-  readonly comment: readonly string[];
-  readonly m: number;
-  readonly vocabulary: number;
-  /** Columns of the averaged table; 0 without. */
-  readonly width: number;
-  readonly wantsBest: boolean;
-  readonly limits: Limits;
-  open(lanes: 1 | 4): ScoreEnds;
-  openJoin(): JoinEnds;
-}
-
 /** How the vocabulary is cut: enough workgroups to fill a device, few enough that joining them is nothing. */
 function slicesOf(m: number, vocabulary: number): { slices: number; tiles: number } {
   const rowTiles = Math.ceil(m / rows);
@@ -83,8 +41,6 @@ export function scoreKernels(scores: Scores): Implementation {
     tables: [...first.tables, ...second.tables],
   };
 }
-
-export const partials = { kind: "scratch", index: 0 } as const;
 
 function reduceSlices(
   scores: Scores,

@@ -4,7 +4,8 @@
 import { invocations } from "../grid.js";
 import type { Implementation, KernelRequest, Source } from "../kernel.js";
 import { axesPlace, flatPlace, modulo, plus, times } from "../place.js";
-import { type KernelWriter, single } from "../writer.js";
+import { single } from "../single.js";
+import type { KernelWriter } from "../writer.js";
 
 /** Samples an invocation makes. */
 const run = 4;

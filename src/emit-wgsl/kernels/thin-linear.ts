@@ -4,7 +4,7 @@
 import { gridOf, groupIndex } from "../grid.js";
 import type { Implementation, KernelRequest } from "../kernel.js";
 import { axesPlace, plus, rowPlace, times } from "../place.js";
-import { single } from "../writer.js";
+import { single } from "../single.js";
 
 const columns = 4;
 const along = 16;

@@ -7,7 +7,7 @@
 
 import type { Implementation } from "../kernel.js";
 import { operand, plus, times } from "../place.js";
-import { single } from "../writer.js";
+import { single } from "../single.js";
 import type { Product } from "./product.js";
 
 /** k values of one slab. Deeper slabs unroll to code that a CPU driver takes seconds to compile, for no speed. */
