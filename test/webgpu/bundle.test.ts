@@ -9,7 +9,6 @@ import { Ajv2020 } from "ajv/dist/2020.js";
 import { afterAll, describe, expect, test } from "vitest";
 import { compile } from "../../src/api/compile.js";
 import type { Place, WgslManifest } from "../../src/emit-wgsl/bundle/manifest.js";
-import { planArenas } from "../../src/emit-wgsl/bundle/memory.js";
 import { bundle, descriptionOf, root } from "./bundle-process.js";
 
 const removed: (() => void)[] = [];
@@ -140,27 +139,5 @@ describe("memory", () => {
         expect(new Set(owner[arena]!.slice(from, to)).size, `output ${output.name}`).toBe(1);
       }
     }
-  });
-
-  test("values that never meet share bytes; a chain needs two arenas", () => {
-    const chain = Array.from({ length: 6 }, (_, i) => ({ bytes: 1000, first: i, last: i + 1 }));
-    const traffic = chain.map((_, i) => ({ reads: i === 0 ? [] : [i - 1], writes: [i] }));
-    expect(planArenas(chain, traffic, 256).sizes).toEqual([1000, 1000]);
-    // Both alive at once in one arena: the second begins at the next multiple of 256.
-    const pair = [
-      { bytes: 300, first: 0, last: 2 },
-      { bytes: 300, first: 1, last: 2 },
-    ];
-    const apart = [
-      { reads: [], writes: [0] },
-      { reads: [], writes: [1] },
-    ];
-    expect(planArenas(pair, apart, 256)).toEqual({
-      places: [
-        { arena: 0, offset: 0 },
-        { arena: 1, offset: 0 },
-      ],
-      sizes: [300, 300],
-    });
   });
 });

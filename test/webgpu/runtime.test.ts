@@ -62,6 +62,21 @@ describe("tokens", () => {
     expect(actual.kernels).toBeGreaterThan(5);
   });
 
+  test("the same on another driver, without f16 and with narrow subgroups", {
+    timeout: 240_000,
+  }, async () => {
+    const other = await bundleProcess("swiftshader");
+    if (other === undefined) return;
+    try {
+      const options = { seed: 11, prompt: puzzle };
+      const reference = await expected({ model: sudoku, target: "reference", ...options });
+      const actual = await other.generate({ directory: built({ model: sudoku }), options });
+      expect(actual.tokens).toEqual(reference.tokens);
+    } finally {
+      other.close();
+    }
+  });
+
   test.each([
     ["diffusion-lm", 1],
     ["diffusion-lm", 2],

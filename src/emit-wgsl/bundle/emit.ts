@@ -3,6 +3,7 @@
 
 import { createHash } from "node:crypto";
 import type { Graph, Module } from "../../ir/graph.js";
+import { type ArenaItem, arenaItem, assignArenas } from "../../support/arenas.js";
 import { bug, exitCodes, Report } from "../../support/diagnostic.js";
 import {
   type ByteSink,
@@ -24,7 +25,6 @@ import {
   type WgslManifest,
   type WgslTensor,
 } from "./manifest.js";
-import { type ArenaPlace, planArenas } from "./memory.js";
 import { type Program, programOf, type Slot } from "./program.js";
 import { reportLimits, requirements } from "./requirements.js";
 import { weightPool } from "./weight-pool.js";
@@ -149,33 +149,33 @@ function ownGraphs(module: Module): readonly Graph[] {
 function placeValues(
   { dispatches, outputs }: Program,
   alignment: number,
-): { place(slot: Slot): ArenaPlace; readonly sizes: readonly number[] } {
-  const numbers = new Map<Slot, number>();
-  const lifetimes: { bytes: number; first: number; last: number }[] = [];
-  const touch = (bound: Slot, at: number): number | undefined => {
+): { place(slot: Slot): ArenaItem; readonly sizes: readonly number[] } {
+  const lifetimes = new Map<Slot, { first: number; last: number }>();
+  const touch = (bound: Slot, at: number): void => {
     const slot = rootOf(bound);
-    if (slot.kind !== "value") return undefined;
-    const known = numbers.get(slot);
-    if (known !== undefined) {
-      lifetimes[known]!.last = at;
-      return known;
-    }
-    numbers.set(slot, lifetimes.length);
-    return lifetimes.push({ bytes: slot.bytes, first: at, last: at }) - 1;
+    if (slot.kind === "value") lifetimes.set(slot, { first: lifetimes.get(slot)?.first ?? at, last: at });
   };
-  const traffic = dispatches.map(({ kernel, slots }, at) => {
-    const reads: number[] = [];
-    const writes: number[] = [];
-    slots.forEach((slot, k) => {
-      const number = touch(slot, at);
-      if (number !== undefined) (kernel.bindings[k]!.access === "read" ? reads : writes).push(number);
-    });
-    return { reads, writes };
+  dispatches.forEach(({ slots }, at) => {
+    for (const slot of slots) touch(slot, at);
   });
   // Outputs are read after the last dispatch.
   for (const slot of outputs) touch(slot, dispatches.length);
-  const { places, sizes } = planArenas(lifetimes, traffic, alignment);
-  return { place: (slot) => places[numbers.get(slot)!]!, sizes };
+  const items = new Map(
+    [...lifetimes].map(([slot, { first, last }]) => [slot, arenaItem(slot.bytes, first, last)]),
+  );
+  for (const { kernel, slots } of dispatches) {
+    const bound = (access: "read" | "read_write"): ArenaItem[] =>
+      slots.flatMap((slot, k) =>
+        kernel.bindings[k]!.access === access ? (items.get(rootOf(slot)) ?? []) : [],
+      );
+    for (const written of bound("read_write"))
+      for (const read of bound("read")) {
+        written.apart.add(read);
+        read.apart.add(written);
+      }
+  }
+  const sizes = assignArenas([...items.values()], alignment);
+  return { place: (slot) => items.get(slot) ?? bug("a value is used that no dispatch makes"), sizes };
 }
 
 /** The slot whose memory a part lies in. */
@@ -186,7 +186,7 @@ function rootOf(slot: Slot): Slot {
 function graphEntry(
   { graph, inputs, outputs, dispatches }: Program,
   length: number | undefined,
-  arenaOf: (slot: Slot) => ArenaPlace,
+  arenaOf: (slot: Slot) => ArenaItem,
   addKernel: ReturnType<typeof kernelFiles>["add"],
   alignment: number,
 ): WgslGraph {

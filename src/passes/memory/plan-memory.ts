@@ -11,6 +11,7 @@ import { bindingAlignment, isPart, partOffset } from "../../ir/part.js";
 import { nameValues, printModule } from "../../ir/print.js";
 import { numbersPer } from "../../ir/tensor.js";
 import { typeText } from "../../ir/type.js";
+import { type ArenaItem, aligned, arenaItem, assignArenas } from "../../support/arenas.js";
 import { bug } from "../../support/diagnostic.js";
 
 /** Where a value's bytes are. Offsets are in bytes; `bytes` is the value's size, not rounded up. */
@@ -62,17 +63,6 @@ export function bytesOf({ type }: Value): number {
   return size * (type.element === "f16" ? 2 : 4 * numbersPer(type.element));
 }
 
-/** A thing to place: when it lives (op numbers, both ends included), and what it must not share an arena with. */
-interface Item {
-  readonly bytes: number;
-  readonly from: number;
-  readonly to: number;
-  /** Values that ops of its lifetime's ends bind together with it. */
-  readonly apart: Set<Item>;
-  arena: number;
-  offset: number;
-}
-
 /** Plans the graph. Greedy: larger things first, each at the lowest offset that is free while it lives. */
 export function planMemory(module: Module, graphName: string, options: PlanOptions = {}): MemoryPlan {
   const graph = findGraph(module, graphName) ?? bug(`no graph @${graphName}`);
@@ -87,8 +77,8 @@ export function planMemory(module: Module, graphName: string, options: PlanOptio
     if (!outputs.has(value)) outputs.set(value, graph.outputNames[i]!);
   });
   const roots = partRoots(graph);
-  const items = new Map<Value, Item>();
-  const scratchItems = new Map<Op, Item[]>();
+  const items = new Map<Value, ArenaItem>();
+  const scratchItems = new Map<Op, ArenaItem[]>();
   graph.ops.forEach((op, at) => {
     if (isConstantOp(op)) {
       for (const value of op.results)
@@ -99,16 +89,16 @@ export function planMemory(module: Module, graphName: string, options: PlanOptio
     for (const value of op.results) {
       const name = outputs.get(value);
       if (name !== undefined) places.set(value, { kind: "output", name, offset: 0, bytes: bytesOf(value) });
-      else items.set(value, newItem(bytesOf(value), at, Math.max(at, lastUse(value, last, roots))));
+      else items.set(value, arenaItem(bytesOf(value), at, Math.max(at, lastUse(value, last, roots))));
     }
     scratchItems.set(
       op,
-      (options.scratch?.(op) ?? []).map((bytes) => newItem(bytes, at, at)),
+      (options.scratch?.(op) ?? []).map((bytes) => arenaItem(bytes, at, at)),
     );
   });
   keepApart(graph, items, scratchItems, roots);
   const all = [...items.values(), ...[...scratchItems.values()].flat()];
-  const arenas = assign(all, alignment);
+  const arenas = assignArenas(all, alignment);
   for (const [value, item] of items)
     places.set(value, { kind: "arena", arena: item.arena, offset: item.offset, bytes: item.bytes });
   for (const op of graph.ops) {
@@ -134,10 +124,6 @@ export function planMemory(module: Module, graphName: string, options: PlanOptio
     ),
     peak: peakOf(all, graph.ops.length, alignment),
   };
-}
-
-function newItem(bytes: number, from: number, to: number): Item {
-  return { bytes, from, to, apart: new Set(), arena: -1, offset: 0 };
 }
 
 /** Ops that make no dispatch: their values are there before the graph runs. */
@@ -172,8 +158,8 @@ function lastUse(value: Value, last: ReadonlyMap<Value, number>, roots: Readonly
 /** What an op writes (results and scratch) shares no arena with what it reads. */
 function keepApart(
   graph: Graph,
-  items: ReadonlyMap<Value, Item>,
-  scratch: ReadonlyMap<Op, readonly Item[]>,
+  items: ReadonlyMap<Value, ArenaItem>,
+  scratch: ReadonlyMap<Op, readonly ArenaItem[]>,
   roots: ReadonlyMap<Value, Root>,
 ): void {
   for (const op of graph.ops) {
@@ -183,7 +169,7 @@ function keepApart(
     const between = scratch.get(op) ?? [];
     // Scratch is written by one dispatch of the op and read by another that writes results.
     for (const a of [...results, ...between])
-      for (const b of [...read, ...(between.includes(a as Item) ? results : between)])
+      for (const b of [...read, ...(between.includes(a as ArenaItem) ? results : between)])
         if (a !== undefined && b !== undefined && a !== b) {
           a.apart.add(b);
           b.apart.add(a);
@@ -191,52 +177,7 @@ function keepApart(
   }
 }
 
-/** Gives every item an arena and an offset; returns the arenas' sizes. */
-function assign(items: readonly Item[], alignment: number): number[] {
-  const arenas: Item[][] = [];
-  const ordered = items.toSorted((a, b) => b.bytes - a.bytes || a.from - b.from);
-  for (const item of ordered) {
-    // The arena that grows least among those that hold nothing the item must stay apart from.
-    let best: { arena: number; offset: number; growth: number } | undefined;
-    arenas.forEach((placed, arena) => {
-      if (placed.some((other) => item.apart.has(other))) return;
-      const offset = lowestGap(item, placed, alignment);
-      const growth = Math.max(0, offset + item.bytes - sizeOf(placed, alignment));
-      if (best === undefined || growth < best.growth) best = { arena, offset, growth };
-    });
-    if (best === undefined) {
-      best = { arena: arenas.length, offset: 0, growth: item.bytes };
-      arenas.push([]);
-    }
-    item.arena = best.arena;
-    item.offset = best.offset;
-    arenas[best.arena]!.push(item);
-  }
-  return arenas.map((placed) => sizeOf(placed, alignment));
-}
-
-function sizeOf(placed: readonly Item[], alignment: number): number {
-  return placed.reduce((size, { offset, bytes }) => Math.max(size, aligned(offset + bytes, alignment)), 0);
-}
-
-function aligned(bytes: number, alignment: number): number {
-  return Math.ceil(bytes / alignment) * alignment;
-}
-
-/** The lowest aligned offset where the item meets nothing that lives at the same time. */
-function lowestGap(item: Item, placed: readonly Item[], alignment: number): number {
-  const alive = placed
-    .filter((other) => other.from <= item.to && item.from <= other.to)
-    .toSorted((a, b) => a.offset - b.offset);
-  let offset = 0;
-  for (const other of alive) {
-    if (offset + item.bytes <= other.offset) break;
-    offset = Math.max(offset, aligned(other.offset + other.bytes, alignment));
-  }
-  return offset;
-}
-
-function peakOf(items: readonly Item[], ops: number, alignment: number): number {
+function peakOf(items: readonly ArenaItem[], ops: number, alignment: number): number {
   let peak = 0;
   for (let at = 0; at < ops; at++) {
     const alive = items.filter(({ from, to }) => from <= at && at <= to);
