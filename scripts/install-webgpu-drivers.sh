@@ -106,6 +106,14 @@ install_swiftshader() {
   [ -e "$to/env.json" ] && return 0
   rm -rf "$to"
   prepare_apt || { say "apt could not read its lists"; return 1; }
+  # Where Chromium is installed it has brought the driver and a loader along.
+  local installed=/usr/lib/chromium
+  if [ -e "$installed/libvk_swiftshader.so" ] && [ -e "$installed/vk_swiftshader_icd.json" ]; then
+    mkdir -p "$to"
+    write_env "$to" "$installed/vk_swiftshader_icd.json" "$installed"
+    say "vk-ss ready (Chromium's own)"
+    return 0
+  fi
   unpack "$to" chromium-common || {
     say "no package chromium-common for ${codename} ${architecture}"
     rm -rf "$to"
