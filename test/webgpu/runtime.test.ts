@@ -20,7 +20,7 @@ let tiny = "";
 beforeAll(async () => {
   device = await bundleProcess("lavapipe");
   tiny = built({ model: descriptionOf("diffusion-lm"), synthetic: 1 });
-}, 60_000);
+}, 300_000);
 afterAll(() => {
   device?.close();
   for (const remove of removed) remove();
@@ -48,7 +48,7 @@ async function expected(options: Parameters<typeof openSession>[0]): Promise<Exp
 }
 
 describe("tokens", () => {
-  test("a trained model: every step as the reference and as ONNX", { timeout: 240_000 }, async () => {
+  test("a trained model: every step as the reference and as ONNX", { timeout: 600_000 }, async () => {
     if (device === undefined) return;
     const options = { model: sudoku, seed: 7, prompt: puzzle };
     const reference = await expected({ ...options, target: "reference" });
@@ -63,7 +63,7 @@ describe("tokens", () => {
   });
 
   test("the same on another driver, without f16 and with narrow subgroups", {
-    timeout: 240_000,
+    timeout: 600_000,
   }, async () => {
     const other = await bundleProcess("swiftshader");
     if (other === undefined) return;
@@ -81,7 +81,7 @@ describe("tokens", () => {
     ["diffusion-lm", 1],
     ["diffusion-lm", 2],
     ["langflow", 1],
-  ])("%s, batch %i: the final tokens as the reference", { timeout: 120_000 }, async (name, batch) => {
+  ])("%s, batch %i: the final tokens as the reference", { timeout: 400_000 }, async (name, batch) => {
     if (device === undefined) return;
     const options = { model: descriptionOf(name), synthetic: 1, seed: 3, steps: 4 };
     const reference = await expected({ ...options, target: "reference", batch });
@@ -95,7 +95,7 @@ describe("tokens", () => {
   });
 
   test("a state that stays on the device gives the tokens of one that does not", {
-    timeout: 60_000,
+    timeout: 300_000,
   }, async () => {
     if (device === undefined) return;
     const options = { seed: 5, steps: 4 };
@@ -159,7 +159,7 @@ describe("what goes wrong says so and leaves nothing on the device", () => {
       "webgpu/feature",
       () => editManifest((m) => Object.assign(m.requires, { features: ["shader-f16"] })),
     ],
-  ] as const)("%s: %s", { timeout: 60_000 }, async (_, code, change) => {
+  ] as const)("%s: %s", { timeout: 300_000 }, async (_, code, change) => {
     if (device === undefined) return;
     const { codes, left } = await device.loadFailure({ directory: damaged(change()) });
     expect({ codes, left }).toEqual({ codes: [code], left: 0 });
@@ -180,7 +180,7 @@ describe("what goes wrong says so and leaves nothing on the device", () => {
     });
   });
 
-  test("two generations at once, a lost device, use after destroy", { timeout: 60_000 }, async () => {
+  test("two generations at once, a lost device, use after destroy", { timeout: 300_000 }, async () => {
     if (device === undefined) return;
     expect(await device.misuse({ directory: tiny })).toMatchObject({
       second: { codes: ["generate/busy"] },
