@@ -5,6 +5,7 @@
 import { evaluate } from "../ir/evaluate.js";
 import { findGraph, type Graph, type Module } from "../ir/graph.js";
 import type { Tensor } from "../ir/tensor.js";
+import { largestDifference } from "../passes/check-values.js";
 import { onnxRuntimeCpu } from "../runtime-check/accuracy.js";
 import { flatten } from "../runtime-check/flatten.js";
 import { type InputOptions, makeInputs } from "../runtime-check/inputs.js";
@@ -42,7 +43,7 @@ export function checkPasses(lowered: Module, planned: Module, options: InputOpti
       // An output that a pass dropped has no value to compare.
       const found = actual[counterpart.outputNames.indexOf(name)];
       if (found === undefined) return [];
-      const difference = largestDifference(expected[i]!, found);
+      const difference = largestDifference(expected[i]!, found).size;
       const predicted = prediction.values.get(flat.outputs[i]!)?.largest ?? 0;
       const size = expected[i]!.data.reduce((most, v) => Math.max(most, Math.abs(v)), 0);
       const agrees = difference <= invisible * Math.max(predicted, size * 2 ** -24);
@@ -67,20 +68,4 @@ function inputsOf(planned: Module, counterpart: Graph, graph: Graph, inputs: rea
       time.inputs.map((input) => named.get(input.hint) ?? bug(`@time takes ${input.hint}`)),
     )[index]!;
   });
-}
-
-function largestDifference(a: Tensor, b: Tensor): number {
-  let most = 0;
-  for (let i = 0; i < a.data.length; i++) {
-    const difference = Math.abs(a.data[i]! - b.data[i]!);
-    // A NaN on one side only is as wrong as can be.
-    if (!(difference <= most))
-      most =
-        Number.isNaN(difference) && Object.is(a.data[i], b.data[i])
-          ? most
-          : Number.isNaN(difference)
-            ? Number.POSITIVE_INFINITY
-            : difference;
-  }
-  return most;
 }
