@@ -68,7 +68,8 @@ const edit: fc.Arbitrary<Edit> = fc.oneof(
     else delete parent[key];
   }),
   strangeValue.map<Edit>((value) => (parent, key) => {
-    parent[key] = value;
+    // A copy: later edits change what stands here, and one value put into itself would be a cycle.
+    parent[key] = structuredClone(value);
   }),
   fc.string({ minLength: 1, maxLength: 3 }).map<Edit>((tail) => (parent, key) => {
     if (Array.isArray(parent)) return;
