@@ -1,4 +1,4 @@
-// A description becomes both back ends: the float64 reference and an ONNX bundle on ONNX Runtime. The description
+// A description on every back end: the float64 reference and an ONNX bundle on ONNX Runtime. The description
 // goes through its text and the weights through their map, as a user's would; intermediate values are graph outputs.
 
 import { closeSync, mkdirSync, openSync, writeFileSync, writeSync } from "node:fs";
@@ -18,15 +18,10 @@ import type { StepRunner } from "../../runtime/step-runner.js";
 import { bug } from "../../support/diagnostic.js";
 import { targets } from "../../targets.js";
 import { version } from "../../version.js";
+import { type Each, entriesOf, mapEachInTurn } from "./each.js";
 
 /** The JSON of a description before it is written. */
 type DescriptionObject = Readonly<Record<string, unknown>>;
-
-/** The same thing computed twice. */
-export interface Both<T> {
-  readonly reference: T;
-  readonly onnx: T;
-}
 
 /** Writes the description into `directory` and reads it back with its weights, or with synthetic ones. */
 export function load(
@@ -40,11 +35,16 @@ export function load(
   return loadModel({ model, ...options });
 }
 
-/** The whole model on both back ends, for the sampler driver. */
-export async function runners(model: LoadedModel, directory: string): Promise<Both<StepRunner>> {
+/** The whole model on every back end, for the sampler driver. */
+export async function runners(model: LoadedModel, directory: string): Promise<Each<StepRunner>> {
   const outDir = join(directory, "bundle");
   compile({ model: model.file, target: "onnx", outDir });
   return { reference: referenceRunner(model.module), onnx: (await loadOnnx(outDir)).runner };
+}
+
+/** Gives back what the runners hold. */
+export async function disposeRunners(each: Each<StepRunner>): Promise<void> {
+  for (const [, runner] of entriesOf(each)) await runner.dispose();
 }
 
 /** Named tensors in, named numbers out. */
@@ -52,9 +52,10 @@ export type RunGraph = (
   inputs: Readonly<Record<string, Tensor>>,
 ) => Promise<Readonly<Record<string, Float64Array>>>;
 
-/** One graph on both back ends; outputs and probes by name. */
-export interface BothGraphs extends Both<RunGraph> {
-  run(inputs: Readonly<Record<string, Tensor>>): Promise<Both<Readonly<Record<string, Float64Array>>>>;
+/** One graph on every back end; outputs and probes by name. */
+export interface OpenedGraph {
+  readonly each: Each<RunGraph>;
+  run(inputs: Readonly<Record<string, Tensor>>): Promise<Each<Readonly<Record<string, Float64Array>>>>;
   dispose(): Promise<void>;
 }
 
@@ -67,7 +68,7 @@ export async function openGraph(
   name: string,
   probes: Readonly<Record<string, Value | undefined>>,
   directory: string,
-): Promise<BothGraphs> {
+): Promise<OpenedGraph> {
   const graph = findGraph(module, name) ?? bug(`the module has no graph @${name}`);
   const probed = probe(graph, probes);
   const alone: Module = { ...module, graphs: [probed.graph] };
@@ -95,10 +96,10 @@ export async function openGraph(
     const outputs = await session.run(feeds);
     return named((stored) => numbersOf(outputs[stored]!));
   };
+  const each = { reference, onnx };
   return {
-    reference,
-    onnx,
-    run: async (inputs) => ({ reference: await reference(inputs), onnx: await onnx(inputs) }),
+    each,
+    run: (inputs) => mapEachInTurn(each, (run) => run(inputs)),
     dispose: () => session.release(),
   };
 }

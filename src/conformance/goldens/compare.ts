@@ -1,7 +1,7 @@
 // How far a tensor may be from upstream's, and why.
 //
 //   reference  max |ours - f64| <= 1e-9 max |f64|                      (both are exact arithmetic up to rounding)
-//   ONNX       max |ours - f64| <= 10 gap, gap = max |upstream's f32 - f64| as the case states it; where it states
+//   compiled   max |ours - f64| <= 10 gap, gap = max |upstream's f32 - f64| as the case states it; where it states
 //              none or 0: 10 units in the last place of float32 at max |f64|
 //   table      |ours - f64| <= 1e-9 |f64| for every single entry: schedules and coefficients, computed on the host only
 //   exact      tokens and indices are equal
@@ -9,14 +9,15 @@
 // Differences of activations are measured over a whole tensor, because rounding errors of sums follow the largest
 // terms.
 
+import { type BackendName, type Each, entriesOf } from "./each.js";
 import { type GoldenCase, gapOf, tensorOf } from "./golden-case.js";
 
-/** One tensor that we computed, under upstream's name. */
-export interface Computed {
+/**
+ * One tensor that we computed, under upstream's name. Only the reference has what never reaches a compiled graph:
+ * tables and schedules.
+ */
+export interface Computed extends Each<ArrayLike<number>> {
   readonly name: string;
-  readonly reference: ArrayLike<number>;
-  /** Absent for what never reaches a compiled graph: tables and schedules. */
-  readonly onnx?: ArrayLike<number> | undefined;
   /** Tokens and indices: equal or not. */
   readonly exact?: boolean;
   /** Tables: every entry by its own magnitude. */
@@ -28,7 +29,7 @@ export interface Computed {
 /** One comparison as reported. */
 export interface Comparison {
   readonly tensor: string;
-  readonly backend: "reference" | "onnx";
+  readonly backend: BackendName;
   readonly kind: "real" | "table" | "exact";
   /** Largest absolute difference; of a table the largest relative one; of an exact comparison how many entries differ. */
   readonly difference: number;
@@ -41,7 +42,7 @@ export interface Comparison {
 
 /** Relative tolerance of the reference. */
 export const referenceTolerance = 1e-9;
-/** ONNX may differ by this many times upstream's own float32 gap. */
+/** A compiled back end may differ by this many times upstream's own float32 gap. */
 export const gapFactor = 10;
 
 /** Compares one tensor on the back ends it was computed on. */
@@ -62,10 +63,7 @@ export function compare(golden: GoldenCase, computed: Computed): Comparison[] {
       pass: difference <= allowed,
     };
   };
-  return [
-    one("reference", computed.reference),
-    ...(computed.onnx === undefined ? [] : [one("onnx", computed.onnx)]),
-  ];
+  return entriesOf(computed).map(([backend, ours]) => one(backend, ours));
 }
 
 function allowedDifference(

@@ -1,4 +1,4 @@
-// A directory of cases against both back ends: every case is described, compiled, run and compared.
+// A directory of cases against every back end: every case is described, compiled, run and compared.
 
 import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";

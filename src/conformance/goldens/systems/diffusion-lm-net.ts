@@ -4,8 +4,9 @@
 import { type LoadedModel, samplerPlan } from "../../../api/load.js";
 import type { SamplerPlan } from "../../../diffusion/index.js";
 import type { StepRunner } from "../../../runtime/step-runner.js";
-import { type Both, floats, load, openGraph, runners } from "../backends.js";
+import { disposeRunners, floats, load, openGraph, runners } from "../backends.js";
 import type { Computed } from "../compare.js";
+import { type Each, mapEach, mapEachInTurn } from "../each.js";
 import {
   firstTensor,
   flagOption,
@@ -155,15 +156,15 @@ function weightMap(nearest: boolean): Record<string, unknown> {
 
 async function compute(golden: GoldenCase, work: string): Promise<readonly Computed[]> {
   const model = load(describeDiffusionLm(golden), work);
-  const both = await runners(model, work);
+  const each = await runners(model, work);
   try {
     return [
       ...(await network(golden, model, work)),
-      ...(await tables(golden, both)),
-      ...(await sampling(golden, samplerPlan(model), both)),
+      ...(await tables(golden, each)),
+      ...(await sampling(golden, samplerPlan(model), each)),
     ];
   } finally {
-    await both.onnx.dispose();
+    await disposeRunners(each);
   }
 }
 
@@ -187,35 +188,31 @@ async function network(golden: GoldenCase, model: LoadedModel, work: string): Pr
   const time = firstTensor(golden, "in.t", "in.timesteps")!.data;
   const rows = x.shape[0]!;
   const level = Float64Array.from({ length: rows }, (_, i) => time[time.length === 1 ? 0 : i]!);
-  const { reference, onnx } = await graph.run({ x: floats(x.shape, x.data), level: floats([rows], level) });
+  const outputs = await graph.run({ x: floats(x.shape, x.data), level: floats([rows], level) });
   await graph.dispose();
   return [["out", "x0"] as const, ...Object.keys(intermediate).map((name) => [name, name] as const)]
-    .filter(([name, output]) => hasTensor(golden, name) && reference[output] !== undefined)
-    .map(([name, output]) => ({ name, reference: reference[output]!, onnx: onnx[output]! }));
+    .filter(([name, output]) => hasTensor(golden, name) && outputs.reference[output] !== undefined)
+    .map(([name, output]) => ({ name, ...mapEach(outputs, (values) => values[output]!) }));
 }
 
 /** The rounding head on in.x and the embeddings of in.tokens. */
-async function tables(golden: GoldenCase, { reference, onnx }: Both<StepRunner>): Promise<Computed[]> {
+async function tables(golden: GoldenCase, each: Each<StepRunner>): Promise<Computed[]> {
   const results: Computed[] = [];
   const x = tensorOf(golden, "in.x");
   const batch = x.shape[0]!;
   if (hasTensor(golden, "out.head_logits")) {
     const logits = async (runner: StepRunner) => (await runner.round!(x.data, batch)).logits;
-    results.push({ name: "out.head_logits", reference: await logits(reference), onnx: await logits(onnx) });
+    results.push({ name: "out.head_logits", ...(await mapEachInTurn(each, logits)) });
   }
   if (hasTensor(golden, "out.embeds") && hasTensor(golden, "in.tokens")) {
     const tokens = tensorOf(golden, "in.tokens");
     const embed = (runner: StepRunner) => runner.embed(Int32Array.from(tokens.data), tokens.shape[0]!);
-    results.push({ name: "out.embeds", reference: await embed(reference), onnx: await embed(onnx) });
+    results.push({ name: "out.embeds", ...(await mapEachInTurn(each, embed)) });
   }
   return results;
 }
 
-async function sampling(
-  golden: GoldenCase,
-  plan: SamplerPlan,
-  { reference, onnx }: Both<StepRunner>,
-): Promise<Computed[]> {
+async function sampling(golden: GoldenCase, plan: SamplerPlan, each: Each<StepRunner>): Promise<Computed[]> {
   const start = firstTensor(golden, "draw.x_init");
   if (start === undefined) return [];
   const draws = firstTensor(golden, "draw.noise");
@@ -226,10 +223,10 @@ async function sampling(
       start: start.data,
       ...(draws && { noise: (update: number) => entry(draws, update) }),
     });
-  const [exact, compiled] = [await walk(reference), await walk(onnx)];
+  const walks = await mapEachInTurn(each, walk);
   // Upstream records the states after the steps; a case may have the initial one in front.
   const skipped = firstTensor(golden, "traj.x")?.shape[0] === plan.rows.length ? 1 : 0;
-  const values: readonly (readonly [string, (walk: typeof exact) => ArrayLike<number>])[] = [
+  const values: readonly (readonly [string, (walk: typeof walks.reference) => ArrayLike<number>])[] = [
     ["traj.x", ({ states }) => joined(states.slice(skipped))],
     ["traj.x0", ({ predictions }) => joined(predictions)],
     ["traj.head_logits", ({ logits }) => logits],
@@ -240,8 +237,7 @@ async function sampling(
     .map(
       ([name, of]): Computed => ({
         name,
-        reference: of(exact),
-        onnx: of(compiled),
+        ...mapEach(walks, of),
         ...(name === "out.tokens" && { exact: true }),
       }),
     );

@@ -5,8 +5,9 @@
 import { type LoadedModel, samplerPlan } from "../../../api/load.js";
 import type { SamplerPlan, SamplerRow } from "../../../diffusion/index.js";
 import type { FloatArray, StepRunner } from "../../../runtime/step-runner.js";
-import { type BothGraphs, floats, load, openGraph, type RunGraph } from "../backends.js";
+import { floats, load, openGraph, type RunGraph } from "../backends.js";
 import type { Computed } from "../compare.js";
+import { mapEach, mapEachInTurn } from "../each.js";
 import {
   type Facts,
   firstTensor,
@@ -102,7 +103,7 @@ async function runVariant(golden: GoldenCase, variant: Variant, work: string): P
     work,
   );
   const walk = (run: RunGraph): Promise<Trajectory> => walkVariant(golden, variant, plan, run);
-  const [reference, onnx] = [await walk(update.reference), await walk(update.onnx)];
+  const walks = await mapEachInTurn(update.each, walk);
   await update.dispose();
   const at = `traj.${variant.name}`;
   // The states are recorded with the initial one in front; a case without it has one entry per step.
@@ -115,7 +116,7 @@ async function runVariant(golden: GoldenCase, variant: Variant, work: string): P
   const results = values
     .filter(([name]) => hasTensor(golden, `${at}.${name}`))
     .map(([name, exact, of]): Computed => {
-      return { name: `${at}.${name}`, reference: of(reference), onnx: of(onnx), exact };
+      return { name: `${at}.${name}`, ...mapEach(walks, of), exact };
     });
   if (hasTensor(golden, `${at}.t_fed`))
     results.push({ name: `${at}.t_fed`, table: true, reference: plan.rows.map(({ level }) => level) });
@@ -233,7 +234,7 @@ async function posterior(golden: GoldenCase, model: LoadedModel, work: string): 
   const plan = samplerPlan(model);
   const start = tensorOf(golden, "in.q.x_start");
   const rows = Array.from(tensorOf(golden, "in.q.t").data, (t) => plan.rows[plan.rows.length - 1 - t]!);
-  const update: BothGraphs = await openGraph(model, "update", {}, work);
+  const update = await openGraph(model, "update", {}, work);
   const each = async (
     run: RunGraph,
     second: string,
@@ -264,8 +265,8 @@ async function posterior(golden: GoldenCase, model: LoadedModel, work: string): 
   // The variance of the last step is 0; its logarithm is replaced by that of the step before.
   const clipped = ({ s }: SamplerRow) => 2 * Math.log(s === 0 ? plan.rows.at(-2)!.s : s);
   const results: Computed[] = [
-    { name: "out.q_sample", reference: await noised(update.reference), onnx: await noised(update.onnx) },
-    { name: "out.posterior_mean", reference: await mean(update.reference), onnx: await mean(update.onnx) },
+    { name: "out.q_sample", ...(await mapEachInTurn(update.each, noised)) },
+    { name: "out.posterior_mean", ...(await mapEachInTurn(update.each, mean)) },
     { name: "out.posterior_variance", table: true, reference: spread(({ s }) => s * s) },
     { name: "out.posterior_log_variance", table: true, reference: spread(clipped) },
   ];

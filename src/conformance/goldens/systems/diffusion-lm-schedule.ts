@@ -18,6 +18,7 @@ import {
 import { fail } from "../../../support/diagnostic.js";
 import { floats, load, openGraph } from "../backends.js";
 import type { Computed } from "../compare.js";
+import { mapEach } from "../each.js";
 import { type GoldenCase, hasTensor, resultNames, tensorOf } from "../golden-case.js";
 import { probesOf } from "../probes.js";
 import { noiseSchedule, timesteps, trainSteps } from "./diffusion-lm-noise.js";
@@ -158,12 +159,12 @@ async function timeFeatures(golden: GoldenCase, work: string): Promise<Computed[
     const modulation = probesOf(model.module, "block").reader("ada_ln.weight");
     const graph = await openGraph(model, "block", { features: modulation?.operands[0] }, `${work}/${name}`);
     const rows = level.data.length;
-    const { reference, onnx } = await graph.run({
+    const outputs = await graph.run({
       x: floats([rows, 1, 1], new Float64Array(rows)),
       level: floats([rows], level.data),
     });
     await graph.dispose();
-    results.push({ name, reference: reference.features!, onnx: onnx.features! });
+    results.push({ name, ...mapEach(outputs, (values) => values.features!) });
   }
   return results;
 }

@@ -1,8 +1,9 @@
 // Hyena (safari, standalone_hyena.py): the operator alone, causal, order 2 and more. One filter network makes the
 // taps of all order - 1 convolutions; output o d + c belongs to channel c of convolution o.
 
-import { type BothGraphs, floats, load, openGraph } from "../backends.js";
+import { floats, load, openGraph } from "../backends.js";
 import type { Computed } from "../compare.js";
+import { mapEach } from "../each.js";
 import {
   firstTensor,
   type GoldenCase,
@@ -82,7 +83,7 @@ async function compute(golden: GoldenCase, work: string): Promise<readonly Compu
   const probes = probesOf(model.module, "mixer");
   const [short, ...long] = probes.ops("long_conv");
   const convolutions = long.map((op, o) => [o, op] as const);
-  const graph: BothGraphs = await openGraph(
+  const graph = await openGraph(
     model,
     "mixer",
     {
@@ -101,32 +102,31 @@ async function compute(golden: GoldenCase, work: string): Promise<readonly Compu
   const input = inputOf(golden);
   const batch = input.shape[0]!;
   const x = floats([batch, length, width], swapLastAxes(firstOfLast(swapLastAxes(input), length)).data);
-  const { reference, onnx } = await graph.run({ x });
+  const outputs = await graph.run({ x });
   await graph.dispose();
-  const results: Computed[] = [{ name: "out", reference: reference.y!, onnx: onnx.y! }];
-  const both = (name: string, shape: readonly number[], more: Partial<Computed> = {}): void => {
+  const results: Computed[] = [{ name: "out", ...mapEach(outputs, (values) => values.y!) }];
+  const add = (name: string, shape: readonly number[], more: Partial<Computed> = {}): void => {
     if (!hasTensor(golden, name)) return;
     const ours = (values: Readonly<Record<string, Float64Array>>) =>
       shape.length === 0 ? values[name]! : swapLastAxes({ shape, data: values[name]! }).data;
-    results.push({ name, reference: ours(reference), onnx: ours(onnx), ...more });
+    results.push({ name, ...mapEach(outputs, ours), ...more });
   };
   // Upstream projects all of a longer input and cuts afterwards.
-  if (input.shape[1] === length) both("mid.in_proj", []);
+  if (input.shape[1] === length) add("mid.in_proj", []);
   // Upstream records Conv1d before it drops the positions after the last; those have no counterpart.
   if (hasTensor(golden, "mid.short_filter"))
-    both("mid.short_filter", [batch, length, (order + 1) * width], {
+    add("mid.short_filter", [batch, length, (order + 1) * width], {
       expected: firstOfLast(tensorOf(golden, "mid.short_filter"), length).data,
     });
   for (const [o] of convolutions) {
-    both(`mid.conv${o}.in`, [batch, length, width]);
-    both(`mid.conv${o}.out`, [batch, length, width]);
-    both(`mid.conv${o}.K`, [length, width]);
+    add(`mid.conv${o}.in`, [batch, length, width]);
+    add(`mid.conv${o}.out`, [batch, length, width]);
+    add(`mid.conv${o}.K`, [length, width]);
     const spectrum = `mid.conv${o}.K_hat`;
     if (hasTensor(golden, spectrum))
       results.push({
         name: spectrum,
-        reference: spectrumOf(reference[`mid.conv${o}.K`]!, length, width),
-        onnx: spectrumOf(onnx[`mid.conv${o}.K`]!, length, width),
+        ...mapEach(outputs, (values) => spectrumOf(values[`mid.conv${o}.K`]!, length, width)),
       });
   }
   return results;

@@ -10,8 +10,9 @@ import {
   type SamplerPlan,
 } from "../../../diffusion/index.js";
 import type { StepRunner } from "../../../runtime/step-runner.js";
-import { type Both, floats, load, openGraph, runners } from "../backends.js";
+import { disposeRunners, floats, load, openGraph, runners } from "../backends.js";
 import type { Computed } from "../compare.js";
+import { type Each, mapEach, mapEachInTurn } from "../each.js";
 import {
   countWeights,
   firstTensor,
@@ -129,16 +130,16 @@ function stepsOf(golden: GoldenCase): number {
 
 async function compute(golden: GoldenCase, work: string): Promise<readonly Computed[]> {
   const model = load(describeLangflow(golden), work);
-  const both = await runners(model, work);
+  const each = await runners(model, work);
   try {
     return [
       ...(await network(golden, model, work)),
-      ...(await noising(golden, both)),
+      ...(await noising(golden, each)),
       ...schedule(golden, model),
-      ...(await sampling(golden, samplerPlan(model), both)),
+      ...(await sampling(golden, samplerPlan(model), each)),
     ];
   } finally {
-    await both.onnx.dispose();
+    await disposeRunners(each);
   }
 }
 
@@ -180,9 +181,9 @@ async function network(golden: GoldenCase, model: LoadedModel, work: string): Pr
   const on = given === undefined ? off : await call(given.data);
   await graph.dispose();
   const results: Computed[] = [];
-  const add = (name: string, from: Both<Readonly<Record<string, Float64Array>>>, output: string): void => {
+  const add = (name: string, from: Each<Readonly<Record<string, Float64Array>>>, output: string): void => {
     if (hasTensor(golden, name) && from.reference[output] !== undefined)
-      results.push({ name, reference: from.reference[output], onnx: from.onnx[output] });
+      results.push({ name, ...mapEach(from, (values) => values[output]!) });
   };
   add("out", on, "logits");
   add("out.logits_sc_off", off, "logits");
@@ -192,7 +193,7 @@ async function network(golden: GoldenCase, model: LoadedModel, work: string): Pr
 }
 
 /** z = alpha E[token] + sigma noise at in.gamma, the embeddings from @embed. */
-async function noising(golden: GoldenCase, { reference, onnx }: Both<StepRunner>): Promise<Computed[]> {
+async function noising(golden: GoldenCase, each: Each<StepRunner>): Promise<Computed[]> {
   if (!hasTensor(golden, "out.q_sample") || !hasTensor(golden, "in.tokens")) return [];
   const gamma = tensorOf(golden, "in.gamma").data;
   const { data: noise, shape } = tensorOf(golden, "draw.q_noise");
@@ -206,7 +207,7 @@ async function noising(golden: GoldenCase, { reference, onnx }: Both<StepRunner>
       return Math.sqrt(alphaBar) * embedded[at]! + Math.sqrt(sigma2) * value;
     });
   };
-  return [{ name: "out.q_sample", reference: await noised(reference), onnx: await noised(onnx) }];
+  return [{ name: "out.q_sample", ...(await mapEachInTurn(each, noised)) }];
 }
 
 /** The quantile grid and the levels at its quantiles. */
@@ -232,11 +233,7 @@ function schedule(golden: GoldenCase, model: LoadedModel): Computed[] {
 }
 
 /** The sampler from draw.z_init to its tokens. */
-async function sampling(
-  golden: GoldenCase,
-  plan: SamplerPlan,
-  { reference, onnx }: Both<StepRunner>,
-): Promise<Computed[]> {
+async function sampling(golden: GoldenCase, plan: SamplerPlan, each: Each<StepRunner>): Promise<Computed[]> {
   const start = firstTensor(golden, "draw.z_init");
   if (start === undefined) return [];
   const batch = start.shape[0]!;
@@ -246,8 +243,8 @@ async function sampling(
     const first = await runner.denoise?.({ batch, x: start.data, previousX0, point: points[0]! });
     return { ...(await replay(runner, { plan, batch, start: start.data })), first: first?.logits };
   };
-  const [exact, compiled] = [await walk(reference), await walk(onnx)];
-  type Walk = typeof exact;
+  const walks = await mapEachInTurn(each, walk);
+  type Walk = typeof walks.reference;
   const values: readonly (readonly [string, (walk: Walk) => ArrayLike<number> | undefined])[] = [
     ["traj.z", ({ states }) => joined(states)],
     ["traj.x0", ({ predictions }) => joined(predictions)],
@@ -256,9 +253,8 @@ async function sampling(
     ["out.tokens", ({ tokens }) => tokens],
   ];
   const results = values.flatMap(([name, of]): Computed[] => {
-    const ours = of(exact);
-    if (!hasTensor(golden, name) || ours === undefined) return [];
-    return [{ name, reference: ours, onnx: of(compiled), ...(name === "out.tokens" && { exact: true }) }];
+    if (!hasTensor(golden, name) || of(walks.reference) === undefined) return [];
+    return [{ name, ...mapEach(walks, (one) => of(one)!), ...(name === "out.tokens" && { exact: true }) }];
   });
   if (hasTensor(golden, "traj.gamma"))
     results.push({ name: "traj.gamma", table: true, reference: points.map(({ gamma }) => gamma) });

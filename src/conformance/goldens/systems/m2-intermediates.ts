@@ -1,8 +1,8 @@
 // What M2-BERT's modules give on the way: which values of the lowered graph they are, and in which layout upstream
 // recorded them.
 
-import type { Both } from "../backends.js";
 import type { Computed } from "../compare.js";
+import { type Each, mapEach } from "../each.js";
 import { type GoldenCase, hasTensor, tensorOf } from "../golden-case.js";
 import { firstOfLast, realSpectrum, swapLastAxes } from "../layout.js";
 import type { Probes } from "../probes.js";
@@ -94,13 +94,13 @@ const channelsFirst = ["mid.short_filter", "mid.long_conv_in", "mid.long_conv_ou
 /** The intermediates that the case recorded, from the outputs of the probed graph. */
 export function intermediates(
   golden: GoldenCase,
-  { reference, onnx }: Both<Numbers>,
+  outputs: Each<Numbers>,
   [batch, length, width]: readonly [number, number, number],
 ): Computed[] {
   const one = (name: string, change: Change): Computed[] =>
-    !hasTensor(golden, name) || reference[name] === undefined
+    !hasTensor(golden, name) || outputs.reference[name] === undefined
       ? []
-      : [{ name, reference: change(reference[name]), onnx: change(onnx[name]!) }];
+      : [{ name, ...mapEach(outputs, (values) => change(values[name]!)) }];
   const swapped: Change = (values) =>
     swapLastAxes({ shape: [batch, length, values.length / (batch * length)], data: values }).data;
   // Filters are made for l_max positions; upstream records the first L.
@@ -125,7 +125,7 @@ export function intermediates(
       const rows = combined(taps(values[forward]!), back && taps(back), length, width);
       return realSpectrum(rows, 2 * length);
     };
-    results.push({ name: spectrum, reference: whole(reference), onnx: whole(onnx) });
+    results.push({ name: spectrum, ...mapEach(outputs, whole) });
   }
   return results;
 }

@@ -3,6 +3,7 @@
 
 import { floats, load, openGraph } from "../backends.js";
 import type { Computed } from "../compare.js";
+import { mapEach } from "../each.js";
 import {
   firstTensor,
   flagOption,
@@ -160,9 +161,8 @@ async function compute(golden: GoldenCase, work: string, prefix: string): Promis
   const input = inputOf(golden);
   const outputs = await graph.run({ x: floats(input.shape, input.data) });
   await graph.dispose();
-  const { reference, onnx } = outputs;
   return [
-    { name: "out", reference: reference.y!, onnx: onnx.y! },
+    { name: "out", ...mapEach(outputs, (values) => values.y!) },
     ...intermediates(golden, outputs, input.shape as [number, number, number]),
   ];
 }

@@ -9,7 +9,7 @@ export interface GoldenSystem {
   /** Whether a case is of this system; the system's name in case.json may stand for several. */
   covers(golden: GoldenCase): boolean;
   /**
-   * Describes the case, computes its tensors on the reference and on ONNX. `work` is an empty directory that is
+   * Describes the case, computes its tensors on every back end. `work` is an empty directory that is
    * removed afterwards. Throws DlmcError where dlmc cannot express what the case asks for.
    */
   compute(golden: GoldenCase, work: string): Promise<readonly Computed[]>;
