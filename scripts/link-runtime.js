@@ -1,28 +1,33 @@
-// Links the compiled modules behind dist/runtime/webgpu/standalone.js into one ES module without imports,
-// dist/runtime/standalone.js: the index.js of every WGSL bundle. The linker's version is pinned, so the text is the
-// same wherever the package is built.
+// Links the compiled modules behind dist/runtime/webgpu/standalone.js and standalone-tokens.js into one ES module each
+// without imports, in dist/runtime/: the index.js of WGSL bundles with a continuous and with a discrete state. The
+// linker's version is pinned, so the text is the same wherever the package is built.
 import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { rolldown } from "rolldown";
 
 const dist = fileURLToPath(new URL("../dist/", import.meta.url));
-const build = await rolldown({
-  input: `${dist}runtime/webgpu/standalone.js`,
-  platform: "browser",
-  // A package that slipped in would be left as an import, which no page could load.
-  onLog(level, log) {
-    if (level === "warn") throw new Error(log.message);
-  },
-});
-const { output } = await build.generate({ format: "esm", minify: true, codeSplitting: false });
-await build.close();
-const [{ code, imports }] = output;
-if (output.length !== 1 || imports.length > 0) throw new Error(`the runtime imports ${imports}`);
-writeFileSync(
-  `${dist}runtime/standalone.js`,
-  `// Runs the model beside this file on WebGPU. Written by dlmc; the types are in index.d.ts.
+for (const name of ["standalone.js", "standalone-tokens.js"]) await link(name);
+
+/** One entry as one file. */
+async function link(name) {
+  const build = await rolldown({
+    input: `${dist}runtime/webgpu/${name}`,
+    platform: "browser",
+    // A package that slipped in would be left as an import, which no page could load.
+    onLog(level, log) {
+      if (level === "warn") throw new Error(log.message);
+    },
+  });
+  const { output } = await build.generate({ format: "esm", minify: true, codeSplitting: false });
+  await build.close();
+  const [{ code, imports }] = output;
+  if (output.length !== 1 || imports.length > 0) throw new Error(`the runtime imports ${imports}`);
+  writeFileSync(
+    `${dist}runtime/${name}`,
+    `// Runs the model beside this file on WebGPU. Written by dlmc; the types are in index.d.ts.
 //   import { load } from "./index.js";
 //   const model = await load();
 //   for await (const state of model.generate({ prompt: "..", seed: 7 })) show(state.tokens);
 ${code}`,
-);
+  );
+}

@@ -5,6 +5,7 @@
 
 import { statSync } from "node:fs";
 import { optimise, targetOf } from "../compile.js";
+import { isTokenPlan, type Plan } from "../diffusion/index.js";
 import type { Module } from "../ir/graph.js";
 import type { Candidate } from "../runtime-check/candidate.js";
 import { checkModule } from "../runtime-check/check.js";
@@ -12,11 +13,12 @@ import type { InputOptions } from "../runtime-check/inputs.js";
 import type { CheckReport } from "../runtime-check/report-types.js";
 import { makeRepro } from "../runtime-check/repro.js";
 import { readRepro, writeRepro } from "../runtime-check/repro-files.js";
-import { checkTrajectory } from "../runtime-check/trajectory.js";
+import { checkTokenTrajectory } from "../runtime-check/token-trajectory.js";
+import { checkTrajectory, type TrajectoryReport } from "../runtime-check/trajectory.js";
 import type { BuildOptions } from "../targets.js";
 import { openCandidate } from "./candidates.js";
 import { checkPasses, type PassesCheck } from "./check-passes.js";
-import { loadModel, type ModelOptions, samplerPlan } from "./load.js";
+import { loadModel, type ModelOptions, planOfModel } from "./load.js";
 
 export interface CheckOptions extends ModelOptions, BuildOptions {
   readonly target: string;
@@ -54,8 +56,10 @@ export async function check(options: CheckOptions): Promise<ModelCheck> {
   const target = targetOf(options.target);
   const model = loadModel(options);
   const planned = optimise(model.module, target, options);
-  const plan = model.description.part === "model" ? samplerPlan(model, options.steps) : undefined;
-  const row = plan?.rows[Math.floor(plan.rows.length / 2)];
+  const plan = model.description.part === "model" ? planOfModel(model, options.steps) : undefined;
+  const middle = plan?.rows[Math.floor(plan.rows.length / 2)];
+  // A model of tokens is told the level alone.
+  const row = middle && { a: 0, b: 1, c: 0, s: 0, priorScale: 1, ...middle };
   // Kernels of fixed sizes take the batch they were built for.
   const sizes = options.target === "wgsl" ? { sizes: { B: options.batch ?? 1, T: 1 } } : {};
   const inputs = { seed, ...sizes, ...(row && { row }) };
@@ -72,7 +76,7 @@ export async function check(options: CheckOptions): Promise<ModelCheck> {
     const withSteps = plan !== undefined && options.noTrajectory !== true;
     if (withSteps) progress?.("trajectory");
     const trajectory = withSteps
-      ? await checkTrajectory(planned, candidate, { plan, seed, batch: options.batch ?? 1 })
+      ? await trajectoryOf(planned, candidate, plan, { seed, batch: options.batch ?? 1 })
       : undefined;
     const agrees = report.agrees && passes.every((each) => each.agrees) && trajectory?.agrees !== false;
     if (options.repro !== undefined) await saveRepro(planned, report, candidate, inputs, options.repro);
@@ -87,6 +91,17 @@ export async function check(options: CheckOptions): Promise<ModelCheck> {
   } finally {
     await candidate.dispose();
   }
+}
+
+function trajectoryOf(
+  module: Module,
+  candidate: Candidate,
+  plan: Plan,
+  options: { readonly seed: number; readonly batch: number },
+): Promise<TrajectoryReport> {
+  return isTokenPlan(plan)
+    ? checkTokenTrajectory(module, candidate, { plan, ...options })
+    : checkTrajectory(module, candidate, { plan, ...options });
 }
 
 /** Graphs that no other one calls: fused groups are checked inside the graphs they belong to. */

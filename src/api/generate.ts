@@ -8,19 +8,19 @@ import {
   type FixedTokens,
   generateTokens,
   loadOnnx,
+  type Plan,
   planFromManifest,
+  type Runner,
   type RuntimeManifest,
-  type SamplerPlan,
-  type StepRunner,
   type TokenState,
 } from "../runtime/index.js";
 import { createTokenizer, type Tokenizer } from "../runtime/tokenizer.js";
-import { loadWebgpu } from "../runtime/webgpu/model.js";
+import { loadWebgpu } from "../runtime/webgpu/index.js";
 import { fail } from "../support/diagnostic.js";
 import type { BuildOptions } from "../targets.js";
 import { compile } from "./compile.js";
 import { openGpu } from "./gpu.js";
-import { type LoadedModel, loadModel, type ModelOptions, samplerPlan } from "./load.js";
+import { type LoadedModel, loadModel, type ModelOptions, planOfModel } from "./load.js";
 import { type Vocabulary, vocabularyOf } from "./vocabulary.js";
 
 export interface GenerateOptions extends ModelOptions, BuildOptions {
@@ -41,8 +41,8 @@ export interface GenerateOptions extends ModelOptions, BuildOptions {
 
 /** A model opened for generation. */
 export interface Session {
-  readonly plan: SamplerPlan;
-  readonly runner: StepRunner;
+  readonly plan: Plan;
+  readonly runner: Runner;
   readonly tokenizer: Tokenizer | undefined;
   /** Every state of one generation, the last one `done`. */
   states(seed?: number): AsyncGenerator<TokenState, void, undefined>;
@@ -75,8 +75,8 @@ export async function openSession(options: GenerateOptions): Promise<Session> {
 }
 
 interface Opened {
-  readonly plan: SamplerPlan;
-  readonly runner: StepRunner;
+  readonly plan: Plan;
+  readonly runner: Runner;
   readonly vocabulary: Vocabulary | undefined;
   close(): Promise<void>;
 }
@@ -84,7 +84,7 @@ interface Opened {
 async function open(options: GenerateOptions): Promise<Opened> {
   if (isBundle(options.model)) return openBundle(options.model, options);
   const model = loadModel(options);
-  const plan = samplerPlan(model, options.steps);
+  const plan = planOfModel(model, options.steps);
   const vocabulary = vocabularyOf(model);
   if (options.target === "reference") {
     const runner = referenceRunner(model.module);

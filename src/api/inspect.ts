@@ -4,9 +4,9 @@ import { describe } from "../compile.js";
 import { type Description, printDescription } from "../description/index.js";
 import {
   checkSchedule,
+  type Plan,
   resolveGrid,
   resolveSchedule,
-  type SamplerPlan,
   type ScheduleCurve,
   scheduleCurve,
 } from "../diffusion/index.js";
@@ -15,7 +15,7 @@ import { typeText } from "../ir/type.js";
 import { lower } from "../lower/index.js";
 import { DlmcError, fail } from "../support/diagnostic.js";
 import type { ParameterDeclaration } from "../weights/store.js";
-import { loadModel, type ModelOptions, readModelText, samplerParts, samplerPlan } from "./load.js";
+import { loadModel, type ModelOptions, planOfModel, readModelText, samplerParts } from "./load.js";
 
 /** What `dlmc inspect --json` prints (schema/inspect.schema.json). */
 export interface Inspection {
@@ -72,7 +72,7 @@ export function resolved(model: string): string {
 
 /** A noise schedule as sampled: one row per visited level, and the curve for a plot. */
 export interface ScheduleInspection {
-  readonly plan?: SamplerPlan;
+  readonly plan?: Plan;
   readonly levels: readonly {
     readonly t: number;
     readonly index?: number;
@@ -104,9 +104,9 @@ export function inspectSchedule(options: ModelOptions & { readonly steps?: numbe
   const source = samplerParts(model)!;
   const schedule = resolveSchedule(source.parts.noise_schedule, source.constants);
   const grid = resolveGrid(source.parts.timesteps, schedule, options.steps);
-  refuseErrors(checkSchedule(grid), options.model);
+  refuseErrors(checkSchedule(grid, source.parts.sampler), options.model);
   return {
-    plan: samplerPlan(model, options.steps),
+    plan: planOfModel(model, options.steps),
     levels: grid.map(levelRow),
     curve: scheduleCurve(schedule, grid),
   };

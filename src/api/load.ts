@@ -4,7 +4,14 @@ import { readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { type BindWeights, describe, type Lowered, lowerBound } from "../compile.js";
 import type { Description } from "../description/description.js";
-import { planSampler, type SamplerParts, type SamplerPlan } from "../diffusion/index.js";
+import {
+  isDiscrete,
+  type Plan,
+  planOf,
+  type SamplerParts,
+  type SamplerPlan,
+  samplerPlanOf,
+} from "../diffusion/index.js";
 import { type Diagnostic, fail } from "../support/diagnostic.js";
 import { openCheckpoint, openWeights } from "../weights/open.js";
 import { resolveParameters } from "../weights/resolve.js";
@@ -105,7 +112,7 @@ function learnedConstants(description: Description): LearnedConstant[] {
   });
 }
 
-/** What `planSampler` takes: the description's parts and the schedule constants that came with the weights. */
+/** What `planOf` takes: the description's parts and the schedule constants that came with the weights. */
 export interface SamplerSource {
   readonly parts: SamplerParts;
   readonly constants: Readonly<Record<string, number>>;
@@ -117,7 +124,7 @@ export function samplerParts({
   store,
 }: Pick<LoadedModel, "description" | "store">): SamplerSource | undefined {
   if (description.part !== "model" && description.part !== "sampler") return undefined;
-  const { noise_schedule, timesteps, time_conditioning, prediction_type, sampler } = description;
+  const { state_space, noise_schedule, timesteps, time_conditioning, prediction_type, sampler } = description;
   const constants = learnedConstants(description).flatMap(({ name, key }) =>
     store.info(name) === undefined ? [] : [[key, store.read(name).data[0]!] as const],
   );
@@ -127,7 +134,10 @@ export function samplerParts({
       ([, value]) => typeof value !== "object" || value === null || !("from" in value),
     ),
   );
+  const { vocabulary: _, ...state } = state_space;
   const parts = {
+    // Continuous plans do not depend on it.
+    ...(isDiscrete(state) && { state_space: state }),
     noise_schedule: literal,
     timesteps,
     time_conditioning,
@@ -138,12 +148,13 @@ export function samplerParts({
 }
 
 /**
- * The sampler's table. Throws DlmcError: `schedule/...`, `timesteps/...`, `model/no-sampler` for a part without one.
+ * The plan of a model's sampling loop. Throws DlmcError: `schedule/...`, `timesteps/...`, `model/no-sampler` for a part
+ * without one.
  */
-export function samplerPlan(
+export function planOfModel(
   model: Pick<LoadedModel, "description" | "store" | "file">,
   steps?: number,
-): SamplerPlan {
+): Plan {
   const source = samplerParts(model);
   if (source === undefined)
     return fail("model/no-sampler", `the part "${model.description.part}" has no sampler`, {
@@ -151,8 +162,16 @@ export function samplerPlan(
       pointer: "/part",
       help: "generate needs a whole model",
     });
-  return planSampler(source.parts, {
+  return planOf(source.parts, {
     constants: source.constants,
     ...(steps !== undefined && { numSteps: steps }),
   });
+}
+
+/** The plan of a model with a continuous state. Throws what `planOfModel` throws, and `sampler/discrete-plan`. */
+export function samplerPlan(
+  model: Pick<LoadedModel, "description" | "store" | "file">,
+  steps?: number,
+): SamplerPlan {
+  return samplerPlanOf(planOfModel(model, steps));
 }

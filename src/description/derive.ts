@@ -12,6 +12,8 @@ import type {
   NoiseSchedule,
   OptionalNorm,
   PredictionType,
+  Sampler,
+  StateSpace,
   TimeConditioning,
 } from "./generated/input.js";
 import { trunkWidth } from "./widths.js";
@@ -37,9 +39,22 @@ export function derive(file: DescriptionFile): DescriptionFile {
     out.embedding = { ...embedding, positions: { length: sizes.length, ...embedding.positions } };
   if (time !== undefined) out.time_conditioning = deriveTime(time, file.noise_schedule, sizes);
   if (prediction !== undefined) out.prediction_type = derivePrediction(prediction, out.blocks);
-  if (sampler !== undefined)
-    out.sampler = { final: prediction?.x0_from === "softmax_embedding" ? "denoise" : "round", ...sampler };
+  const { state_space: state } = file;
+  if (state?.kind === "absorbing")
+    out.state_space = { mask_token_id: Math.max(0, state.vocab_size - 1), ...state };
+  if (state !== undefined) out.sampler = deriveSampler(sampler, state, prediction);
   return out;
+}
+
+function deriveSampler(
+  sampler: Sampler | undefined,
+  state: StateSpace,
+  prediction: PredictionType | undefined,
+): Sampler {
+  if (state.kind !== "continuous_embedding") return sampler ?? { kind: "ancestral" };
+  const described = sampler ?? { kind: "ddim" };
+  if (described.kind !== "ddim" && described.kind !== "ddpm") return described;
+  return { final: prediction?.x0_from === "softmax_embedding" ? "denoise" : "round", ...described };
 }
 
 function deriveBlocks(blocks: Blocks, sizes: Sizes): Blocks {

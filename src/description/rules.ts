@@ -6,12 +6,14 @@ import type { Description } from "./description.js";
 import { checkBlocks } from "./rules/blocks.js";
 import { checkOutput } from "./rules/output.js";
 import { checkSampling } from "./rules/sampling.js";
+import { checkState } from "./rules/state.js";
 import { checkTime } from "./rules/time.js";
 import { checkWeights } from "./rules/weights.js";
 
 const rules: readonly ((description: Description, report: Report) => void)[] = [
   checkBlocks,
   checkTime,
+  checkState,
   checkOutput,
   checkSampling,
   checkWeights,

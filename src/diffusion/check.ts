@@ -8,12 +8,19 @@ const cleanEnough = 0.5;
 /** Greatest signal power at the noisiest level: sampling starts from pure noise, training did not. */
 const noisyEnough = 0.05;
 
+/** Samplers that read only how likely noise is: for them the ends may be all noise or all signal. */
+const readsChances: ReadonlySet<string> = new Set(["ancestral", "first_hitting", "confidence"]);
+
 /**
- * The problems of a list of visited levels, noisiest first (`resolveGrid`), or of a whole table reversed.
+ * The problems of a list of visited levels, noisiest first (`resolveGrid`), or of a whole table reversed, for the
+ * sampler that walks it.
  * Errors: `schedule/out-of-range` (alpha_bar outside (0, 1)), `schedule/infinite-snr`,
  * `schedule/not-monotone`. Warnings: `schedule/clean-end`, `schedule/noisy-end`.
  */
-export function checkSchedule(grid: readonly GridPoint[]): readonly Diagnostic[] {
+export function checkSchedule(
+  grid: readonly GridPoint[],
+  sampler?: { readonly kind: string },
+): readonly Diagnostic[] {
   const problems: Diagnostic[] = [];
   const add = (severity: "error" | "warning", code: string, message: string, help: string) =>
     problems.push({ severity, code, message, pointer: "/noise_schedule", help });
@@ -26,7 +33,7 @@ export function checkSchedule(grid: readonly GridPoint[]): readonly Diagnostic[]
         `alpha_bar ${level.alphaBar} ${where} is not between 0 and 1`,
         "a discretization with max_beta clips it, or end the grid a little earlier",
       );
-    else if (!Number.isFinite(level.gamma))
+    else if (!readsChances.has(sampler?.kind ?? "") && !Number.isFinite(level.gamma))
       add(
         "error",
         "schedule/infinite-snr",

@@ -1,6 +1,10 @@
 // Noise schedules, timestep grids, sampler tables and noise: pure float64 maths, browser-safe.
 
 export { checkSchedule } from "./check.js";
+export { seededUniforms, type UniformSource } from "./discrete/draws.js";
+export type { TokenPoint, TokenRow } from "./discrete/points.js";
+export { planTokens, type TokenPlan } from "./discrete/token-plan.js";
+export type { TokenProcess } from "./discrete/token-process.js";
 export { type DiscreteSchedule, type Discretization, levelAt } from "./discretize.js";
 export { type GridPoint, resolveGrid, type TimestepsDescription } from "./grid.js";
 export { clean, levelFromGamma, type NoiseLevel, priorScale } from "./noise-level.js";
@@ -13,6 +17,8 @@ export {
   type SamplerPlan,
   type SamplerRow,
 } from "./plan.js";
+export { planOf } from "./plan-of.js";
+export { isDiscrete, isTokenPlan, type Plan, samplerPlanOf, tokenPlanOf } from "./plans.js";
 export { plotSvg, plotText, type ScheduleCurve, scheduleCurve } from "./plot.js";
 export {
   type ContinuousSchedule,

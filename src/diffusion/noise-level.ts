@@ -36,3 +36,8 @@ export function levelFromPowers(alphaBar: number, sigma2: number): NoiseLevel {
 export function priorScale(level: NoiseLevel): number {
   return Math.sqrt(level.alphaBar) / level.sigma2;
 }
+
+/** -ln alpha_bar, the total noise of discrete processes, without cancellation at either end. */
+export function totalNoise({ alphaBar, sigma2 }: NoiseLevel): number {
+  return sigma2 < 0.5 ? -Math.log1p(-sigma2) : -Math.log(alphaBar);
+}

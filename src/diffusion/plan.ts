@@ -1,6 +1,7 @@
 // The sampler plan: one row of float64 numbers per step, made once from the description. Every back end
 // walks this table; none computes a coefficient of its own.
 
+import type { TokenSamplerDescription } from "./discrete/sampler-description.js";
 import { type GridPoint, resolveGrid, type TimestepsDescription } from "./grid.js";
 import { clean, priorScale } from "./noise-level.js";
 import { type NoiseScheduleDescription, resolveSchedule } from "./resolve.js";
@@ -8,13 +9,26 @@ import { bindSampler, type SamplerDescription } from "./samplers/index.js";
 import type { StepCoefficients } from "./samplers/sampler.js";
 import { type TimeInputDescription, timeInput } from "./time-input.js";
 
+/** The state space of a description, as far as the plan needs it. */
+export interface StateSpaceDescription {
+  readonly kind: string;
+  readonly vocab_size?: number;
+  readonly mask_token_id?: number;
+}
+
 /** The parts of a description that decide the plan. */
 export interface SamplerParts {
+  /** Continuous embeddings where it is left out. */
+  readonly state_space?: StateSpaceDescription;
   readonly noise_schedule: NoiseScheduleDescription;
   readonly timesteps: TimestepsDescription;
   readonly time_conditioning?: TimeInputDescription;
-  readonly prediction_type?: { readonly x0_from?: "direct" | "softmax_embedding" };
-  readonly sampler: SamplerDescription;
+  readonly prediction_type?: {
+    readonly x0_from?: "direct" | "softmax_embedding";
+    readonly target?: string;
+    readonly scale_by_sigma?: boolean;
+  };
+  readonly sampler: SamplerDescription | TokenSamplerDescription;
 }
 
 /** What the network is called with at one visited level. */
@@ -69,7 +83,9 @@ export interface PlanOptions {
  */
 export function planSampler(parts: SamplerParts, options: PlanOptions = {}): SamplerPlan {
   const schedule = resolveSchedule(parts.noise_schedule, options.constants);
-  const sampler = bindSampler(parts.sampler);
+  // The kind decides which of the two descriptions it is; `bindSampler` refuses the others.
+  const described = parts.sampler as SamplerDescription;
+  const sampler = bindSampler(described);
   const grid = resolveGrid(parts.timesteps, schedule, options.numSteps);
   const point = (visited: GridPoint): PlanPoint => ({
     t: visited.t,
@@ -79,7 +95,7 @@ export function planSampler(parts: SamplerParts, options: PlanOptions = {}): Sam
     ...visited.level,
   });
   const final =
-    parts.sampler.final ?? (parts.prediction_type?.x0_from === "softmax_embedding" ? "denoise" : "round");
+    described.final ?? (parts.prediction_type?.x0_from === "softmax_embedding" ? "denoise" : "round");
   const updates = final === "round" ? grid : grid.slice(0, -1);
   const rows = updates.map((from, step): SamplerRow => {
     const to = grid[step + 1]?.level ?? clean;

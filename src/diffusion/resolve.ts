@@ -27,6 +27,8 @@ export interface NoiseScheduleDescription {
 export interface ContinuousSchedule {
   readonly kind: "continuous";
   at(u: number): NoiseLevel;
+  /** d(-ln alpha_bar)/du, of families of discrete processes without a move of their log SNR. */
+  rate?(u: number): number;
 }
 
 export type ResolvedSchedule = ContinuousSchedule | DiscreteSchedule;
@@ -47,7 +49,9 @@ export function resolveSchedule(
   const move = logSnrMove(description);
   if (discretization.kind === "continuous") {
     if (family.kind === "betas") return wrongForm("continuous", "betas");
-    return { kind: "continuous", at: move ? (u) => move(family.at(u)) : (u) => family.at(u) };
+    if (move) return { kind: "continuous", at: (u) => move(family.at(u)) };
+    const { rate } = family;
+    return { kind: "continuous", at: (u) => family.at(u), ...(rate && { rate }) };
   }
   const table = discretize(family, discretization);
   return move ? movedTable(table, move) : table;

@@ -1,10 +1,20 @@
 // The number that a network is told about the noise level: what its time features take.
 
 import type { GridPoint } from "./grid.js";
+import { totalNoise } from "./noise-level.js";
 
 /** `time_conditioning` of a description, as far as the sampler's table needs it. */
 export interface TimeInputDescription {
-  readonly input?: "t" | "t_index" | "t_scaled" | "gamma" | "alpha" | "sigma" | "log_sigma";
+  readonly input?:
+    | "t"
+    | "t_index"
+    | "t_scaled"
+    | "gamma"
+    | "alpha"
+    | "sigma"
+    | "log_sigma"
+    | "total_noise"
+    | "zero";
   /** Factor of t_scaled: 1000 / T for Diffusion-LM's rescaled steps. */
   readonly scale?: number;
 }
@@ -30,5 +40,9 @@ export function timeInput(description: TimeInputDescription, { t, index, level }
       return Math.sqrt(level.sigma2);
     case "log_sigma":
       return Math.log(level.sigma2) / 2;
+    case "total_noise":
+      return totalNoise(level);
+    case "zero":
+      return 0;
   }
 }

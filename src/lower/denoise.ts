@@ -8,7 +8,7 @@ import {
   type OptionalNorm,
   type SelfConditioning,
 } from "../description/index.js";
-import { dim } from "../ir/dim.js";
+import { type Dim, dim } from "../ir/dim.js";
 import type { Value } from "../ir/graph.js";
 import { lowerBlock } from "./block.js";
 import { child, type GraphContext, type Scope } from "./context.js";
@@ -58,21 +58,15 @@ export function lowerNetwork(
   { x, level, priorScale, previous }: NetworkInputs,
 ): { x0: Value; logits: Value } {
   const { prediction_type: prediction, rounding_head: head } = description;
-  const time = lowerTime(c, description.time_conditioning, level);
   const conditioned =
     previous === undefined ? x : selfCondition(c, description.self_conditioning, x, previous);
-  let h = trunkInput(c, description.embedding, conditioned, time);
-  for (const { index, block, pointer } of listBlocks(description))
-    h = lowerBlock(c, { name: `blocks.${index}.`, pointer }, h, block, time);
-  const at: Scope = { name: "", pointer: "/prediction_type" };
-  const normalized = finalNorm(c, at, h, prediction.final_norm, time);
-  const out = linearLayers(c, child(at, "out_proj", "/out_proj"), normalized, prediction.out_proj);
+  const out = lowerTrunk(c, description, conditioned, level);
   if (prediction.x0_from === "direct")
     return { x0: out, logits: lowerHead(c, out, head, storedTable(c, description)) };
   const own = lowerHead(c, out, head, storedTable(c, description));
   const embeddings = embeddingTable(c, description);
   const logits = priorScale === undefined ? own : priorSkip(c, own, x, embeddings, priorScale);
-  const x0 = c.b.at(at.pointer, () =>
+  const x0 = c.b.at("/prediction_type", () =>
     c.b.emit(
       "matmul",
       { a: c.b.emit("softmax", { x: logits }, { axis: 2 }, "probabilities"), b: embeddings },
@@ -81,6 +75,44 @@ export function lowerNetwork(
     ),
   );
   return { x0, logits };
+}
+
+/** The network of a discrete state: tokens i32[B, L] to logits f32[B, L, V]. */
+export function lowerTokenNetwork(
+  c: GraphContext,
+  description: ModelDescription,
+  tokens: Value,
+  level: Value | undefined,
+): Value {
+  const x = c.b.at("/embedding", () =>
+    c.b.emit("take", { table: embeddingTable(c, description), indices: tokens }, {}, "x"),
+  );
+  const out = lowerTrunk(c, description, x, level);
+  const logits = lowerHead(c, out, description.rounding_head, storedTable(c, description));
+  const { length, sequence } = c.lowering;
+  if (description.prediction_type.logit_shift === 0 || sequence === 1) return logits;
+  const rows = (count: Dim): Value =>
+    c.b.emit("slice", { x: logits }, { axis: 1, start: dim(0), length: count });
+  return c.b.at("/prediction_type/logit_shift", () =>
+    c.b.emit("concat", { xs: [rows(dim(1)), rows(length.minus(1))] }, { axis: 1 }, "shifted"),
+  );
+}
+
+/** in_proj, blocks, final norm and out_proj: f32[B, L, d] to what the head reads. */
+function lowerTrunk(
+  c: GraphContext,
+  description: ModelDescription,
+  x: Value,
+  level: Value | undefined,
+): Value {
+  const { prediction_type: prediction } = description;
+  const time = lowerTime(c, description.time_conditioning, level);
+  let h = trunkInput(c, description.embedding, x, time);
+  for (const { index, block, pointer } of listBlocks(description))
+    h = lowerBlock(c, { name: `blocks.${index}.`, pointer }, h, block, time);
+  const at: Scope = { name: "", pointer: "/prediction_type" };
+  const normalized = finalNorm(c, at, h, prediction.final_norm, time);
+  return linearLayers(c, child(at, "out_proj", "/out_proj"), normalized, prediction.out_proj);
 }
 
 /** residual_concat_linear: x + W [x; x0]; concat_linear: W [x; x0]; add: x + W x0 (Chen et al. 2023). */

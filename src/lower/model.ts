@@ -5,10 +5,11 @@ import { Dim } from "../ir/dim.js";
 import type { Graph, Value } from "../ir/graph.js";
 import { type } from "../ir/type.js";
 import type { GraphContext, Lowering } from "./context.js";
-import { embeddingTable, lowerNetwork, storedTable } from "./denoise.js";
+import { embeddingTable, lowerNetwork, lowerTokenNetwork, storedTable } from "./denoise.js";
 import { clampToEmbeddings, headReadsState, lowerHead, tokensOf } from "./heads.js";
 
 export function lowerModel(lowering: Lowering, description: ModelDescription): Graph[] {
+  if (description.state_space.kind !== "continuous_embedding") return [denoiseTokens(lowering, description)];
   const graphs = [embed(lowering, description), denoise(lowering, description), step(lowering, description)];
   return headReadsState(description.rounding_head, description.prediction_type.x0_from)
     ? [...graphs, round(lowering, description)]
@@ -32,6 +33,15 @@ function denoise(lowering: Lowering, description: ModelDescription): Graph {
   const x = c.b.input("x", lowering.activation(description.embedding.dim));
   const network = networkInputs(c, description, lowering.batch);
   return c.finish(lowerNetwork(c, description, { x, ...network }));
+}
+
+/** @denoise(tokens, level?) -> logits, for discrete states: everything after the logits is the decoder's. */
+function denoiseTokens(lowering: Lowering, description: ModelDescription): Graph {
+  const c = lowering.graph("denoise");
+  const tokens = c.b.input("tokens", type("i32", [lowering.batch, lowering.length]));
+  const { injection } = description.time_conditioning;
+  const level = injection === "none" ? undefined : c.b.input("level", type("f32", [lowering.batch]));
+  return c.finish({ logits: lowerTokenNetwork(c, description, tokens, level) });
 }
 
 /** The inputs beside x that this network takes, in the order of the interface. */

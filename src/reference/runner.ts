@@ -4,13 +4,40 @@ import { evaluate } from "../ir/evaluate.js";
 import type { Graph, Module } from "../ir/graph.js";
 import { findGraph } from "../ir/graph.js";
 import { type Tensor, tensor } from "../ir/tensor.js";
+import type { Runner } from "../runtime/any-runner.js";
 import type { FloatArray, Rounded, StepInputs, StepOutputs, StepRunner } from "../runtime/step-runner.js";
+import type { TokenRunner } from "../runtime/token-runner.js";
 import { bug } from "../support/diagnostic.js";
 
 type Named = Readonly<Record<string, Tensor>>;
 
 /** Runs the graphs of a lowered model in float64. */
-export function referenceRunner(module: Module): StepRunner {
+export function referenceRunner(module: Module): Runner {
+  return findGraph(module, "embed") === undefined ? tokenRunner(module) : stepRunner(module);
+}
+
+function tokenRunner(module: Module): TokenRunner {
+  const denoise = graphOf(module, "denoise");
+  const [, length, vocabulary] = denoise.outputs[0]!.type.shape.map((extent) => extent.value);
+  return {
+    length: length!,
+    vocabulary: vocabulary!,
+    async logits({ batch, tokens, level }) {
+      const outputs = run(module, denoise, {
+        tokens: tensor("i32", [batch, length!], Float64Array.from(tokens)),
+        level: tensor("f32", [batch], perRow(level, batch)),
+      });
+      return outputs.logits!.data;
+    },
+    async dispose() {},
+  };
+}
+
+function perRow(level: ArrayLike<number>, batch: number): Float64Array {
+  return Float64Array.from({ length: batch }, (_, row) => level[level.length === 1 ? 0 : row]!);
+}
+
+function stepRunner(module: Module): StepRunner {
   const embed = graphOf(module, "embed");
   const [batchLength, width] = [
     embed.outputs[0]!.type.shape[1]!.value!,

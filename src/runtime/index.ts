@@ -16,7 +16,11 @@ export {
   type SamplerPlan,
   type SamplerRow,
 } from "../diffusion/plan.js";
+export { planOf } from "../diffusion/plan-of.js";
+export { isTokenPlan, type Plan, samplerPlanOf, tokenPlanOf } from "../diffusion/plans.js";
 export { type Diagnostic, DlmcError, exitCodes } from "../support/diagnostic.js";
+export { isTokenRunner, type Runner, stepRunnerOf, tokenRunnerOf } from "./any-runner.js";
+export { type DecodeOptions, type DecodeState, decodeTokens, type TokenDraws } from "./discrete/driver.js";
 export {
   type GenerateOptions,
   type GenerationState,
@@ -28,10 +32,9 @@ export type { FixedTokens } from "./fixed-positions.js";
 export {
   generateTokens,
   generateTokensToEnd,
-  type TokenOptions,
-  type TokenState,
+  planFromManifest,
 } from "./generate-tokens.js";
-export { planFromManifest, type RuntimeManifest } from "./manifest.js";
+export type { RuntimeManifest } from "./manifest.js";
 export { argmaxRows, margins } from "./margins.js";
 export { loadOnnx, type OnnxBundle, type OnnxOptions } from "./onnx.js";
 export type { OrtModule } from "./ort.js";
@@ -44,6 +47,8 @@ export type {
   StepOutputs,
   StepRunner,
 } from "./step-runner.js";
+export type { TokenInputs, TokenRunner } from "./token-runner.js";
+export type { Loop, TokenOptions, TokenState } from "./token-state.js";
 export { createTokenizer, type Tokenizer, type TokenizerOptions } from "./tokenizer.js";
 export {
   type Gpu,

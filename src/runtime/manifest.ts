@@ -1,6 +1,6 @@
 // What the runtime reads of an ONNX bundle's manifest.json.
 
-import { planSampler, type SamplerParts, type SamplerPlan } from "../diffusion/plan.js";
+import type { PlanOptions, SamplerParts } from "../diffusion/plan.js";
 import { fail } from "../support/diagnostic.js";
 
 /** One input or output of a graph. */
@@ -28,7 +28,7 @@ export interface RuntimeManifest {
   readonly version: 1;
   readonly graphs: readonly ManifestGraph[];
   readonly weights?: { readonly file: string };
-  /** What `planSampler` needs, with the schedule constants that came with the weights. */
+  /** What `planOf` needs, with the schedule constants that came with the weights. */
   readonly sampler?: SamplerParts & { readonly constants?: Readonly<Record<string, number>> };
   /** The vocabulary, in a form `createTokenizer` reads. */
   readonly vocabulary?: unknown;
@@ -52,17 +52,23 @@ export function parseManifest(text: string, file: string): RuntimeManifest {
   return parsed as RuntimeManifest;
 }
 
-/** The sampler plan of a bundle, with the compiled number of steps or another. Throws `bundle/no-sampler`. */
-export function planFromManifest(manifest: Pick<RuntimeManifest, "sampler">, numSteps?: number): SamplerPlan {
+/** What a plan is made from, with the compiled number of steps or another. Throws `bundle/no-sampler`. */
+export function samplerOf(
+  manifest: Pick<RuntimeManifest, "sampler">,
+  numSteps?: number,
+): [SamplerParts, PlanOptions] {
   if (manifest.sampler === undefined)
     return fail("bundle/no-sampler", "the bundle's manifest has no sampler: it is a part of a model", {
-      help: "compile a whole model, or hand over a plan made with planSampler",
+      help: "compile a whole model, or hand over a plan made with planOf",
     });
   const { constants, ...parts } = manifest.sampler;
-  return planSampler(parts, {
-    ...(constants === undefined ? {} : { constants }),
-    ...(numSteps === undefined ? {} : { numSteps }),
-  });
+  return [
+    parts,
+    {
+      ...(constants === undefined ? {} : { constants }),
+      ...(numSteps === undefined ? {} : { numSteps }),
+    },
+  ];
 }
 
 /**
@@ -87,4 +93,11 @@ export function graphsOfLength<G extends Pick<ManifestGraph, "name" | "length">>
       .filter((graph) => graph.length === undefined || graph.length === wanted)
       .map((graph) => [graph.name, graph]),
   );
+}
+
+/** Whether these are the graphs of a model of tokens: its @denoise takes them. */
+export function takesTokens(
+  graphs: ReadonlyMap<string, { readonly inputs: readonly { readonly name: string }[] }>,
+): boolean {
+  return graphs.get("denoise")?.inputs.some(({ name }) => name === "tokens") ?? false;
 }

@@ -1,18 +1,21 @@
 // A StepRunner on ONNX Runtime: loads the bundle that `dlmc compile` wrote and feeds its graphs.
 
 import { DlmcError, exitCodes, fail } from "../support/diagnostic.js";
+import type { Runner } from "./any-runner.js";
 import {
   graphsOfLength,
   type ManifestGraph,
   type ManifestPort,
   parseManifest,
   type RuntimeManifest,
+  takesTokens,
 } from "./manifest.js";
 import { argmaxRows } from "./margins.js";
 import { importOrt, type OrtModule, type OrtSession, type OrtTensor } from "./ort.js";
 import { floatsOf, type HostArray, tokensOf, toTensor } from "./ort-tensor.js";
 import { inside, isUrl, readText } from "./read-text.js";
 import type { StepRunner } from "./step-runner.js";
+import type { TokenRunner } from "./token-runner.js";
 
 /** How to load a bundle. */
 export interface OnnxOptions {
@@ -29,7 +32,7 @@ export interface OnnxOptions {
 /** A loaded bundle. */
 export interface OnnxBundle {
   readonly manifest: RuntimeManifest;
-  readonly runner: StepRunner;
+  readonly runner: Runner;
 }
 
 /**
@@ -48,7 +51,8 @@ export async function loadOnnx(location: string, options: OnnxOptions = {}): Pro
       const graph = graphs.get(name);
       if (graph !== undefined) sessions.set(name, await openSession(ort, location, graph, manifest, options));
     }
-    return { manifest, runner: onnxRunner(ort, sessions, file, options.length) };
+    const graphsOf = openGraphs(ort, sessions, file, options.length);
+    return { manifest, runner: takesTokens(graphs) ? tokenRunner(graphsOf) : stepRunner(graphsOf) };
   } catch (error) {
     for (const { session } of sessions.values()) await session.release();
     throw error;
@@ -99,31 +103,28 @@ async function openSession(
 
 type Values = Readonly<Record<string, HostArray>>;
 
-/** The runner over open sessions; `file` is what diagnostics call the bundle. */
-function onnxRunner(
+/** A bundle's sessions, and what every runner over them needs. */
+interface OpenGraphs {
+  /** The session of a graph. Throws `bundle/missing-graph`. */
+  need(name: string): Session;
+  has(name: string): boolean;
+  /** The port of a graph. Throws `bundle/manifest`. */
+  port(ports: readonly ManifestPort[], name: string): ManifestPort;
+  /** The extent as a number. Throws `bundle/length`. */
+  known(extent: number | string | undefined, what: string): number;
+  run(session: Session, values: Values, batch: number): Promise<Readonly<Record<string, OrtTensor>>>;
+  /** The length asked for. */
+  readonly length: number | undefined;
+  dispose(): Promise<void>;
+}
+
+/** Over open sessions; `file` is what diagnostics call the bundle. */
+function openGraphs(
   ort: OrtModule,
   sessions: ReadonlyMap<string, Session>,
   file: string,
   length: number | undefined,
-): StepRunner {
-  const missing = (name: string): never =>
-    fail("bundle/missing-graph", `the bundle has no graph "${name}"`, {
-      file,
-      help: "compile a whole model",
-    });
-  const step = sessions.get("step") ?? missing("step");
-  const scores = sessions.get("round") ?? sessions.get("denoise") ?? missing("round");
-  const [, stepLength, dim] = portOf(step.graph.inputs, "x", file).shape;
-  const vocabulary = portOf(scores.graph.outputs, "logits", file).shape[2];
-  const extents = { L: typeof stepLength === "number" ? stepLength : length };
-  const known = (extent: number | string | undefined, what: string): number =>
-    typeof extent === "number"
-      ? extent
-      : fail("bundle/length", `the bundle does not fix its ${what}`, {
-          file,
-          help: "say which length to load",
-        });
-
+): OpenGraphs {
   /** Outputs of @filters (run once) and of @time (run once for every level), for graphs that take them. */
   const supplied = new Map<string, Promise<Readonly<Record<string, OrtTensor>>>>();
   const supply = (name: string, values: Values) => {
@@ -148,19 +149,63 @@ function onnxRunner(
       feeds[port.name] =
         value === undefined
           ? await supply(port.name, values)
-          : toTensor(ort, port, fitted(value, port, batch), shapeOf(port, batch, extents.L));
+          : toTensor(ort, port, fitted(value, port, batch), shapeOf(port, batch, length));
     }
     return session.run(feeds);
   }
 
-  const denoise = sessions.get("denoise");
-  const round = sessions.get("round");
   return {
-    length: known(extents.L, "sequence length"),
+    need: (name) =>
+      sessions.get(name) ??
+      fail("bundle/missing-graph", `the bundle has no graph "${name}"`, {
+        file,
+        help: "compile a whole model",
+      }),
+    has: (name) => sessions.has(name),
+    port: (ports, name) => portOf(ports, name, file),
+    known: (extent, what) =>
+      typeof extent === "number"
+        ? extent
+        : fail("bundle/length", `the bundle does not fix its ${what}`, {
+            file,
+            help: "say which length to load",
+          }),
+    run,
+    length,
+    async dispose() {
+      for (const { session } of sessions.values()) await session.release();
+    },
+  };
+}
+
+/** The runner of a model of tokens. */
+function tokenRunner({ need, port, known, run, length, dispose }: OpenGraphs): TokenRunner {
+  const denoise = need("denoise");
+  const { shape } = port(denoise.graph.outputs, "logits");
+  return {
+    length: known(typeof shape[1] === "number" ? shape[1] : length, "sequence length"),
+    vocabulary: known(shape[2], "vocabulary"),
+    async logits({ batch, tokens, level }) {
+      return floatsOf((await run(denoise, { tokens, level: Float64Array.from(level) }, batch)).logits!);
+    },
+    dispose,
+  };
+}
+
+/** The runner of a model of embeddings. */
+function stepRunner({ need, has, port, known, run, length, dispose }: OpenGraphs): StepRunner {
+  const step = need("step");
+  const scores = has("round") ? need("round") : need("denoise");
+  const [, stepLength, dim] = port(step.graph.inputs, "x").shape;
+  const vocabulary = port(scores.graph.outputs, "logits").shape[2];
+  const denoise = has("denoise") ? need("denoise") : undefined;
+  const round = has("round") ? need("round") : undefined;
+  return {
+    length: known(typeof stepLength === "number" ? stepLength : length, "sequence length"),
     dim: known(dim, "embedding width"),
     vocabulary: known(vocabulary, "vocabulary"),
     async embed(tokens, batch) {
-      const outputs = await run(sessions.get("embed") ?? missing("embed"), { tokens }, batch);
+      const outputs = await run(need("embed"), { tokens }, batch);
       return floatsOf(outputs.x!);
     },
     async step({ batch, x, previousX0, noise, row, fixedMask, fixedX }) {
@@ -207,9 +252,7 @@ function onnxRunner(
             return { logits: floatsOf(outputs.logits!), tokens: tokensOf(outputs.tokens!) };
           },
         }),
-    async dispose() {
-      for (const { session } of sessions.values()) await session.release();
-    },
+    dispose,
   } satisfies StepRunner;
 }
 

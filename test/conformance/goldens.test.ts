@@ -25,6 +25,11 @@ const comparisons: Readonly<Record<string, number>> = {
   "dlm-net-a": 13,
   "dlm-sampler-a": 18,
   "dlm-schedule-a": 76,
+  "mdlm-a": 21,
+  "sedd-absorb-a": 20,
+  "sedd-uniform-a": 20,
+  "sedd-net-a": 10,
+  "bd3-a": 12,
 };
 
 const reports = new Map<string, CaseReport>();

@@ -157,8 +157,10 @@ describe("derived defaults", () => {
   });
 
   it("tokens come from the last call's logits with softmax_embedding, else from the final x", () => {
-    expect(model().sampler.final).toBe("round");
-    expect(model({ prediction_type: { x0_from: "softmax_embedding" } }).sampler.final).toBe("denoise");
+    expect(model().sampler).toMatchObject({ kind: "ddim", final: "round" });
+    expect(model({ prediction_type: { x0_from: "softmax_embedding" } }).sampler).toMatchObject({
+      final: "denoise",
+    });
   });
 
   it("filters: one per channel, as long as the sequence, with a reverse filter when bidirectional", () => {

@@ -7,6 +7,7 @@ import { describe, expect, it } from "vitest";
 import { definition, knownTags } from "../../src/description/schema.js";
 import { gaussianSamplers } from "../../src/diffusion/samplers/index.js";
 import { scheduleFamilies } from "../../src/diffusion/schedules/index.js";
+import { decoders } from "../../src/runtime/discrete/decoders.js";
 
 const root = new URL("../../", import.meta.url);
 
@@ -56,7 +57,8 @@ describe("the schema", () => {
 
   it("names the schedule families and samplers that exist", () => {
     expect(knownTags(definition("NoiseSchedule")).sort()).toEqual(Object.keys(scheduleFamilies).sort());
-    expect(knownTags(definition("Sampler")).sort()).toEqual(Object.keys(gaussianSamplers).sort());
+    const samplers = [...Object.keys(gaussianSamplers), ...Object.keys(decoders)];
+    expect(knownTags(definition("Sampler")).sort()).toEqual(samplers.sort());
   });
 
   it("has the constants of the schedule families", () => {

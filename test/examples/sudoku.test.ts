@@ -8,7 +8,9 @@ import {
   generate,
   generateToEnd,
   type StepInputs,
+  samplerPlanOf,
   seededNoise,
+  stepRunnerOf,
 } from "../../src/runtime/index.js";
 import { openCheckpoint } from "../../src/weights/open.js";
 
@@ -18,6 +20,11 @@ const puzzles = readFileSync("examples/sudoku/puzzles.jsonl", "utf8")
   .trim()
   .split("\n")
   .map((line) => JSON.parse(line) as { puzzle: string; solution: string });
+
+async function openGaussian(target: string) {
+  const { plan, runner, ...session } = await openSession({ model, target });
+  return { ...session, plan: samplerPlanOf(plan), runner: stepRunnerOf(runner) };
+}
 
 /** Largest difference relative to the largest entry. */
 function relative(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
@@ -40,7 +47,7 @@ describe("PyTorch's own numbers", () => {
   const fixed = { tokens: Int32Array.from(solution), mask: Uint8Array.from(given) };
 
   test("the reference follows PyTorch's float64 run: every state, every prediction, the final logits and tokens", async () => {
-    const session = await openSession({ model, target: "reference" });
+    const session = await openGaussian("reference");
     const inputs: StepInputs[] = [];
     const states: GenerationState[] = [];
     for await (const state of generate(session.runner, {
@@ -72,7 +79,7 @@ describe("PyTorch's own numbers", () => {
   });
 
   test("ONNX Runtime ends with the tokens of PyTorch's float32 run", async () => {
-    const session = await openSession({ model, target: "onnx" });
+    const session = await openGaussian("onnx");
     const last = await generateToEnd(session.runner, {
       plan: session.plan,
       batch,
@@ -86,7 +93,7 @@ describe("PyTorch's own numbers", () => {
 
 /** Final texts of the first `count` puzzles, from the counter generator's noise. */
 async function solve(target: string, count: number, size: number): Promise<string[]> {
-  const session = await openSession({ model, target });
+  const session = await openGaussian(target);
   const { length, dim } = session.runner;
   const noise = seededNoise(0, puzzles.length, length, dim)(0);
   const texts: string[] = [];

@@ -4,8 +4,10 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { seededNoise } from "../../src/diffusion/normal.js";
 import { planSampler } from "../../src/diffusion/plan.js";
+import { samplerPlanOf } from "../../src/diffusion/plans.js";
+import { stepRunnerOf } from "../../src/runtime/any-runner.js";
 import { type GenerationState, generate } from "../../src/runtime/driver.js";
-import { planFromManifest } from "../../src/runtime/manifest.js";
+import { planFromManifest } from "../../src/runtime/generate-tokens.js";
 import { loadOnnx } from "../../src/runtime/onnx.js";
 import { importOrt, type OrtModule } from "../../src/runtime/ort.js";
 import { floatsOf, toTensor } from "../../src/runtime/ort-tensor.js";
@@ -26,9 +28,10 @@ function edited(name: string, edit: (manifest: Record<string, unknown>) => void)
 
 describe("the ONNX runner", () => {
   it("runs a bundle as its graphs are written", async () => {
-    const { manifest, runner } = await loadOnnx(join(root, "good"));
+    const { manifest, ...loaded } = await loadOnnx(join(root, "good"));
+    const runner = stepRunnerOf(loaded.runner);
     expect([runner.length, runner.dim, runner.vocabulary]).toEqual([3, 2, 2]);
-    const plan = planFromManifest(manifest);
+    const plan = samplerPlanOf(planFromManifest(manifest));
     expect(plan).toEqual(planSampler(tinySampler));
     const fixed = { tokens: Int32Array.of(0, 1, 0), mask: Uint8Array.of(0, 1, 0) };
     const seen: GenerationState[] = [];
@@ -83,8 +86,9 @@ describe("the ONNX runner", () => {
         },
       },
     };
-    const { manifest, runner } = await loadOnnx(join(root, "good"), { ort: counting });
-    const plan = planFromManifest(manifest, 4);
+    const { manifest, ...loaded } = await loadOnnx(join(root, "good"), { ort: counting });
+    const runner = stepRunnerOf(loaded.runner);
+    const plan = samplerPlanOf(planFromManifest(manifest, 4));
     for (let text = 0; text < 2; text++) for await (const _ of generate(runner, { plan }));
     expect(runs.filter((name) => name === "time.onnx")).toHaveLength(4);
     expect(runs.filter((name) => name === "step.onnx")).toHaveLength(8);

@@ -9,6 +9,7 @@ import { Ajv2020 } from "ajv/dist/2020.js";
 import { afterAll, describe, expect, test } from "vitest";
 import { compile } from "../../src/api/compile.js";
 import type { Place, WgslManifest } from "../../src/emit-wgsl/bundle/manifest.js";
+import { pageFiles } from "../../src/emit-wgsl/page/files.js";
 import { bundle, descriptionOf, root } from "./bundle-process.js";
 
 const removed: (() => void)[] = [];
@@ -80,12 +81,14 @@ describe("files", () => {
     for (const name of shared) expect(ours.bytes(name).equals(theirs.bytes(name)), name).toBe(true);
   });
 
-  test("index.js is one file below 15 kB gzipped, without imports", () => {
-    const text = readFileSync(join(tiny, "index.js"));
+  test.each([
+    ["a continuous state", "continuous"],
+    ["a discrete state", "tokens"],
+  ] as const)("index.js of %s is one file below 15 kB gzipped, without imports", (_, state) => {
+    const text = new Map(pageFiles(state)).get("index.js")!;
+    if (state === "continuous") expect(text).toBe(readFileSync(join(tiny, "index.js"), "utf8"));
     expect(gzipSync(text, { level: 9 }).length).toBeLessThan(15_000);
-    const imports = /(?:^|[;}])(?:import|export)\b[^;(]*?\bfrom\s*["'`]|\bimport\s*["'(]/m.test(
-      text.toString(),
-    );
+    const imports = /(?:^|[;}])(?:import|export)\b[^;(]*?\bfrom\s*["'`]|\bimport\s*["'(]/m.test(text);
     expect(imports).toBe(false);
   });
 });

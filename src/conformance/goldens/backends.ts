@@ -11,14 +11,16 @@ import { evaluate } from "../../ir/evaluate.js";
 import { findGraph, type Graph, type Module, type Value } from "../../ir/graph.js";
 import { type Tensor, tensor } from "../../ir/tensor.js";
 import { referenceRunner } from "../../reference/runner.js";
+import { type Runner, stepRunnerOf, tokenRunnerOf } from "../../runtime/any-runner.js";
 import { loadOnnx } from "../../runtime/onnx.js";
 import { importOrt, type OrtTensor } from "../../runtime/ort.js";
 import { toTensor } from "../../runtime/ort-tensor.js";
 import type { StepRunner } from "../../runtime/step-runner.js";
+import type { TokenRunner } from "../../runtime/token-runner.js";
 import { bug } from "../../support/diagnostic.js";
 import { targets } from "../../targets.js";
 import { version } from "../../version.js";
-import { type Each, entriesOf, mapEachInTurn } from "./each.js";
+import { type Each, entriesOf, mapEach, mapEachInTurn } from "./each.js";
 
 /** The JSON of a description before it is written. */
 type DescriptionObject = Readonly<Record<string, unknown>>;
@@ -35,15 +37,24 @@ export function load(
   return loadModel({ model, ...options });
 }
 
-/** The whole model on every back end, for the sampler driver. */
+/** The whole model on every back end, for the sampler driver of continuous states. */
 export async function runners(model: LoadedModel, directory: string): Promise<Each<StepRunner>> {
+  return mapEach(await openRunners(model, directory), stepRunnerOf);
+}
+
+/** The whole model on every back end, for the decoders of discrete states. */
+export async function tokenRunners(model: LoadedModel, directory: string): Promise<Each<TokenRunner>> {
+  return mapEach(await openRunners(model, directory), tokenRunnerOf);
+}
+
+async function openRunners(model: LoadedModel, directory: string): Promise<Each<Runner>> {
   const outDir = join(directory, "bundle");
   compile({ model: model.file, target: "onnx", outDir });
   return { reference: referenceRunner(model.module), onnx: (await loadOnnx(outDir)).runner };
 }
 
 /** Gives back what the runners hold. */
-export async function disposeRunners(each: Each<StepRunner>): Promise<void> {
+export async function disposeRunners(each: Each<Runner>): Promise<void> {
   for (const [, runner] of entriesOf(each)) await runner.dispose();
 }
 

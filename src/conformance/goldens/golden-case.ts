@@ -151,7 +151,7 @@ export function gapOf({ facts }: GoldenCase, name: string): Gap | undefined {
 export function resultNames({ tensors }: GoldenCase): readonly string[] {
   const names = tensors
     .names()
-    .filter((name) => !/^(in|draw)\.|^(table_index|time\.t)$/.test(name))
+    .filter((name) => !/^(in|draw)\.|^(table_index|time\.t|sched\.t)$/.test(name))
     .map((name) => name.replace(/\.(f32|f64)$/, ""));
   return [...new Set(names)].sort();
 }

@@ -158,7 +158,13 @@ export type NoiseSchedule =
   | LinearSchedule
   | PiecewiseLinearSchedule
   | LogLinearSchedule
-  | GumbelQuantileSchedule;
+  | GumbelQuantileSchedule
+  | GeometricNoiseSchedule
+  | LinearNoiseSchedule
+  | PowerSchedule
+  | LogarithmicSchedule
+  | CosinePowerSchedule
+  | InverseRemainingSchedule;
 /**
  * nearest_embedding: every predicted x0 is replaced by the nearest row of the embedding table before the sampler uses it (the clamping trick of Diffusion-LM). none: used as predicted.
  */
@@ -176,17 +182,35 @@ export type RoundingHead = LinearHead | NearestHead;
  */
 export type FinalStep = "round" | "denoise";
 /**
- * One step from noise level t to the next level s: x_s = a x0 + b x_t + c x0_prev + sigma noise, the coefficients computed in float64 from the noise schedule.
+ * The logits are divided by it.
  */
-export type Sampler = DdimSampler | DdpmSampler;
+export type Temperature = number;
+/**
+ * Only the k most probable tokens may be drawn; 0: all.
+ */
+export type TopK = number;
+/**
+ * Only the most probable tokens whose probabilities together reach p may be drawn, the one that crosses p included (Holtzman et al. 2020).
+ */
+export type TopP = number;
+/**
+ * After the updates the network is called once more at the last time. argmax: the most probable clean token of each position that is not settled (MDLM). sample: drawn by the analytic rule over all the noise that is left, never the mask (SEDD's denoiser). none: no such call.
+ */
+export type FinalTokens = "argmax" | "sample" | "none";
+/**
+ * One update of the state. Continuous states: x_s = a x0 + b x_t + c x0_prev + sigma noise, the coefficients computed in float64 from the noise schedule. Discrete states: a categorical draw per position, its weights computed in float64 from the network's output.
+ */
+export type Sampler =
+  DdimSampler | DdpmSampler | AncestralSampler | TauLeapingSampler | AnalyticSampler | FirstHittingSampler;
 /**
  * What the diffusion acts on, and the sizes of the text it stands for.
  */
-export type StateSpace = ContinuousEmbedding;
+export type StateSpace = ContinuousEmbedding | Absorbing | Uniform;
 /**
- * t: continuous time in [0, 1]. t_index: index of the training step, 0 to T-1. t_scaled: scale times the index (or the continuous time). gamma: -ln SNR = ln(sigma^2 / alpha^2). alpha, sigma: as in x_t = alpha x_0 + sigma e. log_sigma: ln sigma.
+ * t: continuous time in [0, 1]. t_index: index of the training step, 0 to T-1. t_scaled: scale times the index (or the continuous time). gamma: -ln SNR = ln(sigma^2 / alpha^2). alpha, sigma: as in x_t = alpha x_0 + sigma e. log_sigma: ln sigma. total_noise: -ln alpha_bar, the sigma of discrete processes (SEDD, MDLM). zero: always 0, a network that is not told (MDLM without time conditioning).
  */
-export type LevelInput = "t" | "t_index" | "t_scaled" | "gamma" | "alpha" | "sigma" | "log_sigma";
+export type LevelInput =
+  "t" | "t_index" | "t_scaled" | "gamma" | "alpha" | "sigma" | "log_sigma" | "total_noise" | "zero";
 /**
  * Factor of t_scaled; Diffusion-LM's rescaled timesteps are 1000 / num_train_steps. Other inputs need 1.
  */
@@ -782,6 +806,96 @@ export interface GumbelQuantileSchedule {
   readonly log_snr_clip?: LogSnrClip;
 }
 /**
+ * Total noise -ln alpha_bar(t) = sigma_min^(1-t) sigma_max^t (Lou et al. 2024, SEDD; MDLM has sigma 1e-3 to 1).
+ */
+export interface GeometricNoiseSchedule {
+  readonly family: "geometric";
+  /**
+   * Total noise at t = 0.
+   */
+  readonly sigma_min?: number;
+  /**
+   * Total noise at t = 1, above sigma_min.
+   */
+  readonly sigma_max?: number;
+  readonly discretization?: Discretization;
+  readonly log_snr_shift?: LogSnrShift;
+  readonly log_snr_clip?: LogSnrClip;
+}
+/**
+ * Total noise -ln alpha_bar(t) = sigma_min + t (sigma_max - sigma_min) (MDLM's linear).
+ */
+export interface LinearNoiseSchedule {
+  readonly family: "linear_noise";
+  /**
+   * Total noise at t = 0.
+   */
+  readonly sigma_min?: number;
+  /**
+   * Total noise at t = 1, above sigma_min.
+   */
+  readonly sigma_max?: number;
+  readonly discretization?: Discretization;
+  readonly log_snr_shift?: LogSnrShift;
+  readonly log_snr_clip?: LogSnrClip;
+}
+/**
+ * 1 - alpha_bar(t) = max(t^exponent, floor): the chance that a token is noise (BD3-LM's loglinear, square and square_root have the exponents 1, 2 and 1/2).
+ */
+export interface PowerSchedule {
+  readonly family: "power";
+  /**
+   * Exponent of t.
+   */
+  readonly exponent?: number;
+  /**
+   * Least noise.
+   */
+  readonly floor?: number;
+  readonly discretization?: Discretization;
+  readonly log_snr_shift?: LogSnrShift;
+  readonly log_snr_clip?: LogSnrClip;
+}
+/**
+ * 1 - alpha_bar(t) = log2(1 + t) (BD3-LM's log).
+ */
+export interface LogarithmicSchedule {
+  readonly family: "logarithmic";
+  readonly discretization?: Discretization;
+  readonly log_snr_shift?: LogSnrShift;
+  readonly log_snr_clip?: LogSnrClip;
+}
+/**
+ * With c = cos^power(pi t / 2): alpha_bar(t) = eps + (1 - eps) c where eps_at is noisy (MDLM's cosine and cosinesqr), (1 - eps) c where it is clean (BD3-LM's cosine).
+ */
+export interface CosinePowerSchedule {
+  readonly family: "cosine_power";
+  /**
+   * Power of the cosine.
+   */
+  readonly power?: number;
+  /**
+   * Signal left at t = 1, or noise there at t = 0.
+   */
+  readonly eps?: number;
+  /**
+   * Which end keeps the distance eps.
+   */
+  readonly eps_at?: "noisy" | "clean";
+  readonly discretization?: Discretization;
+  readonly log_snr_shift?: LogSnrShift;
+  readonly log_snr_clip?: LogSnrClip;
+}
+/**
+ * beta_t = 1 / (T - t + 1), t = 1 .. T: alpha_bar falls linearly to 0 (D3PM's jsd).
+ */
+export interface InverseRemainingSchedule {
+  readonly family: "inverse_remaining";
+  readonly discretization?: GivenBetaOnly;
+  readonly log_snr_shift?: LogSnrShift;
+  readonly log_snr_clip?: LogSnrClip;
+}
+/**
  * The only element of a checkpoint tensor.
  */
 export interface ConstantFromWeights {
@@ -830,9 +944,9 @@ export interface LeftEdge {
  */
 export interface PredictionType {
   /**
-   * The quantity predicted. x0: the clean embeddings.
+   * What the output stands for. x0: the clean embeddings; with a discrete state the logits of the clean tokens. subs: such logits without the mask token, and tokens that are not masked stay (Sahoo et al. 2024, MDLM). log_score: ln p_t(y) / p_t(x_t) of every token y (Lou et al. 2024, SEDD).
    */
-  readonly target?: "x0";
+  readonly target?: "x0" | "subs" | "log_score";
   /**
    * direct: the output is x0 and the rounding head reads x0 (Diffusion-LM). softmax_embedding: the rounding head reads the output and x0 = softmax(logits) E, E the normalised embedding table (LangFlow, CDCD).
    */
@@ -841,6 +955,14 @@ export interface PredictionType {
    * alpha_over_sigma2: add (alpha / sigma^2) x_t E^T to the logits, the exact log posterior of a token given its noisy embedding alone when all rows of E have one norm; the network learns only what context adds (Plaid, LangFlow).
    */
   readonly prior_skip?: "none" | "alpha_over_sigma2";
+  /**
+   * Of log_score with an absorbing state: ln(e^s - 1) + ln(V - 1) is subtracted from the output, s the total noise, so that the network need not learn the scale (SEDD).
+   */
+  readonly scale_by_sigma?: boolean;
+  /**
+   * 1: the logits of position i were computed at position i - 1, as in models made from autoregressive ones; position 0 keeps its own (Dream). 0: each position its own.
+   */
+  readonly logit_shift?: 0 | 1;
   /**
    * Normalisation of the trunk's output, parameters final_norm.
    */
@@ -897,6 +1019,54 @@ export interface DdimSampler {
   readonly final?: FinalStep;
 }
 /**
+ * The posterior q(x_s | x_t, x0) with the predicted clean tokens in it. Absorbing: a masked position becomes token v with weight p_v (m_t - m_s) and stays masked with weight m_s, m = 1 - alpha_bar (MDLM's ddpm). Uniform: the posterior of Austin et al. 2021 (Duo).
+ */
+export interface AncestralSampler {
+  readonly kind: "ancestral";
+  /**
+   * schedule: m is that of the noise schedule. time: m_t = t itself, whatever the schedule says (MDLM's ddpm_cache).
+   */
+  readonly move_chance?: "schedule" | "time";
+  readonly temperature?: Temperature;
+  readonly top_k?: TopK;
+  readonly top_p?: TopP;
+  readonly final?: FinalTokens;
+  readonly blocks?: DecodingBlocks;
+}
+/**
+ * All positions move at once by the reverse rates at t: weights onehot(x_t) + (t - s) (d total noise / dt) R, R the reverse rate matrix's row (Lou et al. 2024, SEDD's Euler predictor).
+ */
+export interface TauLeapingSampler {
+  readonly kind: "tau_leaping";
+  readonly final?: FinalTokens;
+}
+/**
+ * Tweedie's rule for discrete states: the score moved from t to s times the transition of the total noise between them (Lou et al. 2024, SEDD eq. 19).
+ */
+export interface AnalyticSampler {
+  readonly kind: "analytic";
+  readonly final?: FinalTokens;
+}
+/**
+ * With n masked positions the next one is uncovered at time t u^(1/n), u uniform; it is one of them at random and its token is drawn from the prediction: the law of ancestral sampling in the limit of many steps with one call of the network per token (Zheng et al. 2024; BD3-LM). Needs 1 - alpha_bar = t.
+ */
+export interface FirstHittingSampler {
+  readonly kind: "first_hitting";
+  readonly temperature?: Temperature;
+  readonly top_k?: TopK;
+  readonly top_p?: TopP;
+  readonly blocks?: DecodingBlocks;
+}
+/**
+ * Positions are generated in blocks of `length` from left to right, each with the whole grid of times; a prompt's positions are passed over (BD3-LM, LLaDA). Left out: all at once.
+ */
+export interface DecodingBlocks {
+  /**
+   * Positions of a block; the last one may be shorter.
+   */
+  readonly length: number;
+}
+/**
  * The network also sees its own previous x0 prediction, zeros at the first step (Chen et al. 2023, Analog Bits). It enters before embedding.in_proj.
  */
 export interface SelfConditioning {
@@ -918,6 +1088,40 @@ export interface SelfConditioning {
  */
 export interface ContinuousEmbedding {
   readonly kind: "continuous_embedding";
+  /**
+   * Number of tokens V, rows of the embedding table.
+   */
+  readonly vocab_size: number;
+  /**
+   * Sequence length L the model was made for; a build may choose another.
+   */
+  readonly seq_len: number;
+  readonly vocabulary?: Vocabulary;
+}
+/**
+ * The state is one token per position; noise replaces tokens by the mask token, q(x_t | x_0) = alpha_bar x_0 + (1 - alpha_bar) mask (Austin et al. 2021, D3PM; Sahoo et al. 2024, MDLM). alpha_bar of the noise schedule is the chance that a token is still there.
+ */
+export interface Absorbing {
+  readonly kind: "absorbing";
+  /**
+   * Number of tokens V, the mask token among them: rows of the embedding table and logits of the head.
+   */
+  readonly vocab_size: number;
+  /**
+   * Sequence length L the model was made for; a build may choose another.
+   */
+  readonly seq_len: number;
+  /**
+   * The mask token, one of the vocab_size rows of the embedding table.
+   */
+  readonly mask_token_id?: number;
+  readonly vocabulary?: Vocabulary;
+}
+/**
+ * The state is one token per position; noise replaces tokens by uniformly random ones, q(x_t | x_0) = alpha_bar x_0 + (1 - alpha_bar) / V (Austin et al. 2021, D3PM; Sahoo et al. 2025, Duo).
+ */
+export interface Uniform {
+  readonly kind: "uniform";
   /**
    * Number of tokens V, rows of the embedding table.
    */

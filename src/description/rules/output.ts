@@ -45,13 +45,16 @@ function checkPrior(description: ModelDescription | SamplerDescription, report: 
 function checkWidths(description: ModelDescription, report: Report): void {
   const { embedding, prediction_type: prediction, rounding_head: head } = description;
   const found = outputWidth(description);
-  if (found === embedding.dim) return;
+  // Logits of tokens come from a head of any width; only a tied one reads the embedding's.
+  const free =
+    description.state_space.kind !== "continuous_embedding" && !(head.kind === "linear" && head.tied);
+  if (found === embedding.dim || free) return;
   const last = prediction.out_proj.length - 1;
   const trunk = placedWidth(description).note.pointer ?? "";
   const pointer = last < 0 ? trunk : `/prediction_type/out_proj/${last}/out`;
   const embedded = { message: "the embedding's width", pointer: "/embedding/dim" };
   const help = `end "prediction_type.out_proj" in { "out": ${embedding.dim} }`;
-  if (prediction.x0_from === "direct")
+  if (prediction.x0_from === "direct" && description.state_space.kind === "continuous_embedding")
     report.error("model/output-width", `the output has width ${found}, x0 needs ${embedding.dim}`, {
       pointer,
       notes: [embedded],

@@ -140,8 +140,11 @@ function checkNumbers(
     const grid = resolveGrid(timesteps, resolveSchedule(schedule));
     const notes = [{ message: "the grid", pointer: "/timesteps" }];
     // Where the last call of the network gives the tokens, the grid may end in noise (LangFlow's does).
-    const rounds = "sampler" in description && description.sampler.final === "round";
-    for (const diagnostic of checkSchedule(grid))
+    const { sampler } = description as {
+      readonly sampler?: { readonly kind: string; readonly final?: string };
+    };
+    const rounds = sampler?.final === "round";
+    for (const diagnostic of checkSchedule(grid, sampler))
       if (rounds || diagnostic.code !== "schedule/clean-end") report.add({ ...diagnostic, notes });
   } catch (error) {
     if (!(error instanceof DlmcError)) throw error;

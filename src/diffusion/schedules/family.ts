@@ -12,6 +12,8 @@ export interface FormulaFamily {
    * discretisation clips, `checkSchedule` reports.
    */
   at(u: number): NoiseLevel;
+  /** d(-ln alpha_bar)/du; only families of discrete processes have it. */
+  rate?(u: number): number;
 }
 
 /** A family given by its betas, with its constants bound. */
@@ -23,8 +25,8 @@ export interface BetaFamily {
 
 export type BoundFamily = FormulaFamily | BetaFamily;
 
-/** A constant of a family: a number or a switch. */
-export type Constant = number | boolean;
+/** A constant of a family: a number, a switch or a choice. */
+export type Constant = number | boolean | string;
 
 /** One family: its constants' defaults and the binding of given constants. */
 export interface ScheduleFamily<Constants extends Readonly<Record<string, Constant>>> {

@@ -4,10 +4,12 @@ import { fail } from "../../support/diagnostic.js";
 import { cosine } from "./cosine.js";
 import type { BoundFamily, Constant } from "./family.js";
 import { gumbelQuantile } from "./gumbel-quantile.js";
+import { inverseRemaining } from "./inverse-remaining.js";
 import { linear } from "./linear.js";
 import { logLinear } from "./log-linear.js";
 import { piecewiseLinear } from "./piecewise-linear.js";
 import { sqrt } from "./sqrt.js";
+import { cosinePower, geometric, linearNoise, logarithmic, power } from "./total-noise.js";
 
 /** Every family, by the name a description uses. */
 export const scheduleFamilies = {
@@ -17,6 +19,12 @@ export const scheduleFamilies = {
   piecewise_linear: piecewiseLinear,
   log_linear: logLinear,
   gumbel_quantile: gumbelQuantile,
+  geometric,
+  linear_noise: linearNoise,
+  power,
+  logarithmic,
+  cosine_power: cosinePower,
+  inverse_remaining: inverseRemaining,
 };
 export type ScheduleFamilyName = keyof typeof scheduleFamilies;
 

@@ -15,5 +15,6 @@ export const logLinear: ScheduleFamily<{ readonly eps: number }> = {
       const lost = (1 - eps) * t;
       return levelFromPowers(1 - lost, lost);
     },
+    rate: (t) => (1 - eps) / (1 - (1 - eps) * t),
   }),
 };

@@ -105,7 +105,7 @@ export function emitWgsl(modules: readonly BoundModule[], options: EmitWgslOptio
 
   const metadata = { producer: `dlmc ${version}` };
   const layout = planSafetensors(tensors, metadata);
-  const files = [...kernels.files, ...pageFiles()].sort(([a], [b]) => (a < b ? -1 : 1));
+  const files = [...kernels.files, ...pageFiles(stateOf(graphs))].sort(([a], [b]) => (a < b ? -1 : 1));
   return {
     files: new Map(files),
     weights: { file: weightFile, tensors, metadata, layout },
@@ -264,4 +264,12 @@ export function writeWgslBundle(bundle: WgslBundle, open: OpenFile): WgslManifes
   const manifest = bundle.manifest(hash.digest("hex"), hashes);
   whole("manifest.json", manifestText(manifest));
   return manifest;
+}
+
+/** What the model's state is: @denoise of a discrete one takes tokens. */
+function stateOf(
+  graphs: readonly { readonly name: string; readonly inputs: readonly { readonly name: string }[] }[],
+): "continuous" | "tokens" {
+  const denoise = graphs.find(({ name }) => name === "denoise");
+  return denoise?.inputs.some(({ name }) => name === "tokens") ? "tokens" : "continuous";
 }

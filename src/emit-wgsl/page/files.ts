@@ -1,19 +1,24 @@
-// The files of a bundle that are the same for every model: the module that loads and runs it, its types, the page.
+// The files of a bundle that are the same for every model of its kind of state: the module that loads and runs it, its
+// types, the page.
 
 import { readFileSync } from "node:fs";
 import { bug } from "../../support/diagnostic.js";
 
 /** Name in the bundle -> where the package has it. */
-const sources: Readonly<Record<string, string>> = {
-  // The runtime as one file, linked by scripts/link-runtime.js when the package is built.
-  "index.js": "../../../dist/runtime/standalone.js",
-  "index.d.ts": "./index.d.ts",
-  "demo.html": "./demo.html",
-};
+function sources(state: "continuous" | "tokens"): Readonly<Record<string, string>> {
+  return {
+    // The runtime as one file, linked by scripts/link-runtime.js when the package is built.
+    "index.js": `../../../dist/runtime/standalone${state === "tokens" ? "-tokens" : ""}.js`,
+    "index.d.ts": "./index.d.ts",
+    "demo.html": "./demo.html",
+  };
+}
 
 /** The texts by name. */
-export function pageFiles(): readonly (readonly [name: string, text: string])[] {
-  return Object.entries(sources).map(([name, path]) => {
+export function pageFiles(
+  state: "continuous" | "tokens",
+): readonly (readonly [name: string, text: string])[] {
+  return Object.entries(sources(state)).map(([name, path]) => {
     try {
       return [name, readFileSync(new URL(path, import.meta.url), "utf8")] as const;
     } catch (error) {

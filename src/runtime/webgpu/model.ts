@@ -1,19 +1,19 @@
 // load(): a WGSL bundle on a device, ready to generate. What index.js of a bundle offers.
 
-import type { SamplerPlan } from "../../diffusion/plan.js";
-import { generateTokens, type TokenOptions, type TokenState } from "../generate-tokens.js";
-import { graphsOfLength, planFromManifest } from "../manifest.js";
+import type { Plan } from "../../diffusion/plans.js";
+import type { Runner } from "../any-runner.js";
+import { graphsOfLength, samplerOf } from "../manifest.js";
 import { inside } from "../read-text.js";
-import type { StepRunner } from "../step-runner.js";
+import type { Loop, TokenOptions, TokenState } from "../token-state.js";
 import { createTokenizer, type Tokenizer } from "../tokenizer.js";
 import { checkDevice, requestDevice } from "./device.js";
 import type { Gpu, GpuDevice } from "./gpu.js";
 import { bindGraph, type LoadedGraph } from "./graph.js";
+import { graphCalls, type MakeRunner } from "./graph-calls.js";
 import { type LoadProgress, loadPipelines, loadWeights } from "./load-files.js";
 import { parseWgslManifest, type WgslManifest } from "./manifest.js";
 import { deviceMemory, type Memory } from "./memory.js";
 import { readWhole } from "./read-bytes.js";
-import { webgpuRunner } from "./runner.js";
 import { type KernelTime, stepTimes } from "./step-times.js";
 
 /** How to load a bundle. */
@@ -42,16 +42,21 @@ export interface ModelGenerateOptions extends Omit<TokenOptions, "plan" | "batch
 export interface Model {
   readonly manifest: WgslManifest;
   readonly device: GpuDevice;
-  readonly runner: StepRunner;
+  readonly runner: Runner;
   /** Undefined when the bundle has no vocabulary. */
   readonly tokenizer: Tokenizer | undefined;
-  plan(steps?: number): SamplerPlan;
+  plan(steps?: number): Plan;
   /** Tokens after every step; the last state is `done`. */
   generate(options?: ModelGenerateOptions): AsyncGenerator<TokenState, void, undefined>;
   /** Times of one step's kernels, longest first; undefined without the feature timestamp-query. */
   times(): Promise<readonly KernelTime[] | undefined>;
   /** Gives all memory on the device back. */
   destroy(): void;
+}
+
+/** A sampling loop and the runner that it drives. */
+export interface WebgpuLoop extends Loop {
+  readonly runner: MakeRunner;
 }
 
 /** A bundle's graphs on a device, without the loop around them. */
@@ -61,7 +66,7 @@ export interface OpenedGraphs {
   readonly memory: Memory;
 }
 
-/** Loads and binds every graph of a bundle; throws what `loadWebgpu` throws. */
+/** Loads and binds every graph of a bundle; throws what `loadModel` throws. */
 export async function openGraphs(location: string, options: WebgpuOptions = {}): Promise<OpenedGraphs> {
   const { signal } = options;
   const file = inside(location, "manifest.json");
@@ -92,16 +97,20 @@ export async function openGraphs(location: string, options: WebgpuOptions = {}):
 }
 
 /**
- * Loads the bundle in a directory (a path, or a URL).
+ * Loads the bundle in a directory (a path, or a URL) for a sampling loop.
  * Throws DlmcError: `bundle/unreadable`, `bundle/manifest`, `bundle/corrupt`, `bundle/truncated`, `bundle/length`,
  * `webgpu/missing`, `webgpu/limit`, `webgpu/feature`, `webgpu/kernel`, `webgpu/out-of-memory`, `webgpu/device-lost`; and the signal's reason.
  * Nothing stays on the device when it throws.
  */
-export async function loadWebgpu(location: string, options: WebgpuOptions = {}): Promise<Model> {
+export async function loadModel(
+  loop: WebgpuLoop,
+  location: string,
+  options: WebgpuOptions = {},
+): Promise<Model> {
   const { manifest, graphs, memory } = await openGraphs(location, options);
   try {
-    const runner = webgpuRunner(graphs, memory, manifest.batch, inside(location, "manifest.json"));
-    return model(manifest, memory, runner, graphs);
+    const runner = loop.runner(graphCalls(graphs, memory, manifest.batch, inside(location, "manifest.json")));
+    return model(loop, manifest, memory, runner, graphs);
   } catch (error) {
     memory.destroy();
     throw error;
@@ -109,14 +118,15 @@ export async function loadWebgpu(location: string, options: WebgpuOptions = {}):
 }
 
 function model(
+  loop: Loop,
   manifest: WgslManifest,
   memory: Memory,
-  runner: ReturnType<typeof webgpuRunner>,
+  runner: Runner,
   graphs: ReadonlyMap<string, LoadedGraph>,
 ): Model {
   const { vocabulary } = manifest;
   const tokenizer = vocabulary && createTokenizer(vocabulary.symbols, vocabulary.options ?? {});
-  const plan = (steps?: number): SamplerPlan => planFromManifest(manifest, steps);
+  const plan = (steps?: number): Plan => loop.plan(...samplerOf(manifest, steps));
   return {
     manifest,
     device: memory.device,
@@ -125,7 +135,7 @@ function model(
     plan,
     async *generate({ prompt, seed, steps, ...rest } = {}) {
       const fixed = prompt === undefined ? rest.fixed : tokenizer?.encode(prompt, runner.length);
-      yield* generateTokens(runner, {
+      yield* loop.generate(runner, {
         ...rest,
         plan: plan(steps),
         batch: manifest.batch,
@@ -133,7 +143,7 @@ function model(
         ...(fixed && { fixed }),
       });
     },
-    times: () => stepTimes(graphs.get("step"), memory),
+    times: () => stepTimes(graphs.get("step") ?? graphs.get("denoise"), memory),
     destroy: () => memory.destroy(),
   };
 }

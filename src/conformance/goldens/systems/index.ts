@@ -1,11 +1,14 @@
 // The systems of the golden data that dlmc covers. To add one: a file here and a line below.
 
+import { bd3 } from "./bd3.js";
 import { diffusionLmNetwork } from "./diffusion-lm-net.js";
 import { diffusionLmSampler } from "./diffusion-lm-sampler.js";
 import { diffusionLmSchedule } from "./diffusion-lm-schedule.js";
 import { hyena } from "./hyena.js";
 import { langflow } from "./langflow.js";
 import { m2Layer, m2Mixer } from "./m2.js";
+import { mdlm } from "./mdlm.js";
+import { sedd } from "./sedd.js";
 import type { GoldenSystem } from "./system.js";
 
 export const systems: readonly GoldenSystem[] = [
@@ -16,4 +19,7 @@ export const systems: readonly GoldenSystem[] = [
   hyena,
   m2Mixer,
   m2Layer,
+  mdlm,
+  sedd,
+  bd3,
 ];

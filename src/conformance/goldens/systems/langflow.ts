@@ -25,6 +25,7 @@ import {
 import { joined } from "../layout.js";
 import { probesOf } from "../probes.js";
 import { replay } from "../trajectory.js";
+import { ditBlocks, ditNorm, ditTime, ditWeightMap } from "./dit.js";
 import type { GoldenSystem } from "./system.js";
 
 export const langflow: GoldenSystem = {
@@ -40,10 +41,6 @@ const unused = ["backbone.rotary_emb.inv_freq", "proposal.*"];
 /** The description of a case. */
 function describeLangflow(golden: GoldenCase): Record<string, unknown> {
   const [vocabulary, width = 1] = weightShape(golden, "backbone.vocab_embed.embedding") ?? [];
-  const blocks = countWeights(golden, "backbone.blocks.", ".attn_qkv.weight");
-  const [firstTime, features] = weightShape(golden, "backbone.sigma_map.mlp.0.weight") ?? [];
-  const [hidden] = weightShape(golden, "backbone.blocks.0.mlp.0.weight") ?? [];
-  const norm = { kind: "layer", affine: "weight", eps: numberOption(golden, "norm_eps") ?? 1e-5 };
   const constant = (name: string) =>
     weightShape(golden, `proposal.${name}`) === undefined
       ? numberOption(golden, `gumbel_${name}`)
@@ -60,61 +57,33 @@ function describeLangflow(golden: GoldenCase): Record<string, unknown> {
       cutoff: numberOption(golden, "gumbel_cutoff"),
     },
     timesteps: { kind: "quantile", num_steps: stepsOf(golden) },
-    time_conditioning: {
-      injection: "ada_ln",
-      input: "gamma",
-      features: { kind: "sinusoidal", dim: features },
-      mlp: { dims: [firstTime, weightShape(golden, "backbone.sigma_map.mlp.2.weight")?.[0]] },
+    time_conditioning: ditTime(golden, "backbone.", "gamma"),
+    prediction_type: {
+      x0_from: "softmax_embedding",
+      prior_skip: "alpha_over_sigma2",
+      final_norm: ditNorm(golden),
     },
-    prediction_type: { x0_from: "softmax_embedding", prior_skip: "alpha_over_sigma2", final_norm: norm },
     self_conditioning: {
       combine: "residual_concat_linear",
       bias: stored("self_cond_proj.bias"),
     },
-    blocks: {
-      repeat: blocks,
-      norm,
-      mixer: {
-        kind: "attention",
-        heads: numberOption(golden, "n_heads", "heads", "num_heads"),
-        rope: { kind: "rotary", base: numberOption(golden, "rope_base", "rotary_base") ?? 10000 },
-        bias: { qkv: stored("blocks.0.attn_qkv.bias"), out: stored("blocks.0.attn_out.bias") },
-      },
-      ffn: { kind: "dense", hidden, activation: "gelu_tanh" },
-    },
+    blocks: ditBlocks(golden, "backbone."),
     rounding_head: { kind: "linear", bias: stored("output_layer.linear.bias") },
     sampler: { kind: "ddim", eta: 0, final: "denoise" },
     weights: {
       file: golden.weightsFile,
-      map: weightMap(golden),
+      map: { ...ditWeightMap(golden, "backbone."), ...selfCondition(golden) },
       ignore: unused,
     },
   };
 }
 
-/** Canonical layer names and upstream's; each has a weight, some a bias. */
-function weightMap(golden: GoldenCase): Record<string, string> {
-  const layers: readonly (readonly [string, string])[] = [
-    ["time.mlp.0", "sigma_map.mlp.0"],
-    ["time.mlp.1", "sigma_map.mlp.2"],
-    ["self_conditioning", "self_cond_proj"],
-    ["blocks.{i}.norm1", "blocks.{i}.norm1"],
-    ["blocks.{i}.norm2", "blocks.{i}.norm2"],
-    ["blocks.{i}.ada_ln", "blocks.{i}.adaLN_modulation"],
-    ["blocks.{i}.mixer.qkv", "blocks.{i}.attn_qkv"],
-    ["blocks.{i}.mixer.out_proj", "blocks.{i}.attn_out"],
-    ["blocks.{i}.ffn.up", "blocks.{i}.mlp.0"],
-    ["blocks.{i}.ffn.down", "blocks.{i}.mlp.2"],
-    ["final_norm", "output_layer.norm_final"],
-    ["final_ada_ln", "output_layer.adaLN_modulation"],
-    ["head", "output_layer.linear"],
-  ];
-  const pairs = layers.flatMap(([canonical, stored]) =>
+function selfCondition(golden: GoldenCase): Record<string, string> {
+  return Object.fromEntries(
     ["weight", "bias"]
-      .filter((part) => weightShape(golden, `backbone.${stored.replace("{i}", "0")}.${part}`) !== undefined)
-      .map((part) => [`${canonical}.${part}`, `backbone.${stored}.${part}`] as const),
+      .filter((part) => weightShape(golden, `backbone.self_cond_proj.${part}`) !== undefined)
+      .map((part) => [`self_conditioning.${part}`, `backbone.self_cond_proj.${part}`]),
   );
-  return { "embedding.table": "backbone.vocab_embed.embedding", ...Object.fromEntries(pairs) };
 }
 
 function lengthOf(golden: GoldenCase): number {

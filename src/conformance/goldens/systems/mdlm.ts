@@ -1,0 +1,205 @@
+// MDLM: the network on tokens, the SUBS parameterisation, the absorbing noise schedules, and whole sampling runs with
+// recorded uniforms by each of upstream's predictors.
+
+import { type LoadedModel, planOfModel } from "../../../api/load.js";
+import { readingOf } from "../../../diffusion/discrete/reading.js";
+import { isTokenPlan, type TokenPlan } from "../../../diffusion/index.js";
+import { tensor } from "../../../ir/tensor.js";
+import { bug } from "../../../support/diagnostic.js";
+import { disposeRunners, floats, load, openGraph, tokenRunners } from "../backends.js";
+import type { Computed } from "../compare.js";
+import { type Each, mapEach, mapEachInTurn } from "../each.js";
+import {
+  countWeights,
+  type Facts,
+  type GoldenCase,
+  hasTensor,
+  numberOption,
+  objectOf,
+  tensorOf,
+  weightShape,
+} from "../golden-case.js";
+import { probesOf } from "../probes.js";
+import { recordedRun, replayTokens, type TokenTrajectory, trajectoryColumns } from "../token-replay.js";
+import { type NamedSchedules, scheduleTables } from "./discrete-schedule.js";
+import { ditBlocks, ditNorm, ditTime, ditWeightMap } from "./dit.js";
+import type { GoldenSystem } from "./system.js";
+
+export const mdlm: GoldenSystem = {
+  name: "MDLM",
+  covers: (golden) => golden.system === "MDLM" && weightShape(golden, "vocab_embed.embedding") !== undefined,
+  compute,
+};
+
+/** Upstream's noise schedules with its constants (noise_schedule.py). */
+const schedules: NamedSchedules = {
+  loglinear: { family: "log_linear", eps: 1e-3 },
+  cosine: { family: "cosine_power", power: 1, eps: 1e-3 },
+  cosinesqr: { family: "cosine_power", power: 2, eps: 1e-3 },
+  geometric: { family: "geometric", sigma_min: 1e-3, sigma_max: 1 },
+  linear: { family: "linear_noise", sigma_min: 0, sigma_max: 10 },
+};
+
+/** Samplers by the names of upstream's predictors. */
+const predictors: Readonly<Record<string, Facts>> = {
+  ddpm: { kind: "ancestral", final: "argmax" },
+  ddpm_cache: { kind: "ancestral", move_chance: "time", final: "argmax" },
+  analytic: { kind: "analytic", final: "sample" },
+};
+
+/** One of upstream's sampling runs, or what the case does without one. */
+interface Run {
+  readonly name: string;
+  readonly predictor: string;
+  readonly timed: boolean;
+  readonly noise: string;
+}
+
+function describeMdlm(golden: GoldenCase, run: Run): Record<string, unknown> {
+  const [vocabulary, width] = weightShape(golden, "vocab_embed.embedding") ?? [];
+  const steps = numberOption(golden, "N", "num_steps", "steps") ?? 1;
+  const length = hasTensor(golden, `traj.${run.name}.x`)
+    ? tensorOf(golden, `traj.${run.name}.x`).shape[2]
+    : tensorOf(golden, "in.tokens").shape[1];
+  return {
+    name: `${golden.id}-${run.name}`,
+    state_space: {
+      kind: "absorbing",
+      vocab_size: vocabulary,
+      mask_token_id: numberOption(golden, "mask_index", "mask_token_id") ?? vocabulary! - 1,
+      seq_len: length,
+    },
+    embedding: { dim: width },
+    noise_schedule: schedules[run.noise] ?? bug(`MDLM has no noise schedule ${run.noise}`),
+    timesteps: { kind: "linspace", to: numberOption(golden, "sampling_eps") ?? 1e-5, num_steps: steps + 1 },
+    time_conditioning: ditTime(golden, "", run.timed ? "total_noise" : "zero"),
+    prediction_type: { target: "subs", final_norm: ditNorm(golden) },
+    blocks: ditBlocks(golden, ""),
+    rounding_head: { kind: "linear", bias: weightShape(golden, "output_layer.linear.bias") !== undefined },
+    sampler: predictors[run.predictor] ?? bug(`MDLM has no predictor ${run.predictor}`),
+    weights: {
+      file: golden.weightsFile,
+      map: ditWeightMap(golden, ""),
+      ignore: ["rotary_emb.inv_freq"],
+    },
+  };
+}
+
+function runsOf(golden: GoldenCase): Run[] {
+  const listed = golden.options.get("runs");
+  return (Array.isArray(listed) ? listed : []).map(objectOf).map((run) => ({
+    name: String(run.name),
+    predictor: String(run.predictor ?? run.name),
+    timed: run.time_conditioning === true,
+    noise: String(run.noise ?? run.noise_type ?? golden.options.get("noise") ?? "loglinear"),
+  }));
+}
+
+async function compute(golden: GoldenCase, work: string): Promise<readonly Computed[]> {
+  const forward = { name: "forward", predictor: "ddpm", timed: true, noise: "loglinear" };
+  const results = [
+    ...(await network(golden, load(describeMdlm(golden, forward), `${work}/forward`), `${work}/forward`)),
+    ...scheduleTables(golden, schedules),
+  ];
+  for (const run of runsOf(golden)) {
+    if (!hasTensor(golden, `traj.${run.name}.x`)) continue;
+    const directory = `${work}/${run.name}`;
+    const model = load(describeMdlm(golden, run), directory);
+    results.push(...(await sampling(golden, run, model, directory)));
+  }
+  return results;
+}
+
+/** Logits, blocks and SUBS probabilities of in.tokens at in.sigma. */
+async function network(golden: GoldenCase, model: LoadedModel, work: string): Promise<Computed[]> {
+  if (!hasTensor(golden, "in.tokens")) return [];
+  const tokens = tensorOf(golden, "in.tokens");
+  const sigma = tensorOf(golden, "in.sigma").data;
+  const rows = tokens.shape[0]!;
+  const probes = probesOf(model.module, "denoise");
+  const blocks = countWeights(golden, "blocks.", ".attn_qkv.weight");
+  const graph = await openGraph(
+    model,
+    "denoise",
+    {
+      // Upstream's module ends before the last SiLU.
+      "mid.sigma_map": probes.reading("time.mlp.1.weight"),
+      "mid.output_layer": probes.reading("head.weight"),
+      ...Object.fromEntries(
+        Array.from({ length: blocks }, (_, i) => [`mid.blocks.${i}`, probes.hinted("residual", 2 * i + 1)]),
+      ),
+    },
+    work,
+  );
+  const level = Float64Array.from({ length: rows }, (_, row) => sigma[sigma.length === 1 ? 0 : row]!);
+  const outputs = await graph.run({
+    tokens: tensor("i32", tokens.shape, Float64Array.from(tokens.data)),
+    level: floats([rows], level),
+  });
+  await graph.dispose();
+  const plan = tokenPlan(model);
+  const named = [
+    "mid.sigma_map",
+    "mid.output_layer",
+    ...Array.from({ length: blocks }, (_, i) => `mid.blocks.${i}`),
+  ];
+  const results: Computed[] = [
+    { name: "out", ...mapEach(outputs, (values) => values.logits!) },
+    {
+      name: "out.p_x0",
+      ...mapEach(outputs, ({ logits }) => probabilities(plan, logits!, Int32Array.from(tokens.data))),
+    },
+    ...named.map((name) => ({ name, ...mapEach(outputs, (values) => values[name]!) })),
+  ];
+  return results.filter(({ name }) => hasTensor(golden, name));
+}
+
+/** p(x_0 | x_t) of every position, as the plan's prediction reads logits. */
+function probabilities(plan: TokenPlan, logits: ArrayLike<number>, tokens: Int32Array): Float64Array {
+  const n = plan.process.vocabulary;
+  const reading = readingOf(plan.process, plan.prediction);
+  const out = new Float64Array(tokens.length * n);
+  for (const [at, token] of tokens.entries())
+    reading.probabilities(
+      Array.from({ length: n }, (_, v) => logits[at * n + v]!),
+      token,
+      1,
+      out.subarray(at * n, (at + 1) * n),
+    );
+  return out;
+}
+
+function tokenPlan(model: LoadedModel): TokenPlan {
+  const plan = planOfModel(model);
+  return isTokenPlan(plan) ? plan : bug("a discrete model has no plan of tokens");
+}
+
+/** One run with its recorded uniforms. */
+async function sampling(golden: GoldenCase, run: Run, model: LoadedModel, work: string): Promise<Computed[]> {
+  const plan = tokenPlan(model);
+  const recorded = recordedRun(golden, run.name);
+  const runners = await tokenRunners(model, work);
+  const walks = await mapEachInTurn(runners, (runner) => replayTokens(runner, { plan, ...recorded }));
+  await disposeRunners(runners);
+  return trajectoryResults(golden, run, plan, walks);
+}
+
+function trajectoryResults(
+  golden: GoldenCase,
+  { name, predictor }: Run,
+  plan: TokenPlan,
+  walks: Each<TokenTrajectory>,
+): Computed[] {
+  const p = (call: TokenTrajectory["calls"][number]) => probabilities(plan, call.logits, call.tokens);
+  const updates = plan.rows.length;
+  // Upstream's cache asks the network again only after a token changed; its other predictors always do.
+  const changes = ({ states }: TokenTrajectory): number =>
+    states.slice(0, updates).filter((state, k) => k === 0 || states[k - 1]!.some((t, i) => t !== state[i]))
+      .length;
+  return trajectoryColumns(golden, name, walks, [
+    ["p_x0_first", false, ({ calls }) => p(calls[0]!)],
+    ["p_x0_last", false, ({ calls }) => p(calls.at(-1)!)],
+    ["q_last", false, ({ weights }) => weights[updates - 1]],
+    ["nfe", true, (walk) => [predictor === "ddpm_cache" ? changes(walk) + 1 : updates + 1]],
+  ]);
+}

@@ -1,0 +1,108 @@
+// Rules of the state space: which samplers, predictions and options belong to embeddings and which to tokens.
+
+import type { Report } from "../../support/diagnostic.js";
+import type { Description, ModelDescription, SamplerDescription } from "../description.js";
+
+type Stated = ModelDescription | SamplerDescription;
+
+const gaussian = ["ddim", "ddpm"];
+const ofTokens = ["ancestral", "tau_leaping", "analytic", "first_hitting"];
+
+/** Checks that what a description says fits the state it acts on. */
+export function checkState(description: Description, report: Report): void {
+  if (description.part !== "model" && description.part !== "sampler") return;
+  checkMask(description, report);
+  checkSamplerKind(description, report);
+  checkTarget(description, report);
+  if (description.state_space.kind === "continuous_embedding") checkContinuous(description, report);
+  else checkDiscrete(description, report);
+}
+
+function stateNote({ state_space: { kind } }: Stated) {
+  return [{ message: `the state is ${kind}`, pointer: "/state_space/kind" }];
+}
+
+function checkMask({ state_space: state }: Stated, report: Report): void {
+  if (state.kind === "absorbing" && state.mask_token_id >= state.vocab_size)
+    report.error(
+      "model/mask-token",
+      `the mask token ${state.mask_token_id} is not one of ${state.vocab_size} tokens`,
+      {
+        pointer: "/state_space/mask_token_id",
+        notes: [{ message: "the vocabulary, mask included", pointer: "/state_space/vocab_size" }],
+        help: `use a token below ${state.vocab_size}, or count the mask in vocab_size`,
+      },
+    );
+}
+
+function checkSamplerKind(description: Stated, report: Report): void {
+  const { state_space: state, sampler } = description;
+  const fitting = state.kind === "continuous_embedding" ? gaussian : ofTokens;
+  if (!fitting.includes(sampler.kind))
+    report.error("model/sampler-state", `the sampler ${sampler.kind} does not act on this state`, {
+      pointer: "/sampler/kind",
+      notes: stateNote(description),
+      help: `use one of ${fitting.join(", ")}`,
+    });
+  else if (sampler.kind === "first_hitting" && state.kind !== "absorbing")
+    report.error(
+      "model/sampler-state",
+      "first_hitting uncovers masked positions, and this state has no mask",
+      {
+        pointer: "/sampler/kind",
+        notes: stateNote(description),
+        help: 'use the state "absorbing", or the sampler "ancestral"',
+      },
+    );
+}
+
+function checkTarget(description: Stated, report: Report): void {
+  const { state_space: state, prediction_type: prediction } = description;
+  const targets = {
+    continuous_embedding: ["x0"],
+    absorbing: ["x0", "subs", "log_score"],
+    uniform: ["x0", "log_score"],
+  };
+  const fitting = targets[state.kind];
+  if (!fitting.includes(prediction.target))
+    report.error("model/target-state", `the prediction ${prediction.target} does not belong to this state`, {
+      pointer: "/prediction_type/target",
+      notes: stateNote(description),
+      help: `use ${fitting.join(" or ")}`,
+    });
+  if (prediction.scale_by_sigma && (prediction.target !== "log_score" || state.kind !== "absorbing"))
+    report.error("model/scale-by-sigma", "scale_by_sigma is for log scores of an absorbing state", {
+      pointer: "/prediction_type/scale_by_sigma",
+      notes: [{ message: "the target", pointer: "/prediction_type/target" }, ...stateNote(description)],
+      help: "leave it out",
+    });
+}
+
+function checkContinuous(description: Stated, report: Report): void {
+  if (description.prediction_type.logit_shift !== 0)
+    report.error("model/logit-shift", "logit_shift moves the logits of tokens; this state is continuous", {
+      pointer: "/prediction_type/logit_shift",
+      notes: stateNote(description),
+      help: "leave it out",
+    });
+}
+
+/** What only a state of embeddings has. */
+function checkDiscrete(description: Stated, report: Report): void {
+  const { prediction_type: prediction, rounding_head: head } = description;
+  const refuse = (pointer: string, what: string): void => {
+    report.error("model/continuous-only", `${what}, and the state is one of tokens`, {
+      pointer,
+      notes: stateNote(description),
+      help: "leave it out",
+    });
+  };
+  if (prediction.x0_from !== "direct")
+    refuse("/prediction_type/x0_from", "softmax_embedding makes embeddings");
+  if (prediction.prior_skip !== "none")
+    refuse("/prediction_type/prior_skip", "the prior skip reads a noisy embedding");
+  if (head.kind === "l2_nearest") refuse("/rounding_head/kind", "l2_nearest rounds embeddings");
+  if (head.clamp !== "none") refuse("/rounding_head/clamp", "the clamp rounds embeddings");
+  if ("self_conditioning" in description && description.self_conditioning.combine !== "none")
+    refuse("/self_conditioning/combine", "self-conditioning feeds embeddings back");
+}

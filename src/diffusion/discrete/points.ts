@@ -1,0 +1,19 @@
+// The visited times of a discrete process, with everything a sampler reads at them.
+
+import type { NoiseLevel } from "../noise-level.js";
+import type { PlanPoint } from "../plan.js";
+
+/** A visited time of a discrete process. */
+export interface TokenPoint extends Omit<PlanPoint, "priorScale">, NoiseLevel {
+  /** -ln alpha_bar. */
+  readonly totalNoise: number;
+}
+
+/** One update, from this point to a cleaner one. */
+export interface TokenRow extends TokenPoint {
+  /** 0 for the noisiest. */
+  readonly step: number;
+  readonly to: TokenPoint;
+  /** d totalNoise / dt at this point; NaN where the schedule has none. */
+  readonly rate: number;
+}

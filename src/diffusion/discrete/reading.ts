@@ -1,0 +1,98 @@
+// What a network's output says at one position. n is the number of tokens, x the token that stands there, s the total
+// noise -ln alpha_bar. A network gives probabilities p_v = p(x_0 = v | x_t) or scores s_y = p_t(y) / p_t(x); either
+// follows from the other. Absorbing, x masked (Ou et al. 2024, RADD):  s_y = p_y / (e^s - 1). Uniform, a = (1 - e^-s)/n:
+//   s_y = sum_v p_v q(y | v) / q(x | v) = a z + e^-s p_y / a for y != x,   z = sum_v p_v / q(x | v).
+
+import { type Choice, restricted, softmaxInto } from "./choice.js";
+import type { TokenProcess } from "./token-process.js";
+import { analyticWeights } from "./transitions.js";
+
+/** What the logits of a network stand for (schema: prediction_type). */
+export interface TokenPrediction {
+  readonly target: "x0" | "subs" | "log_score";
+  readonly scale_by_sigma?: boolean;
+}
+
+/** Reads one position's output of a network. */
+export interface Reading {
+  /** p(x_0 = v | x_t) into `out`, n numbers that sum to one. */
+  probabilities(logits: ArrayLike<number>, token: number, s: number, out: Float64Array): Float64Array;
+  /** ln p_t(y) / p_t(token) into `out`, 0 at the token itself. */
+  logScores(logits: ArrayLike<number>, token: number, s: number, out: Float64Array): Float64Array;
+}
+
+/** How outputs of this kind are read; `choice` limits what may be drawn from the probabilities. */
+export function readingOf(process: TokenProcess, prediction: TokenPrediction, choice: Choice = {}): Reading {
+  return prediction.target === "log_score"
+    ? scoreReading(process, prediction.scale_by_sigma === true, choice)
+    : probabilityReading(process, prediction.target === "subs", choice);
+}
+
+/** Outputs are logits of x_0. With `subs` the mask has probability 0 and tokens that are not masked stay. */
+function probabilityReading(process: TokenProcess, subs: boolean, choice: Choice): Reading {
+  const n = process.vocabulary;
+  const reading: Reading = {
+    probabilities(logits, token, _, out) {
+      if (subs && process.kind === "absorbing" && token !== process.mask) return oneHot(out, token);
+      softmaxInto(
+        logits,
+        choice.temperature ?? 1,
+        out,
+        subs && process.kind === "absorbing" ? process.mask : -1,
+      );
+      return restricted(out, choice);
+    },
+    logScores(logits, token, s, out) {
+      const p = reading.probabilities(logits, token, s, out);
+      const grown = Math.expm1(s);
+      if (process.kind === "absorbing") {
+        const masked = token === process.mask;
+        for (let y = 0; y < n; y++)
+          out[y] = masked ? Math.log(p[y]!) - Math.log(grown) : Number.NEGATIVE_INFINITY;
+        if (!masked) out[process.mask] = Math.log(grown);
+        out[token] = 0;
+        return out;
+      }
+      const kept = Math.exp(-s);
+      const spread = -Math.expm1(-s) / n;
+      const z = (1 - p[token]!) / spread + p[token]! / (spread + kept);
+      for (let y = 0; y < n; y++) out[y] = Math.log(spread * z + (kept * p[y]!) / spread);
+      out[token] = 0;
+      return out;
+    },
+  };
+  return reading;
+}
+
+/** Outputs are log scores, up to SEDD's scale: ln(e^s - 1) + ln(n - 1) is then subtracted. */
+function scoreReading(process: TokenProcess, scaled: boolean, choice: Choice): Reading {
+  const n = process.vocabulary;
+  const reading: Reading = {
+    logScores(logits, token, s, out) {
+      const shift = scaled ? Math.log(Math.expm1(s)) + Math.log(n - 1) : 0;
+      for (let y = 0; y < n; y++) out[y] = logits[y]! - shift;
+      out[token] = 0;
+      return out;
+    },
+    probabilities(logits, token, s, out) {
+      if (process.kind === "absorbing" && token !== process.mask) return oneHot(out, token);
+      const scores = reading.logScores(logits, token, s, out).map(Math.exp);
+      analyticWeights(process, scores, token, s, out);
+      if (process.kind === "absorbing") out[process.mask] = 0;
+      let sum = 0;
+      for (let v = 0; v < n; v++) {
+        out[v] = Math.max(0, out[v]!);
+        sum += out[v]!;
+      }
+      for (let v = 0; v < n; v++) out[v]! /= sum;
+      return restricted(out, choice);
+    },
+  };
+  return reading;
+}
+
+function oneHot(out: Float64Array, token: number): Float64Array {
+  out.fill(0);
+  out[token] = 1;
+  return out;
+}

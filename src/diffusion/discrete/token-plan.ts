@@ -1,0 +1,78 @@
+// The plan of a model with a discrete state: the visited times, what the network is told at each, and how its output is
+// read. Made once from the description, in float64; every back end walks the same.
+
+import { fail } from "../../support/diagnostic.js";
+import { type GridPoint, resolveGrid } from "../grid.js";
+import { totalNoise } from "../noise-level.js";
+import type { PlanOptions, SamplerParts, StateSpaceDescription } from "../plan.js";
+import { resolveSchedule } from "../resolve.js";
+import { timeInput } from "../time-input.js";
+import type { TokenPoint, TokenRow } from "./points.js";
+import type { TokenPrediction } from "./reading.js";
+import type { TokenSamplerDescription } from "./sampler-description.js";
+import type { TokenProcess } from "./token-process.js";
+
+/** Everything a decoder of tokens needs besides the network. */
+export interface TokenPlan {
+  readonly kind: "tokens";
+  readonly process: TokenProcess;
+  readonly prediction: TokenPrediction;
+  readonly sampler: TokenSamplerDescription;
+  readonly rows: readonly TokenRow[];
+  /** argmax, sample: N visited times are N - 1 updates and one more call at the last. none: the updates alone. */
+  readonly final: "argmax" | "sample" | "none";
+  /** The last visited time. */
+  readonly finalRow: TokenPoint;
+  /** The number the network is told at a time that is not on the grid. */
+  levelAt(t: number): number;
+}
+
+/** The token process of a state space. */
+export function processOf(state: StateSpaceDescription): TokenProcess {
+  const vocabulary = state.vocab_size!;
+  return state.kind === "absorbing"
+    ? { kind: "absorbing", vocabulary, mask: state.mask_token_id ?? vocabulary - 1 }
+    : { kind: "uniform", vocabulary };
+}
+
+/**
+ * The plan of a description with a discrete state.
+ * Throws what the parts throw (`schedule/...`, `timesteps/...`), `sampler/no-rate` for tau-leaping on a schedule
+ * without a rate.
+ */
+export function planTokens(parts: SamplerParts, options: PlanOptions = {}): TokenPlan {
+  const schedule = resolveSchedule(parts.noise_schedule, options.constants);
+  const grid = resolveGrid(parts.timesteps, schedule, options.numSteps);
+  const sampler = parts.sampler as TokenSamplerDescription;
+  const rate = schedule.kind === "continuous" ? schedule.rate : undefined;
+  if (sampler.kind === "tau_leaping" && rate === undefined)
+    fail("sampler/no-rate", "tau_leaping needs d(total noise)/dt, which this noise schedule does not have", {
+      pointer: "/noise_schedule",
+      help: "use a continuous schedule of a discrete process such as log_linear or geometric, or the sampler analytic",
+    });
+  const point = (visited: GridPoint): TokenPoint => ({
+    t: visited.t,
+    ...(visited.index === undefined ? {} : { index: visited.index }),
+    level: timeInput(parts.time_conditioning ?? {}, visited),
+    ...visited.level,
+    totalNoise: totalNoise(visited.level),
+  });
+  const points = grid.map(point);
+  const { final = "argmax" } = sampler;
+  return {
+    kind: "tokens",
+    process: processOf(parts.state_space!),
+    prediction: { target: "x0", ...(parts.prediction_type as Partial<TokenPrediction>) },
+    sampler,
+    rows: points.slice(0, -1).map((from, step) => ({
+      step,
+      ...from,
+      to: points[step + 1]!,
+      rate: rate?.(from.t) ?? Number.NaN,
+    })),
+    final,
+    finalRow: points.at(-1)!,
+    levelAt: (t) =>
+      schedule.kind === "continuous" ? point({ t, level: schedule.at(t) }).level : points[0]!.level,
+  };
+}

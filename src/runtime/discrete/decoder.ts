@@ -1,0 +1,42 @@
+// What a decoder of discrete states is: it walks from noise to tokens by calling the network and changing the state in
+// place, and lets go after every update. The driver around it (driver.ts) does what all of them need: given tokens,
+// blocks, hooks, abort, counting.
+
+import type { UniformSource } from "../../diffusion/discrete/draws.js";
+import type { TokenPlan } from "../../diffusion/discrete/token-plan.js";
+import type { FloatArray } from "../step-runner.js";
+
+/** One run of a decoder over the positions of a block. */
+export interface DecodeContext {
+  readonly plan: TokenPlan;
+  readonly batch: number;
+  /** L. */
+  readonly length: number;
+  /** The state, [B, L]; a decoder changes it where `free` says so. */
+  readonly tokens: Int32Array;
+  /** 1 where the decoder may change the token, [B, L]. */
+  readonly free: Uint8Array;
+  readonly uniform: UniformSource;
+  /** Number of the first draw of this block: two blocks never use the same numbers. */
+  readonly firstDraw: number;
+  /** The network's output at the state as it stands, [B, L, V]; `level` is what it is told, one number or one per row. */
+  score(level: number | readonly number[]): Promise<FloatArray>;
+}
+
+/** An update that was made. */
+export interface Update {
+  /** How many updates this block has at most. */
+  readonly of: number;
+  /** The weights of the draws, for those who look: [B, L, categories]; absent where nothing was weighed. */
+  readonly weights?: Float64Array;
+  /** The visited point, where there is a grid. */
+  readonly point?: { readonly t: number; readonly alphaBar: number };
+}
+
+/** A decoder: yields after every update of `context.tokens`. */
+export type Decoder = (context: DecodeContext) => AsyncGenerator<Update, void, undefined>;
+
+/** Number of draws that a block with this plan may use. */
+export function drawsOf(plan: TokenPlan, length: number): number {
+  return Math.max(plan.rows.length + 2, length + 1);
+}

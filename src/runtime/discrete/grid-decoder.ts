@@ -1,0 +1,84 @@
+// Samplers on a grid of times: at every time each free position draws its next token from weights
+// (src/diffusion/discrete/samplers), and one more call at the last time settles what is left.
+
+import { argmax, drawFrom } from "../../diffusion/discrete/choice.js";
+import { type Reading, readingOf } from "../../diffusion/discrete/reading.js";
+import type { TokenSampler } from "../../diffusion/discrete/samplers/sampler.js";
+import { isMasked } from "../../diffusion/discrete/token-process.js";
+import { analyticWeights } from "../../diffusion/discrete/transitions.js";
+import type { FloatArray } from "../step-runner.js";
+import type { DecodeContext, Decoder } from "./decoder.js";
+
+/** The decoder of a sampler that draws from weights. */
+export function gridDecoder(sampler: TokenSampler): Decoder {
+  return async function* decode(context) {
+    const { plan, firstDraw } = context;
+    const { process } = plan;
+    const reading = readingOf(process, plan.prediction, plan.sampler);
+    const of = plan.rows.length + (plan.final === "none" ? 0 : 1);
+    const read = new Float64Array(process.vocabulary);
+    for (const [k, row] of plan.rows.entries()) {
+      const logits = await context.score(row.level);
+      const weights = move(context, logits, firstDraw + k + 1, (position, token, out) => {
+        if (sampler.reads === "probabilities") reading.probabilities(position, token, row.totalNoise, read);
+        else exponentials(reading.logScores(position, token, row.totalNoise, read));
+        return sampler.weights(process, read, token, row, out);
+      });
+      yield { of, weights, point: row };
+    }
+    if (plan.final === "none") return;
+    const { finalRow } = plan;
+    const logits = await context.score(finalRow.level);
+    let weights: Float64Array | undefined;
+    if (plan.final === "argmax") settle(context, logits, reading, finalRow.totalNoise);
+    else
+      weights = move(context, logits, firstDraw + plan.rows.length + 1, (position, token, out) => {
+        exponentials(reading.logScores(position, token, finalRow.totalNoise, read));
+        analyticWeights(process, read, token, finalRow.totalNoise, out);
+        if (process.kind === "absorbing") out[process.mask] = 0;
+        return true;
+      });
+    yield { of, point: finalRow, ...(weights && { weights }) };
+  };
+}
+
+type Weigh = (logits: FloatArray, token: number, out: Float64Array) => boolean;
+
+/** Draws the next token of every free position; the weights of all positions come back. */
+function move(context: DecodeContext, logits: FloatArray, draw: number, weigh: Weigh): Float64Array {
+  const { tokens, free, batch, length, plan, uniform } = context;
+  const n = plan.process.vocabulary;
+  const all = new Float64Array(batch * length * n);
+  // Weights are of the state before the update, so tokens are replaced only once every position has drawn.
+  const next = tokens.slice();
+  for (let at = 0; at < tokens.length; at++) {
+    const weights = all.subarray(at * n, (at + 1) * n);
+    const moves = weigh(logits.subarray(at * n, (at + 1) * n), tokens[at]!, weights);
+    if (!moves || free[at] !== 1) continue;
+    const [row, position] = [Math.floor(at / length), at % length];
+    next[at] = drawFrom(weights, (v) => uniform(draw, row, position, v));
+  }
+  tokens.set(next);
+  return all;
+}
+
+/** The most probable clean token of every free position that is still noise. */
+function settle(
+  { tokens, free, plan }: DecodeContext,
+  logits: FloatArray,
+  reading: Reading,
+  s: number,
+): void {
+  const n = plan.process.vocabulary;
+  const p = new Float64Array(n);
+  for (let at = 0; at < tokens.length; at++) {
+    if (free[at] !== 1) continue;
+    const settled = plan.process.kind === "absorbing" && !isMasked(plan.process, tokens[at]!);
+    if (settled) continue;
+    tokens[at] = argmax(reading.probabilities(logits.subarray(at * n, (at + 1) * n), tokens[at]!, s, p));
+  }
+}
+
+function exponentials(values: Float64Array): void {
+  for (let v = 0; v < values.length; v++) values[v] = Math.exp(values[v]!);
+}

@@ -1,0 +1,20 @@
+// The loop of discrete states in the form that all loops share.
+
+import { planTokens } from "../../diffusion/discrete/token-plan.js";
+import { tokenPlanOf } from "../../diffusion/plans.js";
+import { fail } from "../../support/diagnostic.js";
+import { tokenRunnerOf } from "../any-runner.js";
+import type { Loop } from "../token-state.js";
+import { decodeTokens } from "./driver.js";
+
+/** The loop of discrete states. */
+export const tokenLoop: Loop = {
+  plan: planTokens,
+  async *generate(runner, { plan, noise, ...rest }) {
+    if (typeof noise === "function")
+      fail("generate/noise-kind", "Gaussian noise was given for a model of tokens", { help: "give a seed" });
+    const options = { ...rest, plan: tokenPlanOf(plan), ...(noise === undefined ? {} : { noise }) };
+    for await (const { point, ...state } of decodeTokens(tokenRunnerOf(runner), options))
+      yield point === undefined ? state : { ...state, row: point };
+  },
+};

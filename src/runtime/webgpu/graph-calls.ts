@@ -1,0 +1,105 @@
+// Calling bound graphs: upload, one submit, read back. What the runners of both kinds of state are made of.
+
+import { fail } from "../../support/diagnostic.js";
+import type { Runner } from "../any-runner.js";
+import type { Execution, Graphs } from "./execution.js";
+import type { GpuBuffer } from "./gpu.js";
+import { type HostArray, type LoadedGraph, unpacked } from "./graph.js";
+import type { Memory } from "./memory.js";
+import { timeRows } from "./time-rows.js";
+
+/** What every runner over bound graphs needs. */
+export interface GraphCalls {
+  readonly execution: Execution;
+  graph(name: string): LoadedGraph;
+  /** Uploads by name, runs one graph, reads outputs by name. */
+  run(
+    to: LoadedGraph,
+    values: Readonly<Record<string, HostArray>>,
+    names: readonly string[],
+    level?: number,
+  ): Promise<(Float32Array | Int32Array)[]>;
+  /** Throws `generate/batch` for another batch than the kernels were built for. */
+  ofBatch(wanted: number): void;
+  /** Takes the graphs for a generation that stays on the device; the function gives them back. Throws `generate/busy`. */
+  hold(): () => void;
+}
+
+/** A runner over bound graphs; its `dispose` gives all memory back. */
+export type MakeRunner = (calls: GraphCalls) => Runner;
+
+/** The calls; `file` is what diagnostics call the bundle. */
+export function graphCalls(graphs: Graphs, memory: Memory, batch: number, file: string): GraphCalls {
+  const graph = (name: string): LoadedGraph =>
+    graphs.get(name) ??
+    fail("bundle/missing-graph", `the bundle has no graph "${name}"`, {
+      file,
+      help: "compile a whole model",
+    });
+  let open = false;
+  const refuseWhileOpen = (): void => {
+    if (open) fail("generate/busy", "a generation of this model is under way", { help: "end it first" });
+  };
+
+  const submit: Execution["submit"] = async (encode, read) => {
+    memory.check();
+    const encoder = memory.device.createCommandEncoder();
+    encode(encoder);
+    const staged = read.map(({ buffer, offset, bytes }): GpuBuffer => {
+      const staging = memory.staging(bytes);
+      encoder.copyBufferToBuffer(buffer, offset, staging, 0, staging.size);
+      return staging;
+    });
+    memory.device.queue.submit([encoder.finish()]);
+    return Promise.all(staged.map((staging) => memory.read(staging)));
+  };
+  const rows = timeRows(graphs.get("time"), memory);
+  const execution: Execution = {
+    graphs,
+    memory,
+    graph,
+    submit,
+    copyTime(encoder, level, to) {
+      const input = to.input("time");
+      if (input === undefined) return;
+      const row = rows(level);
+      encoder.copyBufferToBuffer(row.buffer, row.offset, input.buffer, input.offset, input.bytes);
+    },
+  };
+
+  /** Uploads by name, runs one graph, reads outputs by name. */
+  const run = async (
+    to: LoadedGraph,
+    values: Readonly<Record<string, HostArray>>,
+    names: readonly string[],
+    level?: number,
+  ): Promise<(Float32Array | Int32Array)[]> => {
+    refuseWhileOpen();
+    for (const [name, value] of Object.entries(values)) to.write(name, value);
+    const present = names.filter((name) => to.outputPort(name) !== undefined);
+    const bytes = await submit(
+      (encoder) => {
+        if (level !== undefined) execution.copyTime(encoder, level, to);
+        to.encode(encoder);
+      },
+      present.map((name) => to.output(name)),
+    );
+    return present.map((name, i) => unpacked(to.outputPort(name)!, bytes[i]!));
+  };
+  const ofBatch = (wanted: number): void => {
+    if (wanted !== batch)
+      fail("generate/batch", `the bundle was compiled for a batch of ${batch}, not ${wanted}`, {
+        file,
+        help: `compile it again with --batch ${wanted}`,
+      });
+  };
+  const hold = (): (() => void) => {
+    memory.check();
+    refuseWhileOpen();
+    open = true;
+    return () => {
+      open = false;
+    };
+  };
+  return { execution, graph, run, ofBatch, hold };
+}

@@ -1,0 +1,25 @@
+// What index.js of a bundle exports, for one sampling loop: a page loads no decoder that its model does not use.
+
+import type { GpuDevice } from "./gpu.js";
+import { loadModel, type Model, type WebgpuLoop, type WebgpuOptions } from "./model.js";
+
+/** The exports of an index.js. */
+export interface Standalone {
+  /** Loads the bundle beside index.js, on a device of the caller's or a new one. Throws what `loadModel` throws. */
+  load(device?: GpuDevice | null, options?: WebgpuOptions): Promise<Model>;
+  /** The same for a bundle elsewhere. */
+  loadWebgpu(location: string, options?: WebgpuOptions): Promise<Model>;
+}
+
+/** The exports for a loop. */
+export function standalone(loop: WebgpuLoop): Standalone {
+  const loadWebgpu = (location: string, options: WebgpuOptions = {}): Promise<Model> =>
+    loadModel(loop, location, options);
+  return {
+    loadWebgpu,
+    load: (device, options = {}) => {
+      const here = new URL(".", import.meta.url).href;
+      return loadWebgpu(here, device === undefined || device === null ? options : { ...options, device });
+    },
+  };
+}

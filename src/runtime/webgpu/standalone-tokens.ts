@@ -1,0 +1,8 @@
+// index.js of a bundle with a discrete state: as standalone.ts, with the decoders of tokens.
+
+import { tokenLoop } from "../discrete/token-loop.js";
+import { standalone } from "./load-beside.js";
+import { webgpuTokenRunner } from "./token-runner.js";
+
+export const { load, loadWebgpu } = standalone({ ...tokenLoop, runner: webgpuTokenRunner });
+export { DlmcError } from "../../support/diagnostic.js";

@@ -1,0 +1,81 @@
+// The runner of a model of embeddings on WebGPU. One submit a step; a generation that it keeps (`openState`) moves noise
+// up and tokens down and nothing else.
+
+import { argmaxRows } from "../margins.js";
+import type { FloatArray, Rounded, StepRunner } from "../step-runner.js";
+import type { LoadedGraph } from "./graph.js";
+import type { GraphCalls } from "./graph-calls.js";
+import { residentState } from "./resident.js";
+
+/** The runner of a model of embeddings. */
+export function webgpuStepRunner({ execution, graph, run, ofBatch, hold }: GraphCalls): StepRunner {
+  const { graphs, memory } = execution;
+  const step = graph("step");
+  const [, length, dim] = (step.graph.inputs.find(({ name }) => name === "x")?.shape ?? []) as number[];
+  const scores = graphs.get("round") ?? graphs.get("denoise") ?? step;
+  const vocabulary = scores.outputPort("logits")?.shape[2] ?? Number.MAX_SAFE_INTEGER;
+  const column = (value: number, port: LoadedGraph, name: string): Float32Array =>
+    new Float32Array((port.input(name)?.bytes ?? 4) / 4).fill(value);
+  // Bundles of large vocabularies give tokens instead of logits; `openState` ends with those.
+  const scored = (name: string): LoadedGraph | undefined =>
+    graphs.get(name)?.outputPort("logits") && graphs.get(name);
+  const denoise = scored("denoise");
+  const round = scored("round");
+  return {
+    length: length!,
+    dim: dim!,
+    vocabulary,
+    async embed(tokens, wanted) {
+      ofBatch(wanted);
+      return (await run(graph("embed"), { tokens }, ["x"]))[0] as FloatArray;
+    },
+    async step({ batch: wanted, x, previousX0, noise, row, fixedMask, fixedX }) {
+      ofBatch(wanted);
+      const values = {
+        x,
+        self_cond: previousX0,
+        x0_prev: previousX0,
+        noise,
+        coefficients: Float32Array.of(row.a, row.b, row.c, row.s),
+        level: Float32Array.of(row.level),
+        prior_scale: Float32Array.of(row.priorScale),
+        fixed_mask: fixedMask,
+        fixed_x: fixedX,
+      };
+      const [next, x0, tokens] = await run(step, values, ["x_next", "x0", "tokens"], row.level);
+      return { x: next as FloatArray, x0: x0 as FloatArray, tokens: tokens as Int32Array };
+    },
+    ...(denoise !== undefined && {
+      async denoise({
+        batch: wanted,
+        x,
+        previousX0,
+        point,
+      }: Parameters<NonNullable<StepRunner["denoise"]>>[0]) {
+        ofBatch(wanted);
+        const values = {
+          x,
+          self_cond: previousX0,
+          level: column(point.level, denoise, "level"),
+          prior_scale: column(point.priorScale, denoise, "prior_scale"),
+        };
+        const [logits] = (await run(denoise, values, ["logits"])) as [FloatArray];
+        return { logits, tokens: argmaxRows(logits, vocabulary) };
+      },
+    }),
+    ...(round !== undefined && {
+      async round(x: FloatArray, wanted: number): Promise<Rounded> {
+        ofBatch(wanted);
+        const [logits, tokens] = await run(round, { x }, ["logits", "tokens"]);
+        return { logits: logits as FloatArray, tokens: tokens as Int32Array };
+      },
+    }),
+    openState(start) {
+      ofBatch(start.batch);
+      return residentState(execution, start, vocabulary, hold());
+    },
+    async dispose() {
+      memory.destroy();
+    },
+  };
+}
