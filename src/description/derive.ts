@@ -87,7 +87,12 @@ function deriveMixer(mixer: Mixer, sizes: Sizes): Mixer {
   if (mixer.kind !== "attention") return mixer;
   // Where heads do not divide the width, a rule says so.
   const headDim = mixer.head_dim ?? Math.max(1, Math.floor(sizes.width / mixer.heads));
-  return { ...mixer, head_dim: headDim, scale: mixer.scale ?? 1 / Math.sqrt(headDim) };
+  return {
+    kv_heads: mixer.heads,
+    ...mixer,
+    head_dim: headDim,
+    scale: mixer.scale ?? 1 / Math.sqrt(headDim),
+  };
 }
 
 function deriveLongConv(mixer: LongConvMixer, sizes: Sizes): LongConvMixer {
@@ -137,5 +142,7 @@ function closingNorm(blocks: Blocks): OptionalNorm {
   const list = "pattern" in blocks ? blocks.pattern : "mixer" in blocks ? [blocks] : blocks;
   const last = list.at(-1);
   const branch = last?.ffn?.kind === "none" ? last.mixer_branch : last?.ffn_branch;
-  return branch?.placement === "pre" ? (branch.norm ?? last?.norm ?? { kind: "layer" }) : { kind: "none" };
+  return branch?.placement === "pre" || branch?.placement === "sandwich"
+    ? (branch.norm ?? last?.norm ?? { kind: "layer" })
+    : { kind: "none" };
 }

@@ -1,5 +1,6 @@
 // One block: the mixer branch, then the feed-forward branch, each with its normalisation, residual and
-// adaLN modulation. Placement: pre x + f(norm(x)), post norm(x + f(x)), none x + f(x).
+// adaLN modulation. Placement: pre x + f(norm(x)), post norm(x + f(x)), sandwich x + norm_out(f(norm(x))),
+// none x + f(x); f is scaled where the branch says so.
 
 import type { Block, Branch } from "../description/description.js";
 import type { Value } from "../ir/graph.js";
@@ -14,12 +15,18 @@ const chunkNames = ["shift1", "scale1", "gate1", "shift2", "scale2", "gate2"] as
 export function lowerBlock(c: GraphContext, scope: Scope, x: Value, block: Block, time: Time): Value {
   const [first, second] =
     time.kind === "ada_ln" ? modulationPair(c, scope, time, lastExtent(x)) : [undefined, undefined];
-  const mixed = branch(c, child(scope, "norm1", "/norm"), x, block.mixer_branch, first, (y) =>
+  const mixed = branch(c, { scope, norm: "norm1", scale: "mixer_scale" }, x, block.mixer_branch, first, (y) =>
     lowerMixer(c, child(scope, "mixer", "/mixer"), y, block.mixer),
   );
-  if (block.ffn.kind === "none") return mixed;
-  return branch(c, child(scope, "norm2", "/norm"), mixed, block.ffn_branch, second, (y) =>
-    lowerFeedForward(c, child(scope, "ffn", "/ffn"), y, block.ffn),
+  const out =
+    block.ffn.kind === "none"
+      ? mixed
+      : branch(c, { scope, norm: "norm2", scale: "ffn_scale" }, mixed, block.ffn_branch, second, (y) =>
+          lowerFeedForward(c, child(scope, "ffn", "/ffn"), y, block.ffn),
+        );
+  if (!block.layer_scalar) return out;
+  return c.b.at(`${scope.pointer}/layer_scalar`, () =>
+    c.b.emit("mul", { a: out, b: c.parameter(scope, "layer_scalar", [1], "skip") }, {}, "scaled_block"),
   );
 }
 
@@ -42,19 +49,37 @@ function modulationPair(
   ];
 }
 
+/** Where a branch stands and what its parameters are called. */
+interface BranchNames {
+  readonly scope: Scope;
+  readonly norm: "norm1" | "norm2";
+  readonly scale: "mixer_scale" | "ffn_scale";
+}
+
 /** One branch; with a modulation: x + gate f(norm(x) (1 + scale) + shift). */
 function branch(
   c: GraphContext,
-  scope: Scope,
+  names: BranchNames,
   x: Value,
-  { placement, residual, norm }: Branch,
+  { placement, residual, norm, scale, layer_scale }: Branch,
   modulation: Modulation | undefined,
   f: (x: Value) => Value,
 ): Value {
   const { b } = c;
-  const before = placement === "pre" ? normalize(c, scope, x, norm) : x;
+  const scope = child(names.scope, names.norm, "/norm");
+  const inside = placement === "pre" || placement === "sandwich";
+  const before = inside ? normalize(c, scope, x, norm) : x;
   const inner = f(modulation === undefined ? before : modulate(c, before, modulation));
-  const gated = modulation === undefined ? inner : b.emit("mul", { a: inner, b: modulation.gate }, {});
-  const sum = residual ? b.emit("add", { a: x, b: gated }, {}, "residual") : gated;
+  const after =
+    placement === "sandwich"
+      ? normalize(c, child(names.scope, `${names.norm}_out`, "/norm"), inner, norm)
+      : inner;
+  const gated = modulation === undefined ? after : b.emit("mul", { a: after, b: modulation.gate }, {});
+  const byChannel =
+    layer_scale === "channels"
+      ? b.emit("mul", { a: gated, b: c.parameter(names.scope, names.scale, [lastExtent(x)], "skip") }, {})
+      : gated;
+  const scaled = scale === 1 ? byChannel : b.emit("scale", { x: byChannel }, { factor: scale });
+  const sum = residual ? b.emit("add", { a: x, b: scaled }, {}, "residual") : scaled;
   return placement === "post" ? normalize(c, scope, sum, norm) : sum;
 }

@@ -4,6 +4,7 @@
 
 import { type Dim, dim } from "../ir/dim.js";
 import type { Value } from "../ir/graph.js";
+import type { AttentionMask } from "../ir/ops/attention.js";
 import { type Rewriter, rewriteModule, rule } from "../ir/rewrite.js";
 import { sameShape } from "../ir/type.js";
 import type { Pass } from "./pass.js";
@@ -11,7 +12,7 @@ import type { Pass } from "./pass.js";
 /** A score whose exp is 0 in every float format, and which no target has to write as an infinity. */
 const masked = -1e30;
 
-const expand = rule("attention", ({ q, k, v }, { heads, kv_heads, scale, mask }, b) => {
+const expand = rule("attention", ({ q, k, v }, { heads, kv_heads, scale, mask, span }, b) => {
   const [batch, length, width] = q.type.shape as [Dim, Dim, Dim];
   const keys = k.type.shape[1]!;
   const size = dim(width.value! / heads);
@@ -35,25 +36,56 @@ const expand = rule("attention", ({ q, k, v }, { heads, kv_heads, scale, mask },
   const scores =
     mask === "full"
       ? products
-      : reshape(causal(b, reshape(products, batch, heads, length, keys)), batch, kv_heads, rows, keys);
+      : reshape(
+          hide(b, reshape(products, batch, heads, length, keys), mask, span),
+          batch,
+          kv_heads,
+          rows,
+          keys,
+        );
   const weights = b.emit("softmax", { x: scores }, { axis: 3 }, "attention_weights");
   const mixed = reshape(b.emit("matmul", { a: weights, b: values }, {}), batch, heads, length, size);
   return [reshape(transpose(mixed, 0, 2, 1, 3), batch, length, width)];
 });
 
-/** Position i sees positions j <= i. */
-function causal(b: Rewriter, scores: Value): Value {
+/** Scores of the keys that a query does not see become so low that their weights are 0. */
+function hide(b: Rewriter, scores: Value, mask: AttentionMask, span: number): Value {
   const [, , length, keys] = scores.type.shape as [Dim, Dim, Dim, Dim];
-  const i = b.emit(
-    "reshape",
-    { x: b.emit("iota", {}, { length, element: "i32" }) },
-    { shape: [length, dim(1)] },
-  );
-  const j = b.emit("iota", {}, { length: keys, element: "i32" });
-  const hidden = b.emit("less", { a: i, b: j }, {}, "hidden");
+  const column = (x: Value): Value => b.emit("reshape", { x }, { shape: [length, dim(1)] });
+  const hidden = hiddenKeys(b, mask, span, {
+    queries: (of) => column(of(length)),
+    keys: (of) => of(keys),
+  });
   const element = scores.type.element as "f32" | "f16";
   const value = element === "f16" ? -65504 : masked;
   return b.emit("where", { condition: hidden, a: b.emit("constant", {}, { value, element }), b: scores }, {});
+}
+
+/** A number of every query as a column, and of every key as a row. */
+interface Numbered {
+  queries(of: (count: Dim) => Value): Value;
+  keys(of: (count: Dim) => Value): Value;
+}
+
+/** True where query i does not see key j. */
+function hiddenKeys(b: Rewriter, mask: AttentionMask, span: number, at: Numbered): Value {
+  if (mask === "causal") {
+    const number = (length: Dim): Value => b.emit("iota", {}, { length, element: "i32" });
+    const i = at.queries(number);
+    return b.emit("less", { a: i, b: at.keys(number) }, {}, "hidden");
+  }
+  const literal = (of: (i: number) => number) => (count: Dim) =>
+    b.emit("literal", {}, { values: Array.from({ length: count.value! }, (_, i) => of(i)), shape: [count] });
+  if (mask === "block_causal") {
+    const block = literal((i) => Math.floor(i / span));
+    const own = at.queries(block);
+    return b.emit("less", { a: own, b: at.keys(block) }, {}, "hidden");
+  }
+  const position = literal((i) => i);
+  const i = at.queries(position);
+  const distance = b.emit("abs", { x: b.emit("sub", { a: i, b: at.keys(position) }, {}) }, {});
+  const most = b.emit("constant", {}, { value: span - 1, element: "f32" });
+  return b.emit("less", { a: most, b: distance }, {}, "hidden");
 }
 
 export const expandAttention: Pass = {

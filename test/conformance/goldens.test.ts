@@ -30,6 +30,11 @@ const comparisons: Readonly<Record<string, number>> = {
   "sedd-uniform-a": 20,
   "sedd-net-a": 10,
   "bd3-a": 12,
+  "llada-decode-a": 12,
+  "llada-net-a": 9,
+  "fastdllm-a": 10,
+  "dream-decode-a": 16,
+  "dream-net-a": 5,
 };
 
 const reports = new Map<string, CaseReport>();

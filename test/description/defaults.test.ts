@@ -109,9 +109,9 @@ describe("derived defaults", () => {
       }),
     )[0]!;
     const rms = { kind: "rms", eps: 1e-6, affine: "weight" };
-    expect(block.mixer_branch).toEqual({ placement: "post", norm: rms, residual: true });
+    expect(block.mixer_branch).toMatchObject({ placement: "post", norm: rms, residual: true });
     const own = { kind: "layer", eps: 0.1, affine: "weight_bias" };
-    expect(block.ffn_branch).toEqual({ placement: "none", norm: own, residual: true });
+    expect(block.ffn_branch).toMatchObject({ placement: "none", norm: own, residual: true });
   });
 
   it("a pre-norm trunk ends in a norm like its blocks', a post-norm trunk does not", () => {

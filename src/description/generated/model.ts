@@ -10,9 +10,9 @@ export type BlockList = readonly Block[];
  */
 export type Repeat = number;
 /**
- * pre: x + f(norm(x)). post: norm(x + f(x)). none: x + f(x). Without a residual: f(norm(x)), norm(f(x)), f(x).
+ * pre: x + f(norm(x)). post: norm(x + f(x)). sandwich: x + norm_out(f(norm(x))), the second one with parameters norm1_out, norm2_out (Gemma). none: x + f(x). Without a residual: f(norm(x)), norm(f(x)), norm_out(f(norm(x))), f(x).
  */
-export type Placement = "pre" | "post" | "none";
+export type Placement = "pre" | "post" | "sandwich" | "none";
 /**
  * The same small network at every position.
  */
@@ -85,6 +85,10 @@ export type Window = ExponentialDecay | None;
  * The kernel K of a long convolution, defined on the lags i - j from -(L-1) to L-1. span, reverse_filter and tap_order say which stored tap belongs to which lag.
  */
 export type Filter = ImplicitMlpFilter | ExplicitFilter;
+/**
+ * Which positions a position sees.
+ */
+export type AttentionMask = FullMask | CausalMask | BlockCausalMask | SlidingMask;
 /**
  * Rotation of q and k by their position, or none.
  */
@@ -198,10 +202,33 @@ export type TopP = number;
  */
 export type FinalTokens = "argmax" | "sample" | "none";
 /**
+ * 0: the best token. Above: drawn from softmax(logits / temperature).
+ */
+export type ChoiceTemperature = number;
+/**
+ * How many open positions are placed in a step.
+ */
+export type Quota =
+  UniformQuota | RateQuota | IndependentQuota | ThresholdQuota | FactorQuota | EntropyBoundQuota;
+/**
+ * Whether tokens that were placed may change.
+ */
+export type Edit = None | ThresholdEdit;
+/**
+ * When decoding of a block ends before its steps are over.
+ */
+export type EarlyStop = None | StableStop;
+/**
  * One update of the state. Continuous states: x_s = a x0 + b x_t + c x0_prev + sigma noise, the coefficients computed in float64 from the noise schedule. Discrete states: a categorical draw per position, its weights computed in float64 from the network's output.
  */
 export type Sampler =
-  DdimSampler | DdpmSampler | AncestralSampler | TauLeapingSampler | AnalyticSampler | FirstHittingSampler;
+  | DdimSampler
+  | DdpmSampler
+  | AncestralSampler
+  | TauLeapingSampler
+  | AnalyticSampler
+  | FirstHittingSampler
+  | ConfidenceSampler;
 /**
  * What the diffusion acts on, and the sizes of the text it stands for.
  */
@@ -338,6 +365,10 @@ export interface Block {
    */
   readonly ffn_branch: Branch;
   readonly ffn: FeedForward;
+  /**
+   * Whether the block's whole output is multiplied by a trained number layer_scalar [1] (DiffusionGemma).
+   */
+  readonly layer_scalar: boolean;
 }
 /**
  * What stands around a mixer or a feed-forward network.
@@ -352,6 +383,14 @@ export interface Branch {
    * Whether the branch's input is added to its output.
    */
   readonly residual: boolean;
+  /**
+   * Factor of the branch's output: 1 / sqrt(number of blocks) in Plaid.
+   */
+  readonly scale: number;
+  /**
+   * channels: the branch's output times mixer_scale or ffn_scale [width], a parameter (Touvron et al. 2021).
+   */
+  readonly layer_scale: "none" | "channels";
 }
 /**
  * down(activation(up(x))), parameters ffn.up, ffn.down.
@@ -565,7 +604,7 @@ export interface ExponentialDecay {
   readonly shift: number;
 }
 /**
- * softmax(scale q k^T + mask) v per head; q, k, v come from mixer.qkv, rows ordered (q, k, v) then head then channel (Vaswani et al. 2017).
+ * softmax(scale q k^T + mask) v per head (Vaswani et al. 2017). q, k, v come from mixer.qkv, rows ordered (q, k, v) then head then channel, or from mixer.q, mixer.k, mixer.v.
  */
 export interface AttentionMixer {
   readonly kind: "attention";
@@ -573,6 +612,10 @@ export interface AttentionMixer {
    * Number of heads.
    */
   readonly heads: number;
+  /**
+   * Number of key and value heads, a divisor of heads; query head h reads key head floor(h kv_heads / heads) (GQA).
+   */
+  readonly kv_heads: number;
   /**
    * Channels per head.
    */
@@ -582,9 +625,14 @@ export interface AttentionMixer {
    */
   readonly scale: number;
   /**
-   * full: every position sees every position. causal: none sees a later one.
+   * fused: one layer mixer.qkv. separate: mixer.q, mixer.k, mixer.v.
    */
-  readonly mask: "full" | "causal";
+  readonly projection: "fused" | "separate";
+  /**
+   * Normalisation of every head of q and of k before the rotation, parameters mixer.q_norm and mixer.k_norm [head_dim].
+   */
+  readonly qk_norm: OptionalNorm;
+  readonly mask: AttentionMask;
   readonly rope: Rope;
   readonly bias: AttentionBias;
 }
@@ -600,6 +648,38 @@ export interface AttentionBias {
    * Bias of mixer.out_proj.
    */
   readonly out: boolean;
+}
+/**
+ * Every position sees every position.
+ */
+export interface FullMask {
+  readonly kind: "full";
+}
+/**
+ * No position sees a later one.
+ */
+export interface CausalMask {
+  readonly kind: "causal";
+}
+/**
+ * A position sees its own block and those before it (BD3-LM, SDAR, LLaDA2).
+ */
+export interface BlockCausalMask {
+  readonly kind: "block_causal";
+  /**
+   * Positions of a block.
+   */
+  readonly block: number;
+}
+/**
+ * A position sees those nearer than the window: |i - j| < window.
+ */
+export interface SlidingMask {
+  readonly kind: "sliding";
+  /**
+   * Distance that is not seen any more.
+   */
+  readonly window: number;
 }
 /**
  * Pair i of the first r = fraction * head_dim channels turns by position * base^(-2i/r), positions from 0 (Su et al. 2021): (a, b) -> (a cos - b sin, b cos + a sin).
@@ -618,6 +698,10 @@ export interface RotaryPositions {
    * Part of head_dim that is rotated.
    */
   readonly fraction: number;
+  /**
+   * Positions at the start that are not rotated; the others count from 0 behind them (ELF's prefix tokens).
+   */
+  readonly skip: number;
 }
 /**
  * in_proj -> short_conv -> gated long convolutions -> out_proj. Every convolution is y[i] = sum_j K[i-j] x[j] per channel with K as long as the sequence; how K is made is the filter's business.
@@ -1032,6 +1116,7 @@ export interface AncestralSampler {
   readonly top_p: TopP;
   readonly final: FinalTokens;
   readonly blocks?: DecodingBlocks;
+  readonly guidance?: Guidance;
 }
 /**
  * All positions move at once by the reverse rates at t: weights onehot(x_t) + (t - s) (d total noise / dt) R, R the reverse rate matrix's row (Lou et al. 2024, SEDD's Euler predictor).
@@ -1065,6 +1150,145 @@ export interface DecodingBlocks {
    * Positions of a block; the last one may be shorter.
    */
   readonly length: number;
+  /**
+   * start: blocks begin at position 0 (BD3-LM). prompt: behind the tokens given at the start (LLaDA).
+   */
+  readonly from: "start" | "prompt";
+}
+/**
+ * At every step the network proposes a token for every open position, a score says how sure it is, a quota how many are placed, and the best are (Chang et al. 2022, MaskGIT; LLaDA, Dream, Fast-dLLM, SDAR). Open are masked positions, in a uniform state all that are not given. The grid of times counts the steps of a block.
+ */
+export interface ConfidenceSampler {
+  readonly kind: "confidence";
+  /**
+   * probability: that of the proposed token. margin: the best minus the second best probability. neg_entropy: sum p ln(p + 1e-10). random: a uniform number.
+   */
+  readonly score: "probability" | "margin" | "neg_entropy" | "random";
+  /**
+   * logits: probabilities are softmax(logits), whatever the temperature (LLaDA). choice: those the token was chosen from, after temperature, top_p and top_k (Dream, SDAR).
+   */
+  readonly score_from: "logits" | "choice";
+  readonly quota: Quota;
+  readonly temperature: ChoiceTemperature;
+  /**
+   * Temperature of the last step; between, it changes linearly with the step (DiffusionGemma). Left out: constant.
+   */
+  readonly final_temperature?: number;
+  readonly top_k: TopK;
+  readonly top_p: TopP;
+  /**
+   * 0: the positions with the best scores. Above: drawn without replacement with probability softmax(score / temperature) (Dream's alg_temp).
+   */
+  readonly select_temperature: number;
+  /**
+   * Tokens that are never proposed, such as an end token.
+   */
+  readonly suppress_tokens: readonly number[];
+  readonly edit: Edit;
+  /**
+   * What becomes of open positions that were not placed. keep: they stay. uniform: a random token each (DiffusionGemma).
+   */
+  readonly renoise: "keep" | "uniform";
+  readonly stop: EarlyStop;
+  readonly guidance?: Guidance;
+  readonly blocks?: DecodingBlocks;
+}
+/**
+ * n masked positions of a block over its N steps: floor(n/N) each, one more in the first n mod N (LLaDA).
+ */
+export interface UniformQuota {
+  readonly kind: "uniform";
+  /**
+   * Of those, positions after the best whose score is below are put off to the next step, and steps are added at the end as needed (Fast-dLLM for Dream). Left out: none are.
+   */
+  readonly threshold?: number;
+}
+/**
+ * floor(n (1 - s/t)) of the n open positions, all in the last step (Dream).
+ */
+export interface RateQuota {
+  readonly kind: "rate";
+}
+/**
+ * Every open position is placed with probability 1 - s/t, all in the last step, whatever its score (Dream's origin).
+ */
+export interface IndependentQuota {
+  readonly kind: "independent";
+}
+/**
+ * Every position whose score reaches the threshold; at least one, or at least the uniform quota; until nothing is open (Fast-dLLM, SDAR, LLaDA2).
+ */
+export interface ThresholdQuota {
+  readonly kind: "threshold";
+  /**
+   * Least score.
+   */
+  readonly threshold: number;
+  /**
+   * one: the best is always placed. uniform: where fewer reach the threshold, the best of the uniform quota are.
+   */
+  readonly at_least: "one" | "uniform";
+}
+/**
+ * The largest n with (n + 1) (1 - score of the n-th best) < factor, at least one; until nothing is open (Fast-dLLM).
+ */
+export interface FactorQuota {
+  readonly kind: "factor";
+  /**
+   * The bound.
+   */
+  readonly factor: number;
+}
+/**
+ * Positions by rising entropy, while the entropies before them sum to at most the bound; at least one (DiffusionGemma, SDAR).
+ */
+export interface EntropyBoundQuota {
+  readonly kind: "entropy_bound";
+  /**
+   * The bound, in nats.
+   */
+  readonly bound: number;
+}
+/**
+ * A placed token that was not given is replaced where another is proposed with a score above the threshold; decoding goes on until nothing is open and nothing changes, at most max_steps longer (LLaDA2.1).
+ */
+export interface ThresholdEdit {
+  readonly kind: "threshold";
+  /**
+   * Score above which a token is replaced.
+   */
+  readonly threshold: number;
+  /**
+   * Most steps after the last position was placed.
+   */
+  readonly max_steps: number;
+}
+/**
+ * The best tokens have not changed for `steps` steps and the mean entropy is below the bound (DiffusionGemma).
+ */
+export interface StableStop {
+  readonly kind: "stable";
+  /**
+   * Steps without a change.
+   */
+  readonly steps: number;
+  /**
+   * Mean entropy of the proposals, in nats.
+   */
+  readonly entropy: number;
+}
+/**
+ * The network is called a second time with the given tokens masked; l is its answer with them, u without. Left out: no second call.
+ */
+export interface Guidance {
+  /**
+   * w of the form.
+   */
+  readonly scale: number;
+  /**
+   * difference: u + (w + 1) (l - u) (LLaDA). mix: w l + (1 - w) u (LD4LG).
+   */
+  readonly form: "difference" | "mix";
 }
 /**
  * The network also sees its own previous x0 prediction, zeros at the first step (Chen et al. 2023, Analog Bits). It enters before embedding.in_proj.

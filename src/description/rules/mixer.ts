@@ -27,26 +27,24 @@ export function checkMixer(mixer: Mixer, place: MixerPlace): void {
 }
 
 function checkAttention(
-  { heads, head_dim, rope }: AttentionMixer,
+  { heads, kv_heads, head_dim, rope }: AttentionMixer,
   { pointer, width, report }: MixerPlace,
 ): void {
-  if (heads * head_dim !== width.value) {
-    const divides = width.value % heads === 0;
-    report.error(
-      divides ? "model/head-dim" : "model/heads-divide",
-      divides
-        ? `${heads} heads of ${head_dim} channels are ${heads * head_dim}, not the width ${width.value}`
-        : `${heads} heads do not divide the width ${width.value}`,
-      {
-        pointer: `${pointer}/${divides ? "head_dim" : "heads"}`,
-        notes: [width.note],
-        help: divides
-          ? `leave "head_dim" out: it is ${width.value / heads}`
-          : `numbers of heads that divide it: ${divisorList(width.value, heads)}`,
-      },
-    );
+  // Written out, head_dim may be anything: out_proj leads back to the width. Derived, it is a part of the width.
+  if (head_dim === Math.floor(width.value / heads) && width.value % heads !== 0) {
+    report.error("model/heads-divide", `${heads} heads do not divide the width ${width.value}`, {
+      pointer: `${pointer}/heads`,
+      notes: [width.note],
+      help: `numbers of heads that divide it: ${divisorList(width.value, heads)}`,
+    });
     return;
   }
+  if (heads % kv_heads !== 0)
+    report.error("model/kv-heads-divide", `${kv_heads} key heads do not divide ${heads} heads`, {
+      pointer: `${pointer}/kv_heads`,
+      notes: [{ message: "the query heads", pointer: `${pointer}/heads` }],
+      help: `numbers that divide it: ${divisorList(heads, kv_heads)}`,
+    });
   if (rope.kind === "none") return;
   const rotated = rope.fraction * head_dim;
   if (!Number.isInteger(rotated) || rotated % 2 !== 0)

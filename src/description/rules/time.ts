@@ -83,7 +83,7 @@ function checkAdaLn(description: Description, time: AdaLnTime, report: Report): 
   let fits = true;
   for (const { block, pointer } of placedBlocks(description)) {
     const places = branchesOf(block)
-      .filter((branch) => block[branch].placement !== "pre")
+      .filter((branch) => !["pre", "sandwich"].includes(block[branch].placement))
       .map((branch) => (block[branch].placement === block.placement ? "placement" : `${branch}/placement`));
     fits &&= places.length === 0;
     for (const place of new Set(places))

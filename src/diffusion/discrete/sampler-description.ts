@@ -1,6 +1,23 @@
 // The sampler of a discrete state as a description has it (schema/sampler.schema.json).
 
-/** `sampler` of a description with a discrete state. */
+/** How many open positions are placed in a step. */
+export type QuotaDescription =
+  | { readonly kind: "uniform"; readonly threshold?: number }
+  | { readonly kind: "rate" }
+  | { readonly kind: "independent" }
+  | { readonly kind: "threshold"; readonly threshold: number; readonly at_least?: "one" | "uniform" }
+  | { readonly kind: "factor"; readonly factor: number }
+  | { readonly kind: "entropy_bound"; readonly bound: number };
+
+export type ScoreName = "probability" | "margin" | "neg_entropy" | "random";
+
+/** Classifier-free guidance: difference u + (w + 1) (l - u), mix w l + (1 - w) u. */
+export interface GuidanceDescription {
+  readonly scale: number;
+  readonly form?: "difference" | "mix";
+}
+
+/** `sampler` of a description with a discrete state; which members matter depends on the kind. */
 export interface TokenSamplerDescription {
   readonly kind: string;
   readonly move_chance?: "schedule" | "time";
@@ -10,5 +27,19 @@ export interface TokenSamplerDescription {
   /** What the call after the last update gives, see `TokenPlan.final`. */
   readonly final?: "argmax" | "sample" | "none";
   /** Positions are generated in blocks of this length. */
-  readonly blocks?: { readonly length: number };
+  readonly blocks?: { readonly length: number; readonly from?: "start" | "prompt" };
+  readonly guidance?: GuidanceDescription;
+  readonly score?: ScoreName;
+  readonly score_from?: "logits" | "choice";
+  readonly quota?: QuotaDescription;
+  readonly final_temperature?: number;
+  readonly select_temperature?: number;
+  readonly suppress_tokens?: readonly number[];
+  readonly edit?:
+    | { readonly kind: "none" }
+    | { readonly kind: "threshold"; readonly threshold: number; readonly max_steps?: number };
+  readonly renoise?: "keep" | "uniform";
+  readonly stop?:
+    | { readonly kind: "none" }
+    | { readonly kind: "stable"; readonly steps?: number; readonly entropy?: number };
 }

@@ -1,5 +1,6 @@
 // Softmax attention and rotary embedding, written out in operators that every provider has.
 import { type Dim, dim } from "../../ir/dim.js";
+import { type AttentionMask, sees } from "../../ir/ops/attention.js";
 import { attr } from "../attributes.js";
 import type { GraphBuilder } from "../graph-builder.js";
 import type { OnnxLowerings } from "../lowering.js";
@@ -22,13 +23,19 @@ import type { OnnxValue } from "../value.js";
 /** The most negative finite number: added to a score it leaves exp exactly 0, and no provider sees an infinity. */
 const masked = { float: -3.4028234663852886e38, float16: -65504 } as const;
 
-/** 0 where key j <= query i, else the most negative number. */
-function causalMask(b: GraphBuilder, queries: number, keys: number, element: "float" | "float16"): OnnxValue {
-  return b.memoized(`causal ${element} ${queries} ${keys}`, () => {
+/** 0 where query i sees key j, else the most negative number. */
+function maskTable(
+  b: GraphBuilder,
+  [mask, span]: readonly [AttentionMask, number],
+  [queries, keys]: readonly [number, number],
+  element: "float" | "float16",
+): OnnxValue {
+  return b.memoized(`${mask} ${span} ${element} ${queries} ${keys}`, () => {
+    const visible = sees(mask, span);
     const numbers = Array.from({ length: queries * keys }, (_, at) =>
-      at % keys <= Math.floor(at / keys) ? 0 : masked[element],
+      visible(Math.floor(at / keys), at % keys) ? 0 : masked[element],
     );
-    return b.literal(element, [queries, keys], numbers, "causal_mask");
+    return b.literal(element, [queries, keys], numbers, `${mask}_mask`);
   });
 }
 
@@ -50,7 +57,7 @@ function rotation(
 }
 
 export const attentions = {
-  attention({ q, k, v }, { heads, kv_heads, scale, mask }, b) {
+  attention({ q, k, v }, { heads, kv_heads, scale, mask, span }, b) {
     const [batch, length, width] = q.type.shape as [Dim, Dim, Dim];
     const keys = k.type.shape[1]!;
     const size = extentNumber(width) / heads;
@@ -72,7 +79,7 @@ export const attentions = {
     const visible =
       mask === "full"
         ? scores
-        : add(b, scores, causalMask(b, extentNumber(length), extentNumber(keys), element));
+        : add(b, scores, maskTable(b, [mask, span], [extentNumber(length), extentNumber(keys)], element));
     const weights = unary(b, "Softmax", visible, { axis: attr.int(-1) });
     const mixed = matmul(b, weights, split4(v, keys, false));
     const back = transpose(b, mixed, shared ? [0, 3, 1, 2, 4] : [0, 2, 1, 3]);

@@ -2,11 +2,12 @@
 // and values in workgroup memory, and keeps for every query the largest score so far m, the sum of exp(s - m)
 // and the values averaged with those weights; a larger score rescales both (Milakov and Gimelshein 2018).
 
+import type { AttentionMask } from "../../ir/ops/attention.js";
 import { workgroups } from "../grid.js";
 import type { Implementation, KernelRequest } from "../kernel.js";
 import { axesPlace, divided, modulo, plus, times } from "../place.js";
 import { single } from "../single.js";
-import { float } from "../writer.js";
+import { float, type KernelWriter } from "../writer.js";
 
 /** Below every score of finite numbers; no infinity, which WGSL has no literal for. */
 const lowest = "-3.4e38";
@@ -14,10 +15,66 @@ const lowest = "-3.4e38";
 /** Queries of a workgroup, an invocation each for every part of a head's channels. */
 const queries = 32;
 
+/** Where the walk over keys begins and ends for a workgroup's queries, a tile at a time. */
+function bounds(
+  w: KernelWriter,
+  mask: AttentionMask,
+  span: number,
+  { block, keys, tile }: { readonly block: string; readonly keys: number; readonly tile: number },
+): [string, string] {
+  const behind = times(plus(block, "1u"), queries);
+  switch (mask) {
+    case "full":
+      return ["0u", `${keys}u`];
+    case "causal":
+      return ["0u", w.bind(`min(${keys}u, ${behind})`, "end")];
+    case "block_causal":
+      return ["0u", w.bind(`min(${keys}u, (${behind} + ${span - 1}u) / ${span}u * ${span}u)`, "end")];
+    case "sliding": {
+      const first = w.bind(times(block, queries), "first_query");
+      const before = span - 1;
+      return [
+        w.bind(
+          `max(${first}, ${before}u) - ${before}u - (max(${first}, ${before}u) - ${before}u) % ${tile}u`,
+          "start",
+        ),
+        w.bind(`min(${keys}u, ${behind} + ${before}u)`, "end"),
+      ];
+    }
+  }
+}
+
+/** The condition under which query number i sees the key; none when it always does. */
+function visibleKey(mask: AttentionMask, span: number, i: string, key: string): string[] {
+  switch (mask) {
+    case "full":
+      return [];
+    case "causal":
+      return [`${key} <= ${i}`];
+    case "block_causal":
+      return [`${key} / ${span}u <= ${i} / ${span}u`];
+    case "sliding":
+      return [`${key} < ${i} + ${span}u`, `${i} < ${key} + ${span}u`];
+  }
+}
+
+const maskSuffix = (mask: AttentionMask, span: number): string =>
+  mask === "full" ? "" : mask === "causal" ? "_causal" : `_${mask}_${span}`;
+
+function seen(mask: AttentionMask, span: number): string {
+  const words: Readonly<Record<AttentionMask, string>> = {
+    full: "",
+    causal: " of which query i sees 0 .. i",
+    block_causal: ` of which a query sees its own block of ${span} and those before`,
+    sliding: ` of which a query sees those nearer than ${span}`,
+  };
+  return words[mask];
+}
+
 /** Softmax attention per head; rotations and other views of q, k and v happen as they are loaded. */
 export function attention(request: KernelRequest<"attention">): Implementation {
   const { attributes, operandTypes, limits, suffix, around } = request;
-  const { heads, kv_heads, scale, mask } = attributes;
+  const { heads, kv_heads, scale, mask, span } = attributes;
   const [batch, length, width] = operandTypes.q.shape as [number, number, number];
   const keys = operandTypes.k.shape[1]!;
   const size = width / heads;
@@ -54,10 +111,9 @@ export function attention(request: KernelRequest<"attention">): Implementation {
     w.line(`var ${mean}: array<f32, ${own}>;`);
     const most = w.variable("most", lowest);
     const total = w.variable("total", "0.0");
-    // With a causal mask no query of the block sees keys behind its last one; the bound is the same for all of them.
-    const end =
-      mask === "causal" ? w.bind(`min(${keys}u, ${times(plus(block, "1u"), queries)})`, "end") : `${keys}u`;
-    w.loop("from", "0u", end, tile, (from) => {
+    // Keys that no query of this workgroup sees are passed over; the bounds are the same for all of its invocations.
+    const [start, end] = bounds(w, mask, span, { block, keys, tile });
+    w.loop("from", start, end, tile, (from) => {
       w.barrier();
       w.loop("e", "lane", `${tile * size}u`, lanes, (e) => {
         const at = w.bind(plus(from, divided(e, size)), "key");
@@ -83,7 +139,7 @@ export function attention(request: KernelRequest<"attention">): Implementation {
         const at = plus(from, j);
         const visible = [
           ...(keys % tile === 0 ? [] : [`${at} < ${keys}u`]),
-          ...(mask === "causal" ? [`${at} <= ${number}`] : []),
+          ...visibleKey(mask, span, number, at),
         ];
         const update = (): void => {
           const next = w.bind(`max(${most}, ${score})`, "next");
@@ -109,9 +165,9 @@ export function attention(request: KernelRequest<"attention">): Implementation {
     });
   });
   const kernel = w.finish({
-    name: `attention_${heads}x${size}_${length}${keys === length ? "" : `_over_${keys}`}${mask === "causal" ? "_causal" : ""}${suffix}`,
+    name: `attention_${heads}x${size}_${length}${keys === length ? "" : `_over_${keys}`}${maskSuffix(mask, span)}${suffix}`,
     comment: [
-      `softmax(${scale} q k^T) v for ${heads} heads of ${size} channels, ${length} queries, ${keys} keys${mask === "causal" ? " of which query i sees 0 .. i" : ""}.`,
+      `softmax(${scale} q k^T) v for ${heads} heads of ${size} channels, ${length} queries, ${keys} keys${seen(mask, span)}.`,
       `${queries} queries a workgroup, ${parts} invocation${parts === 1 ? "" : "s"} each; tiles of ${tile} keys.`,
       ...around.map((text) => `  with ${text}`),
     ],

@@ -5,6 +5,23 @@ import { attribute, choice, defineOp, withDefault } from "../op.js";
 import { type Tensor, tensor } from "../tensor.js";
 import { sameType, typeText } from "../type.js";
 
+/** Which keys a query sees, see `attention`. */
+export type AttentionMask = "full" | "causal" | "block_causal" | "sliding";
+
+/** Whether query i sees key j. `span` is the length of a block, or the width of the window. */
+export function sees(mask: AttentionMask, span: number): (i: number, j: number) => boolean {
+  switch (mask) {
+    case "full":
+      return () => true;
+    case "causal":
+      return (i, j) => j <= i;
+    case "block_causal":
+      return (i, j) => Math.floor(j / span) <= Math.floor(i / span);
+    case "sliding":
+      return (i, j) => Math.abs(i - j) < span;
+  }
+}
+
 /** Weights softmax(scale q k^T) of one head row, and what they do to v. */
 function attend(
   q: Tensor,
@@ -13,7 +30,7 @@ function attend(
   heads: number,
   kvHeads: number,
   scale: number,
-  causal: boolean,
+  visible: (i: number, j: number) => boolean,
 ): Tensor {
   const [batch, length, width] = q.shape as [number, number, number];
   const keys = k.shape[1]!;
@@ -26,9 +43,9 @@ function attend(
       const kvHead = Math.floor((h * kvHeads) / heads);
       for (let i = 0; i < length; i++) {
         const from = (b * length + i) * width + h * size;
-        const visible = causal ? Math.min(keys, i + 1) : keys;
         let most = Number.NEGATIVE_INFINITY;
-        for (let j = 0; j < visible; j++) {
+        for (let j = 0; j < keys; j++) {
+          if (!visible(i, j)) continue;
           const at = (b * keys + j) * kvWidth + kvHead * size;
           let dot = 0;
           for (let c = 0; c < size; c++) dot += q.data[from + c]! * k.data[at + c]!;
@@ -36,8 +53,9 @@ function attend(
           most = Math.max(most, scores[j]!);
         }
         let total = 0;
-        for (let j = 0; j < visible; j++) total += scores[j] = Math.exp(scores[j]! - most);
-        for (let j = 0; j < visible; j++) {
+        for (let j = 0; j < keys; j++) if (visible(i, j)) total += scores[j] = Math.exp(scores[j]! - most);
+        for (let j = 0; j < keys; j++) {
+          if (!visible(i, j)) continue;
           const p = scores[j]! / total;
           const at = (b * keys + j) * kvWidth + kvHead * size;
           for (let c = 0; c < size; c++) out.data[from + c]! += p * v.data[at + c]!;
@@ -51,16 +69,17 @@ function attend(
 export const attention = defineOp({
   name: "attention",
   summary:
-    "y = softmax(scale q k^T) v per head (Vaswani et al. 2017); mask full | causal; kv_heads < heads shares keys (GQA)",
+    "y = softmax(scale q k^T) v per head (Vaswani et al. 2017); kv_heads < heads shares keys (GQA); query i sees key j: full always, causal j <= i, block_causal floor(j / span) <= floor(i / span), sliding |i - j| < span",
   operands: ["q", "k", "v"],
   attributes: {
     heads: attribute.int,
     kv_heads: attribute.int,
     scale: attribute.float,
-    mask: withDefault(choice("full", "causal"), "full"),
+    mask: withDefault(choice("full", "causal", "block_causal", "sliding"), "full"),
+    span: withDefault(attribute.int, 1),
   },
   fusion: "opaque",
-  type({ q, k, v }, { heads, kv_heads }, check) {
+  type({ q, k, v }, { heads, kv_heads, span }, check) {
     check.that(
       q.shape.length === 3 &&
         k.shape.length === 3 &&
@@ -86,14 +105,15 @@ export const attention = defineOp({
       "attention_c4",
       `k has ${k.shape[2]} channels, expected kv_heads * head_dim = ${(kv_heads * width) / heads}`,
     );
+    check.that(span > 0, "attention_c5", `a block or window of ${span} positions lets nothing be seen`);
     return [q];
   },
-  evaluate: ({ q, k, v }, { heads, kv_heads, scale, mask }) => [
-    attend(q, k, v, heads, kv_heads, scale, mask === "causal"),
+  evaluate: ({ q, k, v }, { heads, kv_heads, scale, mask, span }) => [
+    attend(q, k, v, heads, kv_heads, scale, sees(mask, span)),
   ],
   // Each score rounds like a product of head_dim terms; exp turns that into a relative error of the weights,
   // so an output is off by about |score rounding| times the mean of |v| it averages.
-  rounding({ q, k, v }, _, { heads, kv_heads, scale, mask }, { ulps }) {
+  rounding({ q, k, v }, _, { heads, kv_heads, scale, mask, span }, { ulps }) {
     const size = q.shape[2]! / heads;
     const largest = (t: Tensor): number => Math.sqrt(t.data.reduce((m, x) => Math.max(m, x * x), 0));
     const score = scale * Math.sqrt(size) * largest(q) * largest(k);
@@ -104,7 +124,7 @@ export const attention = defineOp({
       heads,
       kv_heads,
       scale,
-      mask === "causal",
+      sees(mask, span),
     );
     return [averages.data.map((x) => x * (score + ulps("exp") + ulps("div") + Math.sqrt(k.shape[1]!)))];
   },

@@ -13,11 +13,23 @@ export function blocksOf(
   length: number,
 ): Uint8Array[] {
   const size = blocks?.length ?? length;
-  const all = Array.from({ length: Math.ceil(length / size) }, (_, b) =>
+  const first = blocks?.from === "prompt" ? promptLength(given, batch, length) : 0;
+  const all = Array.from({ length: Math.ceil((length - first) / size) }, (_, b) =>
     Uint8Array.from({ length: batch * length }, (_unused, at) => {
-      const position = at % length;
+      const position = (at % length) - first;
       return given[at] === 0 && position >= b * size && position < (b + 1) * size ? 1 : 0;
     }),
   );
   return all.filter((free) => free.includes(1));
+}
+
+/** Positions at the start that are given in every row. */
+function promptLength(given: Uint8Array, batch: number, length: number): number {
+  let n = 0;
+  while (
+    n < length &&
+    Array.from({ length: batch }, (_, row) => given[row * length + n]).every((g) => g === 1)
+  )
+    n++;
+  return n;
 }

@@ -17,6 +17,9 @@ export interface DecodeContext {
   /** 1 where the decoder may change the token, [B, L]. */
   readonly free: Uint8Array;
   readonly uniform: UniformSource;
+  /** Tokens and positions drawn elsewhere, for replaying recorded choices. */
+  readonly chosen?: (draw: number, row: number, position: number) => number | undefined;
+  readonly places?: (draw: number, row: number, count: number) => readonly number[] | undefined;
   /** Number of the first draw of this block: two blocks never use the same numbers. */
   readonly firstDraw: number;
   /** The network's output at the state as it stands, [B, L, V]; `level` is what it is told, one number or one per row. */

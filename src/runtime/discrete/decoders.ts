@@ -4,6 +4,7 @@
 import type { TokenSamplerDescription } from "../../diffusion/discrete/sampler-description.js";
 import { tokenSamplers } from "../../diffusion/discrete/samplers/index.js";
 import { fail } from "../../support/diagnostic.js";
+import { confidenceDecoder } from "./confidence/decoder.js";
 import type { Decoder } from "./decoder.js";
 import { firstHitting } from "./first-hitting.js";
 import { gridDecoder } from "./grid-decoder.js";
@@ -21,6 +22,7 @@ const onGrid = Object.fromEntries(
 export const decoders: Readonly<Record<string, MakeDecoder>> = {
   ...onGrid,
   first_hitting: () => firstHitting,
+  confidence: confidenceDecoder,
 };
 
 /** The decoder of a sampler. Throws `sampler/unknown`. */

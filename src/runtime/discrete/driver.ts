@@ -26,6 +26,10 @@ export interface TokenDraws {
   readonly uniform: UniformSource;
   /** The first state, [B, L]; without it masks, or uniform tokens of draw 0. */
   readonly start?: Int32Array;
+  /** The token that draw `draw` gives a position, instead of one by the numbers; undefined for one that it does not. */
+  readonly chosen?: (draw: number, row: number, position: number) => number | undefined;
+  /** The positions that draw `draw` places, where positions are drawn. */
+  readonly places?: (draw: number, row: number, count: number) => readonly number[] | undefined;
 }
 
 /** What to generate. */
@@ -79,7 +83,7 @@ export async function* decodeTokens(
   };
   giveBack();
 
-  const memory = remembered(runner, tokens, batch, onLogits);
+  const memory = remembered(guided(runner, plan, fixed.mask), tokens, batch, onLogits);
   const blocks = blocksOf(plan.sampler, fixed.mask, batch, length);
   const decoder = decoderOf(plan.sampler);
   let last: DecodeState = { of: 0, step: 0, done: false, tokens: tokens.slice(), calls: 0 };
@@ -91,6 +95,8 @@ export async function* decodeTokens(
       tokens,
       free,
       uniform: draws.uniform,
+      ...(draws.chosen && { chosen: draws.chosen }),
+      ...(draws.places && { places: draws.places }),
       firstDraw: b * drawsOf(plan, length),
       score: memory.score,
     };
@@ -139,6 +145,25 @@ function startTokens({ process }: TokenPlan, draws: TokenDraws, batch: number, l
   return Int32Array.from({ length: size }, (_, at) =>
     Math.floor(draws.uniform(0, Math.floor(at / length), at % length, 0) * process.vocabulary),
   );
+}
+
+/** The network under classifier-free guidance: its answer with the given tokens and, masked, without them. */
+function guided(runner: TokenRunner, { sampler, process }: TokenPlan, given: Uint8Array): TokenRunner {
+  const { guidance } = sampler;
+  if (guidance === undefined || process.kind !== "absorbing") return runner;
+  const { scale: w, form = "difference" } = guidance;
+  return {
+    ...runner,
+    async logits(inputs) {
+      const conditional = Float64Array.from(await runner.logits(inputs));
+      const tokens = inputs.tokens.map((token, at) => (given[at] === 1 ? process.mask : token));
+      const free = await runner.logits({ ...inputs, tokens });
+      return conditional.map((l, at) => {
+        const u = free[at]!;
+        return form === "difference" ? u + (w + 1) * (l - u) : w * l + (1 - w) * u;
+      });
+    },
+  };
 }
 
 /** The network with its last answer kept: the same state at the same level is not computed twice. */

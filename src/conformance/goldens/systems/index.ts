@@ -4,8 +4,11 @@ import { bd3 } from "./bd3.js";
 import { diffusionLmNetwork } from "./diffusion-lm-net.js";
 import { diffusionLmSampler } from "./diffusion-lm-sampler.js";
 import { diffusionLmSchedule } from "./diffusion-lm-schedule.js";
+import { dreamDecoding } from "./dream.js";
 import { hyena } from "./hyena.js";
 import { langflow } from "./langflow.js";
+import { fastDllm, lladaDecoding } from "./llada-decode.js";
+import { dreamNetwork, lladaNetwork } from "./llama-net.js";
 import { m2Layer, m2Mixer } from "./m2.js";
 import { mdlm } from "./mdlm.js";
 import { sedd } from "./sedd.js";
@@ -22,4 +25,9 @@ export const systems: readonly GoldenSystem[] = [
   mdlm,
   sedd,
   bd3,
+  lladaDecoding,
+  fastDllm,
+  dreamDecoding,
+  lladaNetwork,
+  dreamNetwork,
 ];

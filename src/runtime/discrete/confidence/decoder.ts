@@ -1,0 +1,232 @@
+// Confidence decoding: at every step
+//   score    a proposal for every position                    (propose.ts)
+//   quota    how many open positions are placed                (quota.ts)
+//   select   the surest of them, or drawn ones
+//   edit     they become their proposals; placed ones may be replaced
+//   renoise  open positions that were not placed stay, or become random tokens
+//   stop     nothing is open and nothing changes; the steps are over; or the proposals are stable and sure
+//
+// Draw k + 1 of the block: categories 0 .. n-1 of a position choose its token, category n is its random score or its
+// chance to be placed, n + 1 its new noise, n + 2 its place among drawn positions.
+
+import { drawFrom } from "../../../diffusion/discrete/choice.js";
+import type { TokenSamplerDescription } from "../../../diffusion/discrete/sampler-description.js";
+import { isMasked } from "../../../diffusion/discrete/token-process.js";
+import type { FloatArray } from "../../step-runner.js";
+import type { DecodeContext, Decoder } from "../decoder.js";
+import { type Proposal, propose } from "./propose.js";
+import { ranking, select } from "./quota.js";
+
+/** What a row of the batch remembers between steps. */
+interface RowState {
+  readonly atStart: number;
+  putOff: number;
+  /** Steps since nothing was open. */
+  after: number;
+  /** Steps for which the best tokens have not changed. */
+  stable: number;
+  best: readonly number[];
+  done: boolean;
+}
+
+/** The decoder of a confidence sampler. */
+export function confidenceDecoder(sampler: TokenSamplerDescription): Decoder {
+  return async function* decode(context) {
+    const { plan, batch } = context;
+    const steps = Math.max(1, plan.rows.length);
+    const states = Array.from({ length: batch }, (_, row): RowState => {
+      const atStart = openPositions(context, row).length;
+      return { atStart, putOff: 0, after: 0, stable: 0, best: [], done: atStart === 0 };
+    });
+    const most = longest(sampler, steps, states);
+    for (let step = 0; step < most && states.some(({ done }) => !done); step++) {
+      const point = plan.rows[Math.min(step, plan.rows.length - 1)];
+      const logits = await context.score(point?.level ?? plan.finalRow.level);
+      for (const [row, state] of states.entries())
+        if (!state.done) advance(context, sampler, { row, state, step, steps, logits });
+      yield { of: most, ...(point && { point }) };
+    }
+  };
+}
+
+/** An upper bound of the steps: rules that go on until nothing is open place at least one position a step. */
+function longest(
+  { quota, edit }: TokenSamplerDescription,
+  steps: number,
+  states: readonly RowState[],
+): number {
+  const most = Math.max(...states.map(({ atStart }) => atStart));
+  const post = edit?.kind === "threshold" ? (edit.max_steps ?? 16) : 0;
+  const untilDone =
+    quota?.kind === "threshold" || quota?.kind === "factor" || quota?.kind === "entropy_bound";
+  const putsOff = quota?.kind === "uniform" && quota.threshold !== undefined;
+  return (untilDone ? most : putsOff ? steps + most : steps) + post;
+}
+
+interface StepOfRow {
+  readonly row: number;
+  readonly state: RowState;
+  readonly step: number;
+  readonly steps: number;
+  readonly logits: FloatArray;
+}
+
+function openPositions({ plan, tokens, free, length }: DecodeContext, row: number): number[] {
+  return Array.from({ length }, (_, i) => i).filter((i) => {
+    const at = row * length + i;
+    return free[at] === 1 && (plan.process.kind === "uniform" || isMasked(plan.process, tokens[at]!));
+  });
+}
+
+/** One step of one row. */
+function advance(
+  context: DecodeContext,
+  sampler: TokenSamplerDescription,
+  { row, state, step, steps, logits }: StepOfRow,
+): void {
+  const { plan, tokens, length, free } = context;
+  const n = plan.process.vocabulary;
+  const draw = context.firstDraw + step + 1;
+  const uniform = (position: number, category: number): number =>
+    context.uniform(draw, row, position, category);
+  const open = openPositions(context, row);
+  const editing = sampler.edit?.kind === "threshold" ? sampler.edit : undefined;
+  const looked =
+    editing === undefined
+      ? open
+      : Array.from({ length }, (_, i) => i).filter((i) => free[row * length + i] === 1);
+  const proposals = new Map<number, Proposal>(
+    looked.map((i) => [
+      i,
+      propose(logits.subarray((row * length + i) * n, (row * length + i + 1) * n), {
+        temperature: temperatureAt(sampler, step, steps),
+        top_k: sampler.top_k ?? 0,
+        top_p: sampler.top_p ?? 1,
+        score: sampler.score ?? "probability",
+        scoreFrom: sampler.score_from ?? "logits",
+        suppressed: suppressedTokens(context, sampler),
+        draw: (p) => context.chosen?.(draw, row, i) ?? drawFrom(p, (v) => uniform(i, v)),
+        random: () => uniform(i, n),
+      }),
+    ]),
+  );
+
+  const from = plan.rows[Math.min(step, plan.rows.length - 1)];
+  const drawn = sampler.select_temperature ?? 0;
+  const best = (count: number): readonly number[] =>
+    drawn > 0
+      ? (context.places?.(draw, row, count) ??
+        drawnPositions(open, proposals, drawn, (i) => uniform(i, n + 2), count))
+      : ranking(open, proposals).slice(0, count);
+  const { positions, putOff } = select(
+    {
+      open,
+      proposals,
+      step,
+      steps,
+      atStart: state.atStart,
+      rate: from === undefined ? 1 : 1 - from.to.t / from.t,
+      putOff: state.putOff,
+      uniform: (i) => uniform(i, n),
+      best,
+    },
+    sampler.quota ?? { kind: "uniform" },
+  );
+  state.putOff = putOff;
+
+  for (const i of positions) tokens[row * length + i] = proposals.get(i)!.token;
+  let edited = false;
+  if (editing !== undefined)
+    for (const i of looked) {
+      const { token, score } = proposals.get(i)!;
+      if (open.includes(i) || token === tokens[row * length + i] || score <= editing.threshold) continue;
+      tokens[row * length + i] = token;
+      edited = true;
+    }
+  if (sampler.renoise === "uniform") {
+    const placed = new Set(positions);
+    for (const i of open) if (!placed.has(i)) tokens[row * length + i] = Math.floor(uniform(i, n + 1) * n);
+  }
+  finish(sampler, state, {
+    proposals,
+    edited,
+    left: open.length - positions.length,
+    last: step >= steps - 1,
+    context,
+    row,
+  });
+}
+
+interface Finished {
+  readonly proposals: ReadonlyMap<number, Proposal>;
+  readonly edited: boolean;
+  readonly left: number;
+  readonly last: boolean;
+  readonly context: DecodeContext;
+  readonly row: number;
+}
+
+/** Whether the row is done. */
+function finish(
+  sampler: TokenSamplerDescription,
+  state: RowState,
+  { proposals, edited, left, last, context, row }: Finished,
+): void {
+  if (sampler.stop?.kind === "stable") {
+    const best = [...proposals.values()].map(({ token }) => token);
+    const same = best.length === state.best.length && best.every((token, i) => token === state.best[i]);
+    state.stable = same ? state.stable + 1 : 0;
+    state.best = best;
+    const mean =
+      [...proposals.values()].reduce((sum, { entropy }) => sum + entropy, 0) / Math.max(1, proposals.size);
+    if (state.stable >= (sampler.stop.steps ?? 1) && mean < (sampler.stop.entropy ?? 0.005))
+      state.done = true;
+  }
+  if (sampler.edit?.kind === "threshold") {
+    if (left === 0) state.after++;
+    if (left === 0 && (!edited || state.after > (sampler.edit.max_steps ?? 16))) state.done = true;
+  } else if (left === 0 && sampler.renoise !== "uniform") state.done = true;
+  // The last step of a uniform state places every proposal that is still open.
+  if (last && sampler.renoise === "uniform") {
+    for (const [i, { token }] of proposals) context.tokens[row * context.length + i] = token;
+    state.done = true;
+  }
+}
+
+/** The tokens that are never proposed: those of the sampler, and the mask where the prediction excludes it. */
+function suppressedTokens(
+  { plan }: DecodeContext,
+  { suppress_tokens: own = [] }: TokenSamplerDescription,
+): readonly number[] {
+  return plan.prediction.target === "subs" && plan.process.kind === "absorbing"
+    ? [...own, plan.process.mask]
+    : own;
+}
+
+/** Linear from `temperature` in the first step to `final_temperature` in the last. */
+function temperatureAt(
+  { temperature = 0, final_temperature: end }: TokenSamplerDescription,
+  step: number,
+  steps: number,
+): number {
+  return end === undefined || steps < 2
+    ? temperature
+    : temperature + ((end - temperature) * Math.min(step, steps - 1)) / (steps - 1);
+}
+
+/**
+ * `count` positions drawn one after the other with probability softmax(score / temperature) among those left: the
+ * largest of score / temperature + Gumbel numbers (Kool et al. 2019).
+ */
+function drawnPositions(
+  open: readonly number[],
+  proposals: ReadonlyMap<number, Proposal>,
+  temperature: number,
+  uniform: (position: number) => number,
+  count: number,
+): number[] {
+  const key = new Map(
+    open.map((i) => [i, proposals.get(i)!.score / temperature - Math.log(-Math.log(uniform(i)))]),
+  );
+  return [...open].sort((i, j) => key.get(j)! - key.get(i)! || i - j).slice(0, count);
+}

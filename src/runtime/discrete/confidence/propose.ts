@@ -1,0 +1,65 @@
+// score: the token that the network proposes for a position, and how sure it is. All float64; ties to the lowest index.
+
+import { argmax, type Choice, restricted, softmaxInto } from "../../../diffusion/discrete/choice.js";
+import type { ScoreName } from "../../../diffusion/discrete/sampler-description.js";
+import type { FloatArray } from "../../step-runner.js";
+
+export interface Proposal {
+  readonly token: number;
+  /** Larger is surer. */
+  readonly score: number;
+  /** -sum p ln p of softmax(logits), in nats. */
+  readonly entropy: number;
+}
+
+export interface ProposeOptions extends Choice {
+  readonly score: ScoreName;
+  readonly scoreFrom: "logits" | "choice";
+  /** Tokens that are never proposed. */
+  readonly suppressed: readonly number[];
+  /** Draws a token from probabilities. */
+  readonly draw: (p: Float64Array) => number;
+  /** The number that stands for the score `random`. */
+  readonly random: () => number;
+}
+
+/** The proposal from one position's logits. Temperature 0 takes the best token. */
+export function propose(logits: FloatArray, options: ProposeOptions): Proposal {
+  const { temperature = 0, score, scoreFrom, suppressed } = options;
+  const allowed = Float64Array.from(logits);
+  for (const token of suppressed) allowed[token] = Number.NEGATIVE_INFINITY;
+  const plain = softmaxInto(allowed, 1, new Float64Array(allowed.length));
+  const cut = options.top_k !== undefined && options.top_k > 0 ? true : (options.top_p ?? 1) < 1;
+  const choice =
+    temperature === 0 && !cut
+      ? plain
+      : restricted(
+          softmaxInto(allowed, temperature === 0 ? 1 : temperature, new Float64Array(allowed.length)),
+          options,
+        );
+  const token = temperature === 0 ? argmax(allowed) : options.draw(choice);
+  const p = scoreFrom === "logits" ? plain : choice;
+  return {
+    token,
+    score: score === "random" ? options.random() : scores[score](p, token),
+    entropy: entropyOf(plain),
+  };
+}
+
+const scores: Readonly<Record<Exclude<ScoreName, "random">, (p: Float64Array, token: number) => number>> = {
+  probability: (p, token) => p[token]!,
+  margin(p) {
+    let [first, second] = [0, 0];
+    for (const value of p) {
+      if (value > first) [first, second] = [value, first];
+      else if (value > second) second = value;
+    }
+    return first - second;
+  },
+  // Upstream's 1e-10 keeps ln finite; what it changes of a score is below 1e-8.
+  neg_entropy: (p) => p.reduce((sum, value) => sum + value * Math.log(value + 1e-10), 0),
+};
+
+function entropyOf(p: Float64Array): number {
+  return p.reduce((sum, value) => (value > 0 ? sum - value * Math.log(value) : sum), 0);
+}
