@@ -9,7 +9,7 @@
 import type { TokenPlan } from "../diffusion/discrete/token-plan.js";
 import { findGraph, type Graph, type Module } from "../ir/graph.js";
 import { type Tensor, tensor } from "../ir/tensor.js";
-import { decodeTokens } from "../runtime/discrete/driver.js";
+import { decodeTokens } from "../runtime/discrete/decode-tokens.js";
 import type { TokenInputs, TokenRunner } from "../runtime/token-runner.js";
 import { fail } from "../support/diagnostic.js";
 import type { Candidate } from "./candidate.js";

@@ -20,7 +20,8 @@ export { planOf } from "../diffusion/plan-of.js";
 export { isTokenPlan, type Plan, samplerPlanOf, tokenPlanOf } from "../diffusion/plans.js";
 export { type Diagnostic, DlmcError, exitCodes } from "../support/diagnostic.js";
 export { isTokenRunner, type Runner, stepRunnerOf, tokenRunnerOf } from "./any-runner.js";
-export { type DecodeOptions, type DecodeState, decodeTokens, type TokenDraws } from "./discrete/driver.js";
+export { decodeTokens } from "./discrete/decode-tokens.js";
+export type { DecodeOptions, DecodeState, TokenDraws } from "./discrete/driver.js";
 export {
   type GenerateOptions,
   type GenerationState,

@@ -84,6 +84,7 @@ describe("files", () => {
   test.each([
     ["a continuous state", "continuous"],
     ["a discrete state", "tokens"],
+    ["confidence decoding", "confidence"],
   ] as const)("index.js of %s is one file below 15 kB gzipped, without imports", (_, state) => {
     const text = new Map(pageFiles(state)).get("index.js")!;
     if (state === "continuous") expect(text).toBe(readFileSync(join(tiny, "index.js"), "utf8"));

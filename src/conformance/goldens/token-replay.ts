@@ -1,7 +1,7 @@
 // A whole decoding run through the shared driver, replayed with upstream's recorded uniforms, on one back end.
 
 import type { TokenPlan } from "../../diffusion/discrete/token-plan.js";
-import { decodeTokens } from "../../runtime/discrete/driver.js";
+import { decodeTokens } from "../../runtime/discrete/decode-tokens.js";
 import type { FloatArray } from "../../runtime/step-runner.js";
 import type { TokenRunner } from "../../runtime/token-runner.js";
 import { bug } from "../../support/diagnostic.js";

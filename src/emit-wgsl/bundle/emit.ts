@@ -14,7 +14,7 @@ import {
 import { shaped } from "../element.js";
 import type { Implementation } from "../kernel.js";
 import { defaultLimits, type Features, type Limits, noFeatures } from "../limits.js";
-import { pageFiles } from "../page/files.js";
+import { type LoopKind, pageFiles } from "../page/files.js";
 import { kernelFiles } from "./kernel-files.js";
 import {
   type Json,
@@ -105,7 +105,9 @@ export function emitWgsl(modules: readonly BoundModule[], options: EmitWgslOptio
 
   const metadata = { producer: `dlmc ${version}` };
   const layout = planSafetensors(tensors, metadata);
-  const files = [...kernels.files, ...pageFiles(stateOf(graphs))].sort(([a], [b]) => (a < b ? -1 : 1));
+  const files = [...kernels.files, ...pageFiles(loopOf(graphs, options.facts ?? {}))].sort(([a], [b]) =>
+    a < b ? -1 : 1,
+  );
   return {
     files: new Map(files),
     weights: { file: weightFile, tensors, metadata, layout },
@@ -266,10 +268,13 @@ export function writeWgslBundle(bundle: WgslBundle, open: OpenFile): WgslManifes
   return manifest;
 }
 
-/** What the model's state is: @denoise of a discrete one takes tokens. */
-function stateOf(
+/** Which sampling loop the model needs: @denoise of a discrete state takes tokens, and the sampler says how they are chosen. */
+function loopOf(
   graphs: readonly { readonly name: string; readonly inputs: readonly { readonly name: string }[] }[],
-): "continuous" | "tokens" {
+  facts: Readonly<Record<string, Json>>,
+): LoopKind {
   const denoise = graphs.find(({ name }) => name === "denoise");
-  return denoise?.inputs.some(({ name }) => name === "tokens") ? "tokens" : "continuous";
+  if (!denoise?.inputs.some(({ name }) => name === "tokens")) return "continuous";
+  const parts = facts.sampler as { readonly sampler?: { readonly kind?: string } } | undefined;
+  return parts?.sampler?.kind === "confidence" ? "confidence" : "tokens";
 }

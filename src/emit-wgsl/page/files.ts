@@ -4,21 +4,22 @@
 import { readFileSync } from "node:fs";
 import { bug } from "../../support/diagnostic.js";
 
+/** Which sampling loop a bundle's index.js has. */
+export type LoopKind = "continuous" | "tokens" | "confidence";
+
 /** Name in the bundle -> where the package has it. */
-function sources(state: "continuous" | "tokens"): Readonly<Record<string, string>> {
+function sources(loop: LoopKind): Readonly<Record<string, string>> {
   return {
     // The runtime as one file, linked by scripts/link-runtime.js when the package is built.
-    "index.js": `../../../dist/runtime/standalone${state === "tokens" ? "-tokens" : ""}.js`,
+    "index.js": `../../../dist/runtime/standalone${loop === "continuous" ? "" : `-${loop}`}.js`,
     "index.d.ts": "./index.d.ts",
     "demo.html": "./demo.html",
   };
 }
 
 /** The texts by name. */
-export function pageFiles(
-  state: "continuous" | "tokens",
-): readonly (readonly [name: string, text: string])[] {
-  return Object.entries(sources(state)).map(([name, path]) => {
+export function pageFiles(loop: LoopKind): readonly (readonly [name: string, text: string])[] {
+  return Object.entries(sources(loop)).map(([name, path]) => {
     try {
       return [name, readFileSync(new URL(path, import.meta.url), "utf8")] as const;
     } catch (error) {

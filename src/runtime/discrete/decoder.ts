@@ -3,7 +3,9 @@
 // blocks, hooks, abort, counting.
 
 import type { UniformSource } from "../../diffusion/discrete/draws.js";
+import type { TokenSamplerDescription } from "../../diffusion/discrete/sampler-description.js";
 import type { TokenPlan } from "../../diffusion/discrete/token-plan.js";
+import { fail } from "../../support/diagnostic.js";
 import type { FloatArray } from "../step-runner.js";
 
 /** One run of a decoder over the positions of a block. */
@@ -38,6 +40,24 @@ export interface Update {
 
 /** A decoder: yields after every update of `context.tokens`. */
 export type Decoder = (context: DecodeContext) => AsyncGenerator<Update, void, undefined>;
+
+/** Makes the decoder of a sampler. */
+export type MakeDecoder = (sampler: TokenSamplerDescription) => Decoder;
+
+/** A table of decoders by the sampler's name in a description. */
+export type Decoders = Readonly<Record<string, MakeDecoder>>;
+
+/** The decoder of a sampler. Throws `sampler/unknown`. */
+export function decoderOf(sampler: TokenSamplerDescription, decoders: Decoders): Decoder {
+  const make = Object.hasOwn(decoders, sampler.kind) ? decoders[sampler.kind] : undefined;
+  return (
+    make?.(sampler) ??
+    fail("sampler/unknown", `there is no decoder "${sampler.kind}" here`, {
+      pointer: "/sampler/kind",
+      help: `the decoders are ${Object.keys(decoders).join(", ")}`,
+    })
+  );
+}
 
 /** Number of draws that a block with this plan may use. */
 export function drawsOf(plan: TokenPlan, length: number): number {

@@ -18,8 +18,7 @@ import { margins } from "../margins.js";
 import type { FloatArray } from "../step-runner.js";
 import type { TokenRunner } from "../token-runner.js";
 import { blocksOf } from "./blocks.js";
-import { drawsOf, type Update } from "./decoder.js";
-import { decoderOf } from "./decoders.js";
+import { type Decoders, decoderOf, drawsOf, type Update } from "./decoder.js";
 
 /** Where random numbers come from when they are the caller's own. */
 export interface TokenDraws {
@@ -65,11 +64,12 @@ export interface DecodeState extends Update {
 }
 
 /**
- * Decode, yielding a state after every update, and the last one once more as `done`.
+ * Decode with one of these decoders, yielding a state after every update, and the last one once more as `done`.
  * Throws `generate/fixed-size`, `generate/fixed-token`, `generate/start-size`, `sampler/unknown`, the signal's reason,
  * and what the runner throws.
  */
-export async function* decodeTokens(
+export async function* decodeWith(
+  decoders: Decoders,
   runner: TokenRunner,
   options: DecodeOptions,
 ): AsyncGenerator<DecodeState, void, undefined> {
@@ -85,7 +85,7 @@ export async function* decodeTokens(
 
   const memory = remembered(guided(runner, plan, fixed.mask), tokens, batch, onLogits);
   const blocks = blocksOf(plan.sampler, fixed.mask, batch, length);
-  const decoder = decoderOf(plan.sampler);
+  const decoder = decoderOf(plan.sampler, decoders);
   let last: DecodeState = { of: 0, step: 0, done: false, tokens: tokens.slice(), calls: 0 };
   for (const [b, free] of blocks.entries()) {
     const context = {

@@ -5,16 +5,17 @@ import { tokenPlanOf } from "../../diffusion/plans.js";
 import { fail } from "../../support/diagnostic.js";
 import { tokenRunnerOf } from "../any-runner.js";
 import type { Loop } from "../token-state.js";
-import { decodeTokens } from "./driver.js";
+import type { Decoders } from "./decoder.js";
+import { decodeWith } from "./driver.js";
 
-/** The loop of discrete states. */
-export const tokenLoop: Loop = {
+/** The loop of discrete states with these decoders. */
+export const tokenLoop = (decoders: Decoders): Loop => ({
   plan: planTokens,
   async *generate(runner, { plan, noise, ...rest }) {
     if (typeof noise === "function")
       fail("generate/noise-kind", "Gaussian noise was given for a model of tokens", { help: "give a seed" });
     const options = { ...rest, plan: tokenPlanOf(plan), ...(noise === undefined ? {} : { noise }) };
-    for await (const { point, ...state } of decodeTokens(tokenRunnerOf(runner), options))
+    for await (const { point, ...state } of decodeWith(decoders, tokenRunnerOf(runner), options))
       yield point === undefined ? state : { ...state, row: point };
   },
-};
+});

@@ -2,7 +2,8 @@
 // before (cyclic); logits h W^T + b. The stub is the case's, not upstream's, and only the host computes it.
 
 import { planTokens, type TokenPlan } from "../../../diffusion/index.js";
-import { decodeTokens, type TokenDraws } from "../../../runtime/discrete/driver.js";
+import { decodeTokens } from "../../../runtime/discrete/decode-tokens.js";
+import type { TokenDraws } from "../../../runtime/discrete/driver.js";
 import type { FloatArray } from "../../../runtime/step-runner.js";
 import type { TokenRunner } from "../../../runtime/token-runner.js";
 import { bug } from "../../../support/diagnostic.js";
