@@ -96,7 +96,8 @@ function deriveMixer(mixer: Mixer, sizes: Sizes): Mixer {
 }
 
 function deriveLongConv(mixer: LongConvMixer, sizes: Sizes): LongConvMixer {
-  const filter = deriveFilter(mixer.filter ?? { kind: "implicit_mlp" }, sizes);
+  const filters = { ...sizes, width: sizes.width * (mixer.channels ?? 1) };
+  const filter = deriveFilter(mixer.filter ?? { kind: "implicit_mlp" }, filters);
   const { residual_conv: residual, gating = { kind: "none" } } = mixer;
   return {
     short_conv: { kind: gating.kind === "none" ? "none" : "depthwise" },
@@ -109,8 +110,11 @@ function deriveLongConv(mixer: LongConvMixer, sizes: Sizes): LongConvMixer {
 }
 
 function deriveFilter(filter: Filter, { width, length }: Sizes): Filter {
+  if (filter.kind === "spectrum") return { groups: width, length, ...filter };
   const reverse = (filter.span ?? "bidirectional") === "bidirectional" ? "offset_lag1" : "none";
-  return { reverse_filter: reverse, groups: width, length, ...filter };
+  const sized = { reverse_filter: reverse, groups: width, length, ...filter } as const;
+  if (sized.kind !== "multiscale") return sized;
+  return { scales: 1 + Math.max(0, Math.ceil(Math.log2(sized.length / (sized.kernel_dim ?? 64)))), ...sized };
 }
 
 function deriveTime(

@@ -69,6 +69,15 @@ export function normalize(
   });
 }
 
+/** max(|x| - lambda, 0) sign(x) = relu(x - lambda) - relu(-x - lambda). */
+export function softShrink(c: GraphContext, x: Value, lambda: number): Value {
+  if (lambda === 0) return x;
+  const { b } = c;
+  const above = b.emit("relu", { x: b.emit("scale", { x }, { offset: -lambda }) }, {});
+  const below = b.emit("relu", { x: b.emit("scale", { x }, { factor: -1, offset: -lambda }) }, {});
+  return b.emit("sub", { a: above, b: below }, {}, "shrunk");
+}
+
 /** Consecutive pieces of the last axis. */
 export function chunks(
   c: GraphContext,

@@ -10,7 +10,8 @@ const small = 1024;
 
 const neverLarger: FoldPolicy = (node, freed) => {
   // cos and sin of positions: at run time their float32 argument t f is off by t f 2^-24, and so is the result.
-  const precise = !node.hasWeights && (node.op.name === "cos" || node.op.name === "sin");
+  // The matrices of a transform have no other way to a device than as numbers.
+  const precise = !node.hasWeights && ["cos", "sin", "dft_matrix"].includes(node.op.name);
   return precise || node.size <= small || node.size <= freed;
 };
 

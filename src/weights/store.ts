@@ -30,7 +30,12 @@ export type Init =
   | "decay"
   | "features"
   | "times"
-  | "modulation";
+  | "modulation"
+  | "log_decay"
+  | "log_poles"
+  | "turns"
+  | "residues"
+  | "step";
 
 export interface ParameterInfo {
   /** Element type in the checkpoint; what `read` gives is exact in any case. */

@@ -63,6 +63,9 @@ export function initOf(name: string): Init {
  *   decay       ln(100) linspace(1/1.5, 1/0.3) over the last axis (Hyena: fast and slow decay 0.3 and 1.5)
  *   times       linspace(0, 1) over the first axis
  *   features    [P, 1 + 2K]: times, then cos and -sin of (k + 1e-4) 2 pi p / P  (Hyena's positional features)
+ *   log_decay   ln(1/2) + 0.1 n        turns       pi i over the last axis (S4D-Lin, arXiv 2206.11893)
+ *   log_poles   -linspace(0.02, 1) over the last axis      step   ln of 0.001 .. 0.1, evenly in the logarithm
+ *   residues    n / sqrt(N), N the number of states
  */
 export function syntheticValues(parameter: ParameterDeclaration, seed: number | bigint): Float64Array {
   const { name, shape, init = initOf(name), gain = 1 } = parameter;
@@ -74,6 +77,12 @@ export function syntheticValues(parameter: ParameterDeclaration, seed: number | 
       return generate(size, (i) => Math.log(100) * mix(1 / 1.5, 1 / 0.3, position(i % last, last)));
     case "times":
       return generate(size, (i) => position(Math.floor((i * first) / size), first));
+    case "turns":
+      return generate(size, (i) => Math.PI * (i % last));
+    case "log_poles":
+      return generate(size, (i) => -mix(0.02, 1, position(i % last, last)));
+    case "step":
+      return generate(size, (i) => mix(Math.log(0.001), Math.log(0.1), position(i, size)));
     case "features":
       return generate(size, (i) => feature(Math.floor(i / last), i % last, first, last));
   }
@@ -97,6 +106,10 @@ function distribution(
     case "skip":
     case "frequency":
       return [1, 0.1];
+    case "log_decay":
+      return [Math.log(0.5), 0.1];
+    case "residues":
+      return [0, 1 / Math.sqrt(Math.max(1, shape.length > 2 ? shape.at(-2)! : fanIn))];
     case "embedding":
       return [0, 1];
     case "positions":

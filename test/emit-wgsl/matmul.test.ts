@@ -102,6 +102,18 @@ test("results stored transposed, reshaped and as two outputs", async () => {
   );
 });
 
+test("a bias and a clamp in front of a transpose that keeps four neighbours together", async () => {
+  await expectAgreement([
+    makeCase("blocks", (b, input) => {
+      const y = b.emit("matmul", { a: input("a", [4, 7, 8]), b: input("b", [4, 8, 8]) }, {});
+      const sum = b.emit("sub", { a: input("other", [4, 7, 8]), b: y }, {});
+      const shifted = b.emit("add", { a: sum, b: input("bias", [4, 1, 8]) }, {});
+      const clamped = b.emit("relu", { x: shifted }, {});
+      return { y: b.emit("transpose", { x: clamped }, { permutation: [1, 0, 2] }) };
+    }),
+  ]);
+});
+
 test.each([false, true])("matmul, transpose_b %s", async (transpose_b) => {
   const shapes = [
     { a: [1, 1], b: [1, 1], n: 1 },

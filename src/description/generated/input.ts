@@ -52,7 +52,7 @@ export type LinearLayers = readonly LinearLayer[];
 /**
  * A linear layer around a mixer, or none.
  */
-export type Projection = LinearProjection | None;
+export type Projection = LinearProjection | GluProjection | None;
 /**
  * How given text steers sampling.
  */
@@ -84,7 +84,8 @@ export type Window = ExponentialDecay | None;
 /**
  * The kernel K of a long convolution, defined on the lags i - j from -(L-1) to L-1. span, reverse_filter and tap_order say which stored tap belongs to which lag.
  */
-export type Filter = ImplicitMlpFilter | ExplicitFilter;
+export type Filter =
+  ImplicitMlpFilter | ExplicitFilter | ModalFilter | DplrFilter | MultiscaleFilter | SpectrumFilter;
 /**
  * Which positions a position sees.
  */
@@ -124,7 +125,7 @@ export type TapOrder = "convolution" | "correlation";
 /**
  * What carries information between positions.
  */
-export type Mixer = LongConvMixer | ShortConvMixer | AttentionMixer;
+export type Mixer = LongConvMixer | ShortConvMixer | AttentionMixer | FnetMixer | AfnoMixer;
 /**
  * A number, or the checkpoint tensor of one element that holds it.
  */
@@ -498,6 +499,16 @@ export interface LinearProjection {
   readonly bias?: boolean;
 }
 /**
+ * y = a sigmoid(b), (a, b) the halves of a linear layer of twice the width (Dauphin et al. 2017), weight [2 out, in] and bias [2 out]. Only at the end of a mixer.
+ */
+export interface GluProjection {
+  readonly kind: "glu";
+  /**
+   * Whether the layer has a bias.
+   */
+  readonly bias?: boolean;
+}
+/**
  * Positions whose tokens are given (a prompt, or text around a gap) are overwritten in the state at every step.
  */
 export interface FixedPositions {
@@ -552,6 +563,14 @@ export interface ExplicitFilter {
   readonly tap_order?: TapOrder;
   readonly groups?: Groups;
   readonly length?: BuiltLength;
+  /**
+   * Width of a centred moving average over the stored taps, zeros beyond both ends, odd; 1: none (LongConv's moving-average smoothing).
+   */
+  readonly smoothing?: number;
+  /**
+   * lambda of the soft threshold max(|k| - lambda, 0) sign(k) on every tap, after smoothing (Fu et al. 2023, LongConv). 0: none.
+   */
+  readonly squash?: number;
 }
 /**
  * k[t, c] = mlp(z_t)_c window(t, c): a small network of the position, layers Linear(emb_dim -> width), sin, depth times (Linear(width -> width), sin), Linear(width -> groups) without bias, where sin is sin(omega frequency x) and one frequency [width] serves all layers (Poli et al. 2023). z_t = (t/(length-1), Re e^(-i f_k w_t), Im e^(-i f_k w_t)), w_t = 2 pi t / length, f = linspace(1e-4, b-1, b), b = (emb_dim-1)/2.
@@ -602,6 +621,102 @@ export interface ExponentialDecay {
    * Floor of the window.
    */
   readonly shift?: number;
+}
+/**
+ * A = re + i im from poles.real and poles.imag [groups, states].
+ */
+export interface Poles {
+  /**
+   * negative_exp: re = -exp(stored) (S4D's log_A_real). plain: re = stored.
+   */
+  readonly real?: "negative_exp" | "plain";
+  /**
+   * positive: im = stored (s4d.py). negative: im = -stored (s4.py). none: real poles, no tensor.
+   */
+  readonly imag?: "positive" | "negative" | "none";
+}
+/**
+ * A diagonal state-space model, k[t] = 2 Re sum_n R_n e^(t d A_n) with complex poles (Gu et al. 2022, S4D), sum_n R_n e^(t A_n) with real ones. Parameters residues [groups, states, 2] (real poles: [groups, states]), poles.real, poles.imag [groups, states], log_step [groups] with a discretization, input [groups, states, 2] with input stored. A shorter or longer sequence uses the same formula.
+ */
+export interface ModalFilter {
+  readonly kind: "modal";
+  readonly span?: Span;
+  readonly reverse_filter?: ReverseFilter;
+  readonly tap_order?: TapOrder;
+  readonly groups?: Groups;
+  readonly length?: BuiltLength;
+  /**
+   * Number of stored poles per channel; complex ones stand for themselves and their conjugates.
+   */
+  readonly states?: number;
+  readonly poles?: Poles;
+  /**
+   * zoh: R (e^(d A) - 1) / A, poles d A, d = exp(log_step). bilinear: A' = (1 + d A/2) / (1 - d A/2), R d / (1 - d A/2), powers of A'. none: R and A as they are, no step (StripedHyena).
+   */
+  readonly discretization?: "zoh" | "bilinear" | "none";
+  /**
+   * ones: B is 1 (s4d.py). stored: residues are multiplied by the complex parameter input.
+   */
+  readonly input?: "ones" | "stored";
+}
+/**
+ * S4's kernel (Gu et al. 2022): with w_k = e^(-2 pi i k / n), k = 0 .. n/2, n the length, and r_v(k) = sum_n 2 v_n / (2 (1 - w) - (1 + w) d A_n) + its conjugate twin, v in {B C, B Q, P C, P Q} d, the kernel is irfft of r_BC - r_BQ (1 + (1 + w)/2 R)^-1 (1 + w)/2 r_PC, R the matrix of r_PQ and Q = conj P. Parameters poles.real, poles.imag [groups, states], residues, input [groups, states, 2], low_rank [rank, groups, states, 2], log_step [groups]. residues are S4's stored C (1 - A'^n), so the length is that of the checkpoint.
+ */
+export interface DplrFilter {
+  readonly kind: "dplr";
+  readonly span?: Span;
+  readonly reverse_filter?: ReverseFilter;
+  readonly tap_order?: TapOrder;
+  readonly groups?: Groups;
+  readonly length?: BuiltLength;
+  /**
+   * Number of stored poles per channel; complex ones stand for themselves and their conjugates.
+   */
+  readonly states?: number;
+  readonly poles?: Poles;
+  /**
+   * Rank of the correction.
+   */
+  readonly rank?: number;
+}
+/**
+ * Parameters of a fixed size stretched to ever longer stretches (Li et al. 2023, SGConv): part i is scales.{i} [kernel_dim, groups] interpolated linearly to 2^max(0, i - 1) times its length (sample j at (j + 1/2)/f - 1/2, clamped) times multiplier^(S - 1 - i), multiplier [groups]; all parts one after the other, cut or filled with zeros to the sequence, divided by norm [groups], which the checkpoint holds. reverse.* for a reverse filter.
+ */
+export interface MultiscaleFilter {
+  readonly kind: "multiscale";
+  readonly span?: Span;
+  readonly reverse_filter?: ReverseFilter;
+  readonly tap_order?: TapOrder;
+  readonly groups?: Groups;
+  readonly length?: BuiltLength;
+  /**
+   * Rows of one part.
+   */
+  readonly kernel_dim?: number;
+  /**
+   * Number S of parts.
+   */
+  readonly scales?: number;
+}
+/**
+ * k = irfft(spectrum), spectrum [floor(L/2) + 1, groups, 2] (real, imaginary) a parameter of exactly this sequence length; imaginary parts of bins that have no twin are not read (Rao et al. 2021, GFNet).
+ */
+export interface SpectrumFilter {
+  readonly kind: "spectrum";
+  /**
+   * A spectrum is that of a circular filter.
+   */
+  readonly span?: "circular";
+  /**
+   * A circular filter has none.
+   */
+  readonly reverse_filter?: "none";
+  /**
+   * Taps made from a spectrum are in lag order.
+   */
+  readonly tap_order?: "convolution";
+  readonly groups?: Groups;
+  readonly length?: BuiltLength;
 }
 /**
  * softmax(scale q k^T + mask) v per head (Vaswani et al. 2017). q, k, v come from mixer.qkv, rows ordered (q, k, v) then head then channel, or from mixer.q, mixer.k, mixer.v.
@@ -716,6 +831,14 @@ export interface LongConvMixer {
   readonly short_conv?: ShortConv;
   readonly filter?: Filter;
   readonly skip?: Skip;
+  /**
+   * Filters per channel: the input is convolved with each, the outputs stand one after the other, all of the first filters first (S4 and LongConv). Above 1 only without gating.
+   */
+  readonly channels?: number;
+  /**
+   * Applied to what the convolutions give, before out_proj.
+   */
+  readonly activation?: Activation;
   readonly residual_conv?: ResidualConv;
   /**
    * Linear layer at the end, parameters mixer.out_proj.
@@ -737,6 +860,10 @@ export interface HyenaGating {
  */
 export interface PrePostGating {
   readonly kind: "pre_post";
+  /**
+   * Order of the streams in in_proj's output: x1 gates the input of the convolution, x2 its output (StripedHyena 2 has x2, x1, v).
+   */
+  readonly order?: "x1_x2_v" | "x2_x1_v";
 }
 /**
  * conv(u, residual_conv.filter) + residual_conv.skip * u with u the mixer's input: no gate, no short convolution (residual_long_conv of M2-BERT).
@@ -774,6 +901,34 @@ export interface ShortConvMixer {
   readonly bias?: boolean;
   readonly span?: ShortSpan;
   readonly tap_order?: TapOrder;
+}
+/**
+ * y = Re(FFT over positions of the FFT over channels of x), no parameters, exact in length and width (Lee-Thorp et al. 2022, FNet).
+ */
+export interface FnetMixer {
+  readonly kind: "fnet";
+}
+/**
+ * x + irfft(softshrink(W2 relu(W1 X + b1) + b2)), X = rfft(x) over positions, both orthonormal, W complex and block-diagonal over channels, relu and softshrink on real and imaginary parts apart (Guibas et al. 2022, AFNO). Parameters w1, w2 [2, blocks, in, out], b1, b2 [2, blocks, out]: real, then imaginary parts.
+ */
+export interface AfnoMixer {
+  readonly kind: "afno";
+  /**
+   * Number of channel blocks, a divisor of the width.
+   */
+  readonly blocks?: number;
+  /**
+   * Hidden width of a block over its width (hidden_size_factor).
+   */
+  readonly expansion?: number;
+  /**
+   * lambda of the soft shrinkage.
+   */
+  readonly sparsity?: number;
+  /**
+   * Fraction of the lowest modes that is kept; the others are zero (hard_thresholding_fraction).
+   */
+  readonly kept?: number;
 }
 /**
  * f(t) = cos^2(pi/2 (t + offset) / (1 + offset)), t in [0, 1] (Nichol and Dhariwal 2021).

@@ -2,11 +2,13 @@
 
 import type { Report } from "../../support/diagnostic.js";
 import type {
+  AfnoMixer,
   AttentionMixer,
   DepthwiseConv,
   Filter,
   LongConvMixer,
   Mixer,
+  ModalFilter,
   ShortConvMixer,
 } from "../description.js";
 import { divisorList, type PlacedSize } from "./place.js";
@@ -23,7 +25,17 @@ export interface MixerPlace {
 export function checkMixer(mixer: Mixer, place: MixerPlace): void {
   if (mixer.kind === "attention") checkAttention(mixer, place);
   else if (mixer.kind === "long_conv") checkLongConv(mixer, place);
-  else checkShortConv(mixer, place.pointer, place.report);
+  else if (mixer.kind === "short_conv") checkShortConv(mixer, place.pointer, place.report);
+  else if (mixer.kind === "afno") checkAfno(mixer, place);
+}
+
+function checkAfno({ blocks }: AfnoMixer, { pointer, width, report }: MixerPlace): void {
+  if (width.value % blocks === 0) return;
+  report.error("model/afno-blocks", `${blocks} blocks do not divide the width ${width.value}`, {
+    pointer: `${pointer}/blocks`,
+    notes: [width.note],
+    help: `numbers of blocks that divide it: ${divisorList(width.value, blocks)}`,
+  });
 }
 
 function checkAttention(
@@ -68,8 +80,34 @@ function checkLongConv(mixer: LongConvMixer, place: MixerPlace): void {
       notes: [{ message: "the gating", pointer: `${pointer}/gating` }],
       help: 'leave "in_proj" out: it is linear',
     });
+  if (in_proj.kind === "glu")
+    report.error("model/glu-in", "a gated projection stands at the end of a mixer", {
+      pointer: `${pointer}/in_proj/kind`,
+      help: 'use "linear"',
+    });
+  if (mixer.channels > 1 && (gating.kind !== "none" || residual.kind !== "none"))
+    report.error(
+      "model/channels-gating",
+      "several filters per channel cannot be gated or run beside another",
+      {
+        pointer: `${pointer}/channels`,
+        notes: [{ message: "the gating", pointer: `${pointer}/gating` }],
+        help: 'use "channels": 1, or leave the gating out',
+      },
+    );
+  if (mixer.channels > 1 && mixer.out_proj.kind === "none")
+    report.error(
+      "model/channels-width",
+      "several filters per channel need out_proj to lead back to the width",
+      {
+        pointer: `${pointer}/out_proj`,
+        notes: [{ message: "the filters per channel", pointer: `${pointer}/channels` }],
+        help: 'leave "out_proj" out: it is linear',
+      },
+    );
   if (short_conv.kind === "depthwise") checkShortConv(short_conv, `${pointer}/short_conv`, report);
-  checkFilter(mixer.filter, { ...place, pointer: `${pointer}/filter` });
+  const filtered = { ...place.width, value: place.width.value * mixer.channels };
+  checkFilter(mixer.filter, { ...place, width: filtered, pointer: `${pointer}/filter` });
   // A derived filter is the mixer's own; its problems were just reported.
   if (residual.kind === "long_conv" && JSON.stringify(residual.filter) !== JSON.stringify(mixer.filter))
     checkFilter(residual.filter, { ...place, pointer: `${pointer}/residual_conv/filter` });
@@ -115,7 +153,13 @@ function checkFilter(filter: Filter, { pointer, width, length, report }: MixerPl
       `a circular filter is as long as the sequence: ${length.value}, not ${filter.length}`,
       { pointer: `${pointer}/length`, notes: [length.note], help: 'leave "length" out' },
     );
-  if (filter.kind === "explicit") return;
+  if (filter.kind === "explicit" && filter.smoothing % 2 === 0)
+    report.error("model/smoothing-even", `a centred average has an odd width, not ${filter.smoothing}`, {
+      pointer: `${pointer}/smoothing`,
+      help: `use ${filter.smoothing - 1} or ${filter.smoothing + 1}`,
+    });
+  if (filter.kind === "modal") checkModal(filter, pointer, report);
+  if (filter.kind !== "implicit_mlp") return;
   // Computed features exist at any position; stored ones, and the halves of full_2l, end where they were made to.
   if (filter.length < length.value && (filter.features === "stored" || filter.reverse_filter === "full_2l"))
     report.error(
@@ -140,4 +184,14 @@ function checkFilter(filter: Filter, { pointer, width, length, report }: MixerPl
       `emb_dim counts one ramp and pairs of waves, so it is odd, not ${filter.emb_dim}`,
       { pointer: `${pointer}/emb_dim`, help: `use ${filter.emb_dim - 1} or ${filter.emb_dim + 1}` },
     );
+}
+
+/** Real poles are used as they are stored. */
+function checkModal({ poles, discretization, input }: ModalFilter, pointer: string, report: Report): void {
+  if (poles.imag === "none" && (discretization !== "none" || input === "stored"))
+    report.error("model/modal-real", "real poles have neither a step nor a stored input", {
+      pointer: `${pointer}/${discretization === "none" ? "input" : "discretization"}`,
+      notes: [{ message: "the poles are real", pointer: `${pointer}/poles` }],
+      help: 'use "discretization": "none" and "input": "ones"',
+    });
 }

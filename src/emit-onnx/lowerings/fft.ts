@@ -88,6 +88,7 @@ const inverted = (permutation: readonly number[]): number[] =>
 
 export const transforms = {
   fft_matrix: (_, attributes, b, context) => folded(b, "fft_matrix", {}, attributes, context),
+  dft_matrix: (_, attributes, b, context) => folded(b, "dft_matrix", {}, attributes, context),
   fft_spectrum: (operands, attributes, b, context) =>
     folded(b, "fft_spectrum", operands, attributes, context),
   rfft({ x }, { axis, length }, b) {

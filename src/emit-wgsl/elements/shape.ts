@@ -28,7 +28,9 @@ export const shapes = {
     permutation.forEach((from, to) => {
       axes[from] = place.axis(to);
     });
-    return x.load(axesPlace(x.shape, axes));
+    // Four neighbours come here only behind the anchor, where the sink has them stay neighbours.
+    const last = permutation.length - 1;
+    return x.load(axesPlace(x.shape, axes, permutation[last] === last ? place.lanes : 1));
   },
   slice: ({ x }, { axis, start }, { place }) =>
     x.load(moved(place, x.shape, axis, plus(place.axis(axis), `${start.value}u`))),

@@ -6,6 +6,7 @@ import { call } from "./call.js";
 import { constant, iota, literal, weight } from "./constant.js";
 import { longConv } from "./conv.js";
 import { depthwiseConv } from "./depthwise-conv.js";
+import { dftMatrix } from "./dft-matrix.js";
 import { affineStep, nearestRow } from "./diffusion.js";
 import * as elementwise from "./elementwise.js";
 import { fftMatrix, fftSpectrum, irfft, rfft } from "./fft.js";
@@ -71,6 +72,7 @@ export const ops = {
   fft_matrix: fftMatrix,
   fft_spectrum: fftSpectrum,
   fft_conv: fftConv,
+  dft_matrix: dftMatrix,
   rfft,
   irfft,
   affine_step: affineStep,

@@ -6,7 +6,7 @@ import { dim } from "../../ir/dim.js";
 import type { Value } from "../../ir/graph.js";
 import { child, type GraphContext, type Scope } from "../context.js";
 import { linear } from "../layers.js";
-import { arrange, type Taps } from "./layout.js";
+import { arrange, type Taps, twinOf } from "./layout.js";
 
 export function lowerImplicitMlp(c: GraphContext, scope: Scope, filter: ImplicitMlpFilter): Taps {
   const { times, positions } = filter.features === "stored" ? stored(c, scope, filter) : computed(c, filter);
@@ -15,11 +15,7 @@ export function lowerImplicitMlp(c: GraphContext, scope: Scope, filter: Implicit
   const window =
     filter.window.kind === "none" ? undefined : decay(c, scope, filter, times, filter.window.shift);
   const taps = (at: Scope): Value => shape(c, filter, network(c, at, filter, positions, frequency), window);
-  const twin =
-    filter.span === "bidirectional" &&
-    filter.reverse_filter !== "none" &&
-    filter.reverse_filter !== "full_2l";
-  return arrange(c, filter, taps(scope), twin ? taps(child(scope, "reverse")) : undefined);
+  return arrange(c, filter, taps(scope), twinOf(filter) ? taps(child(scope, "reverse")) : undefined);
 }
 
 /**

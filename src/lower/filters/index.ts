@@ -2,9 +2,13 @@
 
 import type { Filter } from "../../description/description.js";
 import type { GraphContext, Scope } from "../context.js";
+import { lowerDplr } from "./dplr.js";
 import { lowerExplicit } from "./explicit.js";
 import { lowerImplicitMlp } from "./implicit-mlp.js";
 import type { Taps } from "./layout.js";
+import { lowerModal } from "./modal.js";
+import { lowerMultiscale } from "./multiscale.js";
+import { lowerSpectrum } from "./spectrum.js";
 
 type Lowerings = {
   readonly [K in Filter["kind"]]: (
@@ -14,7 +18,14 @@ type Lowerings = {
   ) => Taps;
 };
 
-const filters: Lowerings = { explicit: lowerExplicit, implicit_mlp: lowerImplicitMlp };
+const filters: Lowerings = {
+  explicit: lowerExplicit,
+  implicit_mlp: lowerImplicitMlp,
+  modal: lowerModal,
+  dplr: lowerDplr,
+  multiscale: lowerMultiscale,
+  spectrum: lowerSpectrum,
+};
 
 /** The taps of a filter, ready for long_conv. */
 export function lowerFilter(c: GraphContext, scope: Scope, filter: Filter): Taps {

@@ -19,6 +19,11 @@ export interface Taps {
   readonly circular: boolean;
 }
 
+/** Whether the layout takes a second set of taps, those of the reverse filter. */
+export function twinOf({ span, reverse_filter: reverse }: Pick<Filter, "span" | "reverse_filter">): boolean {
+  return span === "bidirectional" && (reverse === "offset_lag1" || reverse === "shared_lag0");
+}
+
 /** Forward taps (and reverse or second-half taps, by layout) as one table; rows beyond L never contribute. */
 export function arrange(c: GraphContext, filter: Filter, forward: Value, reverse: Value | undefined): Taps {
   const { b } = c;

@@ -6,6 +6,7 @@ import type { GraphContext, Scope } from "../context.js";
 import { lowerAttention } from "./attention.js";
 import { lowerLongConv } from "./long-conv.js";
 import { lowerShortConv } from "./short-conv.js";
+import { lowerAfno, lowerFnet } from "./spectral.js";
 
 type Lowerings = {
   readonly [K in Mixer["kind"]]: (
@@ -16,7 +17,13 @@ type Lowerings = {
   ) => Value;
 };
 
-const mixers: Lowerings = { attention: lowerAttention, long_conv: lowerLongConv, short_conv: lowerShortConv };
+const mixers: Lowerings = {
+  attention: lowerAttention,
+  long_conv: lowerLongConv,
+  short_conv: lowerShortConv,
+  fnet: lowerFnet,
+  afno: lowerAfno,
+};
 
 /** y = mixer(x), f32[B, L, width] both. */
 export function lowerMixer(c: GraphContext, scope: Scope, x: Value, mixer: Mixer): Value {

@@ -7,7 +7,7 @@ import type { LongConvMixer } from "../../description/description.js";
 import type { Value } from "../../ir/graph.js";
 import { child, type GraphContext, type Scope } from "../context.js";
 import { lowerFilter } from "../filters/index.js";
-import { chunks, lastExtent, linear } from "../layers.js";
+import { activate, chunks, lastExtent, linear } from "../layers.js";
 import { depthwise } from "./short-conv.js";
 
 export function lowerLongConv(c: GraphContext, scope: Scope, x: Value, mixer: LongConvMixer): Value {
@@ -15,8 +15,9 @@ export function lowerLongConv(c: GraphContext, scope: Scope, x: Value, mixer: Lo
   const width = lastExtent(x);
   const gate = (v: Value, by: Value): Value => b.emit("mul", { a: v, b: by }, {}, "gated");
   const streams = streamCount(mixer);
+  const outWidth = mixer.channels * width;
   const projected =
-    mixer.in_proj.kind === "none"
+    mixer.in_proj.kind !== "linear"
       ? x
       : linear(c, child(scope, "in_proj", "/in_proj"), x, streams * width, mixer.in_proj.bias, "streams");
   const mixed =
@@ -29,14 +30,19 @@ export function lowerLongConv(c: GraphContext, scope: Scope, x: Value, mixer: Lo
     return longConv(c, {
       k: taps,
       x: input,
-      skip: skipTerm(c, scope, mixer, o, width),
+      skip: skipTerm(c, scope, mixer, o, outWidth),
       ungated: mixer.skip === "input" ? ungated : undefined,
     });
   };
   let y = parts[parts.length - 1]!;
-  if (mixer.gating.kind === "none") y = convolve(0, y, y);
-  else if (mixer.gating.kind === "pre_post") y = gate(convolve(0, gate(y, parts[0]!), y), parts[1]!);
-  else {
+  if (mixer.gating.kind === "none") {
+    const repeated = Array.from({ length: mixer.channels }, () => y);
+    const input = repeated.length === 1 ? y : b.emit("concat", { xs: repeated }, { axis: 2 });
+    y = convolve(0, input, input);
+  } else if (mixer.gating.kind === "pre_post") {
+    const [before, after] = mixer.gating.order === "x1_x2_v" ? [0, 1] : [1, 0];
+    y = gate(convolve(0, gate(y, parts[before]!), y), parts[after]!);
+  } else {
     for (let o = 0; o < mixer.gating.order - 1; o++)
       y = convolve(o, gate(y, parts[mixer.gating.order - 1 - o]!), y);
     y = gate(y, parts[0]!);
@@ -52,9 +58,28 @@ export function lowerLongConv(c: GraphContext, scope: Scope, x: Value, mixer: Lo
     });
     y = b.emit("add", { a: y, b: parallel }, {});
   }
-  return mixer.out_proj.kind === "none"
-    ? y
-    : linear(c, child(scope, "out_proj", "/out_proj"), y, width, mixer.out_proj.bias);
+  return outProjection(
+    c,
+    child(scope, "out_proj", "/out_proj"),
+    activate(c, y, mixer.activation),
+    width,
+    mixer,
+  );
+}
+
+/** Linear, or a sigmoid(b) of the halves of a layer of twice the width. */
+function outProjection(
+  c: GraphContext,
+  scope: Scope,
+  y: Value,
+  width: number,
+  { out_proj: projection }: LongConvMixer,
+): Value {
+  if (projection.kind === "none") return y;
+  if (projection.kind === "linear") return linear(c, scope, y, width, projection.bias);
+  const both = linear(c, scope, y, 2 * width, projection.bias, "glu");
+  const [value, gate] = chunks(c, both, [width, width], ["value", "gate"]) as [Value, Value];
+  return c.b.emit("mul", { a: value, b: c.b.emit("sigmoid", { x: gate }, {}) }, {}, "gated_output");
 }
 
 /** Streams that in_proj makes. */

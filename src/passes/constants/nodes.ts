@@ -82,7 +82,8 @@ function dimsOf(value: Attribute): Dim[] {
 }
 
 function makeNode(op: Op, operands: readonly (ConstantNode | undefined)[]): ConstantNode {
-  const isLeaf = definitionOf(op.name)!.fusion === "constant";
+  // The matrices of a transform are worth storing by themselves: no target makes them.
+  const isLeaf = definitionOf(op.name)!.fusion === "constant" && op.name !== "dft_matrix";
   const size = op.results[0]!.type.shape.reduce((n, extent) => n * extent.value!, 1);
   return {
     op,

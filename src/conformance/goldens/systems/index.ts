@@ -5,13 +5,17 @@ import { diffusionLmNetwork } from "./diffusion-lm-net.js";
 import { diffusionLmSampler } from "./diffusion-lm-sampler.js";
 import { diffusionLmSchedule } from "./diffusion-lm-schedule.js";
 import { dreamDecoding } from "./dream.js";
+import { longConv, s4d, sgConv } from "./filters.js";
 import { hyena } from "./hyena.js";
+import { longConvKernel, stripedHyena } from "./kernels.js";
 import { langflow } from "./langflow.js";
 import { fastDllm, lladaDecoding } from "./llada-decode.js";
 import { dreamNetwork, lladaNetwork } from "./llama-net.js";
 import { m2Layer, m2Mixer } from "./m2.js";
 import { mdlm } from "./mdlm.js";
+import { s4 } from "./s4.js";
 import { sedd } from "./sedd.js";
+import { afno, gfnet } from "./spectral.js";
 import type { GoldenSystem } from "./system.js";
 
 export const systems: readonly GoldenSystem[] = [
@@ -30,4 +34,12 @@ export const systems: readonly GoldenSystem[] = [
   dreamDecoding,
   lladaNetwork,
   dreamNetwork,
+  longConv,
+  longConvKernel,
+  s4d,
+  s4,
+  sgConv,
+  stripedHyena,
+  gfnet,
+  afno,
 ];
