@@ -52,20 +52,20 @@ export function checkPasses(lowered: Module, planned: Module, options: InputOpti
   });
 }
 
-/** Inputs by name; what @time makes of the level is computed by the planned module's own @time. */
+/** Inputs by name; what @time makes of the level, and @filters of the weights, the planned module's own graphs compute. */
 function inputsOf(planned: Module, counterpart: Graph, graph: Graph, inputs: readonly Tensor[]): Tensor[] {
   const named = new Map(graph.inputs.map((value, i) => [value.hint, inputs[i]!]));
   return counterpart.inputs.map((value) => {
     const known = named.get(value.hint);
     if (known !== undefined) return known;
-    const time = findGraph(planned, "time");
-    const index = time?.outputNames.indexOf(value.hint ?? "") ?? -1;
-    if (time === undefined || index < 0)
-      return bug(`@${graph.name} takes ${value.hint}, which no graph makes`);
+    const maker = ["time", "filters"]
+      .map((name) => findGraph(planned, name))
+      .find((made) => made?.outputNames.includes(value.hint ?? ""));
+    if (maker === undefined) return bug(`@${graph.name} takes ${value.hint}, which no graph makes`);
     return evaluate(
       planned,
-      "time",
-      time.inputs.map((input) => named.get(input.hint) ?? bug(`@time takes ${input.hint}`)),
-    )[index]!;
+      maker.name,
+      maker.inputs.map((input) => named.get(input.hint) ?? bug(`@${maker.name} takes ${input.hint}`)),
+    )[maker.outputNames.indexOf(value.hint ?? "")]!;
   });
 }

@@ -12,32 +12,35 @@ import { stored } from "./stored.js";
 /** Tensors by name: `x` and `x0` of a state, or the outputs of @time. */
 export type State = Readonly<Record<string, Tensor>>;
 
-/** What @time makes of a row's level: by the reference, in the perturbed runs, and by the candidate. */
+/** What @time makes of a row's level, and @filters of the weights: by the reference, in the perturbed runs, and by the candidate. */
 export interface Supplied {
   readonly reference: State;
   readonly perturbed: readonly State[];
   readonly candidate: State;
 }
 
-/** Runs @time for a row; nothing when the module has no such graph. One level serves the whole batch. */
+/** Runs @time for a row and @filters; nothing when the module has neither. One level serves the whole batch. */
 export async function supply(
   module: Module,
   candidate: Candidate,
   row: SamplerRow,
   options: PredictOptions,
 ): Promise<Supplied> {
-  if (!module.graphs.some((graph) => graph.name === "time"))
-    return { reference: {}, perturbed: [], candidate: {} };
-  const graph = flatten(module, "time");
-  const inputs = graph.inputs.map((value) => inputOf(value, {}, row, undefined, 1));
-  const { reference, samples } = predict(module, graph, inputs, options);
-  const named = (values: readonly Tensor[]): State =>
-    Object.fromEntries(graph.outputNames.map((name, i) => [name, values[i]!]));
-  return {
-    reference: named(graph.outputs.map((v) => reference.get(v)!)),
-    perturbed: samples.map(named),
-    candidate: named(await candidate.run(module, "time", inputs)),
-  };
+  let supplied: Supplied = { reference: {}, perturbed: [], candidate: {} };
+  for (const name of ["time", "filters"]) {
+    if (!module.graphs.some((graph) => graph.name === name)) continue;
+    const graph = flatten(module, name);
+    const inputs = graph.inputs.map((value) => inputOf(value, {}, row, undefined, 1));
+    const { reference, samples } = predict(module, graph, inputs, options);
+    const named = (values: readonly Tensor[]): State =>
+      Object.fromEntries(graph.outputNames.map((output, i) => [output, values[i]!]));
+    supplied = {
+      reference: { ...supplied.reference, ...named(graph.outputs.map((v) => reference.get(v)!)) },
+      perturbed: samples.map((sample, r) => ({ ...supplied.perturbed[r], ...named(sample) })),
+      candidate: { ...supplied.candidate, ...named(await candidate.run(module, name, inputs)) },
+    };
+  }
+  return supplied;
 }
 
 /** The tensor of an input of @step (or @time) by its name. Throws `check/unknown-input`. */

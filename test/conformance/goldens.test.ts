@@ -1,5 +1,6 @@
 // The committed upstream cases through the runner of `npm run goldens`: every tensor on every back end.
 
+import { spawnSync } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,6 +10,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { unitInLastPlace } from "../../src/conformance/goldens/compare.js";
 import { allPass, type CaseReport, caseText, reportOf } from "../../src/conformance/goldens/report.js";
 import { findCases, runCase } from "../../src/conformance/goldens/run.js";
+import { driverEnvironment, mainDriver, notRun } from "../emit-wgsl/device.js";
 import { diagnosticsOf } from "../weights/helpers.js";
 
 const goldens = fileURLToPath(new URL("../goldens", import.meta.url));
@@ -71,6 +73,26 @@ describe.each(ids)("%s", (id) => {
   it("compares everything that upstream recorded", () => {
     expect(report.notCompared).toEqual([]);
   });
+});
+
+it("agrees with upstream on WGSL, for every tensor that ONNX computes", { timeout: 300_000 }, () => {
+  // A graphics driver is found by variables that must stand before a process starts.
+  const driver = driverEnvironment(mainDriver);
+  if (driver === undefined) return notRun(`driver ${mainDriver} missing`);
+  const main = ["dist/conformance/goldens/main.js", goldens, "--json"];
+  const env = { ...process.env, ...driver };
+  const { stdout, stderr } = spawnSync(process.execPath, main, { env, encoding: "utf8", maxBuffer: 1 << 28 });
+  expect(stdout, stderr).not.toBe("");
+  const { cases } = JSON.parse(stdout) as { cases: readonly CaseReport[] };
+  for (const { id, comparisons: compared } of cases) {
+    const of = (backend: string) => compared.filter((one) => one.backend === backend);
+    expect(
+      of("wgsl").map(({ tensor }) => tensor),
+      id,
+    ).toEqual(of("onnx").map(({ tensor }) => tensor));
+    for (const { tensor, difference, allowed } of of("wgsl"))
+      expect.soft(Number(difference), `${tensor} of ${id}`).toBeLessThanOrEqual(Number(allowed));
+  }
 });
 
 it("prints a report that its schema accepts", () => {

@@ -26,6 +26,12 @@ export function driverEnvironment(driver: Driver): Record<string, string> | unde
   return existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as Record<string, string>) : undefined;
 }
 
+/** Says aloud that a tool is missing; in CI that is a failure. */
+export function notRun(why: string): void {
+  if (process.env.CI) throw new Error(`not run: ${why}; scripts/install-webgpu-drivers.sh`);
+  console.log(`not run: ${why}; scripts/install-webgpu-drivers.sh`);
+}
+
 /** One dispatch: which of the run's buffers is bound where. */
 export interface Dispatch {
   readonly code: string;

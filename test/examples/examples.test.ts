@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 import { check } from "../../src/api/check.js";
 import { openSession } from "../../src/api/generate.js";
 import { targets } from "../../src/targets.js";
-import { driverEnvironment, mainDriver } from "../emit-wgsl/device.js";
+import { driverEnvironment, mainDriver, notRun } from "../emit-wgsl/device.js";
 
 const examples = readdirSync("examples", { withFileTypes: true })
   .filter((entry) => entry.isDirectory())
@@ -18,12 +18,6 @@ function faults(graphs: Graphs): unknown[] {
     ...problems,
     ...(firstDivergence === undefined ? [] : [firstDivergence]),
   ]);
-}
-
-/** Says aloud that a tool is missing; in CI that is a failure. */
-function notRun(why: string): void {
-  if (process.env.CI) throw new Error(`not run: ${why}; scripts/install-webgpu-drivers.sh`);
-  console.log(`not run: ${why}; scripts/install-webgpu-drivers.sh`);
 }
 
 test("every directory is an example with a page, and the list names it", () => {

@@ -21,6 +21,7 @@ import { bug } from "../../support/diagnostic.js";
 import { targets } from "../../targets.js";
 import { version } from "../../version.js";
 import { type Each, entriesOf, mapEach, mapEachInTurn } from "./each.js";
+import { missingWebgpu, webgpuGraph, webgpuRunner } from "./webgpu.js";
 
 /** The JSON of a description before it is written. */
 type DescriptionObject = Readonly<Record<string, unknown>>;
@@ -50,7 +51,12 @@ export async function tokenRunners(model: LoadedModel, directory: string): Promi
 async function openRunners(model: LoadedModel, directory: string): Promise<Each<Runner>> {
   const outDir = join(directory, "bundle");
   compile({ model: model.file, target: "onnx", outDir });
-  return { reference: referenceRunner(model.module), onnx: (await loadOnnx(outDir)).runner };
+  const reference = referenceRunner(model.module);
+  return {
+    reference,
+    onnx: (await loadOnnx(outDir)).runner,
+    ...((await missingWebgpu()) === undefined && { wgsl: webgpuRunner(model, directory, reference) }),
+  };
 }
 
 /** Gives back what the runners hold. */
@@ -107,11 +113,24 @@ export async function openGraph(
     const outputs = await session.run(feeds);
     return named((stored) => numbersOf(outputs[stored]!));
   };
-  const each = { reference, onnx };
+  const gpu = (await missingWebgpu()) === undefined ? await webgpuGraph(alone, name) : undefined;
+  const each: Each<RunGraph> = {
+    reference,
+    onnx,
+    ...(gpu && {
+      wgsl: async (inputs) => {
+        const outputs = await gpu.run(graph.inputs.map((value) => input(inputs, value.hint)));
+        return named((stored) => outputs[probed.graph.outputNames.indexOf(stored)]!.data);
+      },
+    }),
+  };
   return {
     each,
     run: (inputs) => mapEachInTurn(each, (run) => run(inputs)),
-    dispose: () => session.release(),
+    async dispose() {
+      await session.release();
+      await gpu?.dispose();
+    },
   };
 }
 

@@ -1,9 +1,11 @@
 // npm run goldens -- DIR: runs dlmc on cases made by upstream's own modules and says how far it is from them.
+// WGSL runs where WebGPU finds an adapter; a software driver unpacked into .cache serves where there is none.
 // Exit codes: 0 every covered case passes, 1 one does not, 2 the directory holds no cases.
 
 import { DlmcError, type ExitCode, exitCodes } from "../../support/diagnostic.js";
 import { allPass, type CaseReport, caseText, headingText, reportOf, totalsText } from "./report.js";
 import { findCases, runCase } from "./run.js";
+import { missingWebgpu } from "./webgpu.js";
 
 const usage = "usage: npm run goldens -- DIRECTORY [--json]";
 
@@ -16,6 +18,11 @@ async function main(argv: readonly string[]): Promise<ExitCode> {
     return exitCodes.badInput;
   }
   const paths = findCases(directories[0]!);
+  const missing = await missingWebgpu();
+  if (missing !== undefined)
+    process.stderr.write(
+      `not run: wgsl: ${missing}; scripts/install-webgpu-drivers.sh brings software drivers\n`,
+    );
   if (!json) process.stdout.write(`${headingText()}\n\n`);
   const cases: CaseReport[] = [];
   for (const path of paths) {
