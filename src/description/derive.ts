@@ -53,8 +53,17 @@ function deriveSampler(
 ): Sampler {
   if (state.kind !== "continuous_embedding") return sampler ?? { kind: "ancestral" };
   const described = sampler ?? { kind: "ddim" };
-  if (described.kind !== "ddim" && described.kind !== "ddpm") return described;
-  return { final: prediction?.x0_from === "softmax_embedding" ? "denoise" : "round", ...described };
+  const final = prediction?.x0_from === "softmax_embedding" ? "denoise" : "round";
+  switch (described.kind) {
+    case "ddim":
+    case "ddpm":
+    case "euler":
+    case "dpmpp_2m":
+    case "renoise":
+      return { final, ...described };
+    default:
+      return described;
+  }
 }
 
 function deriveBlocks(blocks: Blocks, sizes: Sizes): Blocks {

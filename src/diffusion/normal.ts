@@ -90,3 +90,25 @@ export function seededNoise(
   const key = deriveKey(seed);
   return (draw) => normalNoise(key, draw, rows, length, channels);
 }
+
+/**
+ * The same where no number is larger than `most`: those that are, are drawn again from the streams 1000, 1001, .. of the
+ * seed until they fit, as rejection does (Diffusion-LM's truncated noise).
+ */
+export function truncatedNoise(
+  seed: number | bigint,
+  rows: number,
+  length: number,
+  channels: number,
+  most: number,
+): (draw: number) => Float32Array {
+  const first = seededNoise(seed, rows, length, channels);
+  return (draw) => {
+    const noise = first(draw);
+    for (let stream = 1000; noise.some((value) => Math.abs(value) > most); stream++) {
+      const again = normalNoise(deriveKey(seed, stream), draw, rows, length, channels);
+      for (let i = 0; i < noise.length; i++) if (Math.abs(noise[i]!) > most) noise[i] = again[i]!;
+    }
+    return noise;
+  };
+}

@@ -64,6 +64,8 @@ export interface SamplerPlan {
    */
   readonly final: "denoise" | "round";
   readonly finalRow?: PlanPoint;
+  /** Largest noise of an update, in standard deviations; absent: any. */
+  readonly truncation?: number;
   /** True when some row has c != 0: the step needs the previous prediction. */
   readonly usesHistory: boolean;
 }
@@ -99,7 +101,7 @@ export function planSampler(parts: SamplerParts, options: PlanOptions = {}): Sam
   const updates = final === "round" ? grid : grid.slice(0, -1);
   const rows = updates.map((from, step): SamplerRow => {
     const to = grid[step + 1]?.level ?? clean;
-    return { step, ...point(from), ...sampler.coefficients(from.level, to) };
+    return { step, ...point(from), ...sampler.coefficients(from.level, to, grid[step - 1]?.level) };
   });
   return {
     rows,
@@ -107,5 +109,6 @@ export function planSampler(parts: SamplerParts, options: PlanOptions = {}): Sam
     final,
     ...(final === "denoise" ? { finalRow: point(grid.at(-1)!) } : {}),
     usesHistory: sampler.usesHistory,
+    ...((described.truncation ?? 0) > 0 ? { truncation: described.truncation! } : {}),
   };
 }

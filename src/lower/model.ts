@@ -80,8 +80,11 @@ function step(lowering: Lowering, description: ModelDescription): Graph {
       ? predicted.x0
       : clampToEmbeddings(c, predicted.x0, embeddingTable(c, description));
   const tokens = tokensOf(c, predicted.logits);
+  // A sampler of second order reads the prediction of the step before, which self-conditioning has already.
+  const history =
+    description.sampler.kind === "dpmpp_2m" ? (network.previous ?? c.b.input("x0_prev", state)) : undefined;
   const next = c.b.at("/sampler", () =>
-    c.b.emit("affine_step", { x0: clamped, x, noise, coefficients }, {}, "x_next"),
+    c.b.emit("affine_step", { x0: clamped, x, noise, coefficients, x0_prev: history }, {}, "x_next"),
   );
   return c.finish({ x_next: next, x0: clamped, tokens, logits: predicted.logits });
 }

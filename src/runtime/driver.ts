@@ -9,7 +9,7 @@
 //
 // Decoders of discrete models fill quota, select and renoise differently and keep the order and the states.
 
-import { seededNoise } from "../diffusion/normal.js";
+import { seededNoise, truncatedNoise } from "../diffusion/normal.js";
 import type { SamplerPlan, SamplerRow } from "../diffusion/plan.js";
 import { fail } from "../support/diagnostic.js";
 import { type FixedTokens, fixedBatch, overwriteRows, overwriteTokens } from "./fixed-positions.js";
@@ -78,7 +78,7 @@ export async function* generate(
   const fixed = fixedBatch(options.fixed, batch, length, runner.vocabulary);
   const fixedX = fixed.mask.includes(1) ? await runner.embed(fixed.tokens, batch) : new Float32Array(size);
   const nothingFixed = new Uint8Array(fixed.mask.length);
-  const noise = noiseSource(options.noise ?? 0, batch, runner);
+  const noise = noiseSource(options.noise ?? 0, batch, runner, plan.truncation);
   const silence = new Float32Array(size);
 
   let x: FloatArray = noise(0).map((value) => plan.initialNoiseScale * value);
@@ -149,14 +149,20 @@ function final(
   );
 }
 
-/** The noise of a generation: seeded, or the caller's numbers with their size checked. */
+/** The noise of a generation: seeded (that of updates truncated where the plan says so), or the caller's numbers with their size checked. */
 export function noiseSource(
   noise: number | bigint | NoiseSource,
   batch: number,
   runner: StepRunner,
+  truncation?: number,
 ): NoiseSource {
   const { length, dim } = runner;
-  if (typeof noise !== "function") return seededNoise(noise, batch, length, dim);
+  if (typeof noise !== "function") {
+    const whole = seededNoise(noise, batch, length, dim);
+    if (truncation === undefined) return whole;
+    const updates = truncatedNoise(noise, batch, length, dim, truncation);
+    return (draw) => (draw === 0 ? whole(draw) : updates(draw));
+  }
   return (draw) => {
     const given = noise(draw);
     if (given.length !== batch * length * dim)

@@ -37,7 +37,7 @@ async function* generateResident(
   const fixed = fixedBatch(options.fixed, batch, length, vocabulary);
   const nothingFixed = new Uint8Array(fixed.mask.length);
   const fixedX = fixed.mask.includes(1) ? await runner.embed(fixed.tokens, batch) : undefined;
-  const noise = noiseSource(options.noise ?? 0, batch, runner);
+  const noise = noiseSource(options.noise ?? 0, batch, runner, plan.truncation);
   const start: FloatArray = noise(0).map((value) => plan.initialNoiseScale * value);
   const x =
     fixedX === undefined || options.fixFrom === "first_update"

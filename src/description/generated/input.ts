@@ -169,7 +169,13 @@ export type NoiseSchedule =
   | PowerSchedule
   | LogarithmicSchedule
   | CosinePowerSchedule
-  | InverseRemainingSchedule;
+  | InverseRemainingSchedule
+  | ScaledLinearSchedule
+  | SigmoidBetaSchedule
+  | VpLinearSchedule
+  | CosineRescaledSchedule
+  | SigmoidSchedule
+  | KarrasSchedule;
 /**
  * nearest_embedding: every predicted x0 is replaced by the nearest row of the embedding table before the sampler uses it (the clamping trick of Diffusion-LM). none: used as predicted.
  */
@@ -225,6 +231,9 @@ export type EarlyStop = None | StableStop;
 export type Sampler =
   | DdimSampler
   | DdpmSampler
+  | RenoiseSampler
+  | MultistepSampler
+  | EulerSampler
   | AncestralSampler
   | TauLeapingSampler
   | AnalyticSampler
@@ -1135,6 +1144,132 @@ export interface InverseRemainingSchedule {
   readonly log_snr_clip?: LogSnrClip;
 }
 /**
+ * beta = linspace(sqrt(beta_start), sqrt(beta_end), T)^2 (Rombach et al. 2022; TESS).
+ */
+export interface ScaledLinearSchedule {
+  readonly family: "scaled_linear";
+  /**
+   * First beta.
+   */
+  readonly beta_start?: number;
+  /**
+   * Last beta.
+   */
+  readonly beta_end?: number;
+  readonly discretization?: GivenBetaOnly;
+  readonly log_snr_shift?: LogSnrShift;
+  readonly log_snr_clip?: LogSnrClip;
+}
+/**
+ * beta = sigmoid(linspace(-6, 6, T)) (beta_end - beta_start) + beta_start (TESS).
+ */
+export interface SigmoidBetaSchedule {
+  readonly family: "sigmoid_beta";
+  /**
+   * First beta.
+   */
+  readonly beta_start?: number;
+  /**
+   * Last beta.
+   */
+  readonly beta_end?: number;
+  readonly discretization?: GivenBetaOnly;
+  readonly log_snr_shift?: LogSnrShift;
+  readonly log_snr_clip?: LogSnrClip;
+}
+/**
+ * alpha_bar(t) = exp(-floor - beta_min t - (beta_max - beta_min) t^2 / 2) (Song et al. 2021; Difformer's linear; LD4LG's beta_linear has floor 1e-4, beta 0 to 20).
+ */
+export interface VpLinearSchedule {
+  readonly family: "vp_linear";
+  /**
+   * Rate of noise at t = 0.
+   */
+  readonly beta_min?: number;
+  /**
+   * Rate of noise at t = 1.
+   */
+  readonly beta_max?: number;
+  /**
+   * Total noise at t = 0.
+   */
+  readonly floor?: number;
+  readonly discretization?: Discretization;
+  readonly log_snr_shift?: LogSnrShift;
+  readonly log_snr_clip?: LogSnrClip;
+}
+/**
+ * With v(u) = cos(pi u / 2)^(2 tau): alpha_bar(t) = (v(end) - v(start + t (end - start))) / (v(end) - v(start)), at least clip (Chen 2023; LD4LG's cosine).
+ */
+export interface CosineRescaledSchedule {
+  readonly family: "cosine_rescaled";
+  /**
+   * u at t = 0.
+   */
+  readonly start?: number;
+  /**
+   * u at t = 1, above start.
+   */
+  readonly end?: number;
+  /**
+   * Sharpness.
+   */
+  readonly tau?: number;
+  /**
+   * Least alpha_bar, and least distance to 1.
+   */
+  readonly clip?: number;
+  readonly discretization?: Discretization;
+  readonly log_snr_shift?: LogSnrShift;
+  readonly log_snr_clip?: LogSnrClip;
+}
+/**
+ * With v(u) = sigmoid(u / tau): alpha_bar(t) = (v(end) - v(start + t (end - start))) / (v(end) - v(start)), at least clip (Jabri et al. 2023; LD4LG's sigmoid).
+ */
+export interface SigmoidSchedule {
+  readonly family: "sigmoid";
+  /**
+   * u at t = 0.
+   */
+  readonly start?: number;
+  /**
+   * u at t = 1, above start.
+   */
+  readonly end?: number;
+  /**
+   * Sharpness.
+   */
+  readonly tau?: number;
+  /**
+   * Least alpha_bar, and least distance to 1.
+   */
+  readonly clip?: number;
+  readonly discretization?: Discretization;
+  readonly log_snr_shift?: LogSnrShift;
+  readonly log_snr_clip?: LogSnrClip;
+}
+/**
+ * Noise over signal s(t) = (sigma_min^(1/rho) + t (sigma_max^(1/rho) - sigma_min^(1/rho)))^rho, alpha_bar = 1 / (1 + s^2) (Karras et al. 2022, EDM; Difformer's edm). rho = 1 is the linear variance-exploding schedule of CDCD in its variance-preserving form x / sqrt(1 + s^2).
+ */
+export interface KarrasSchedule {
+  readonly family: "karras";
+  /**
+   * Noise over signal at t = 0.
+   */
+  readonly sigma_min?: number;
+  /**
+   * Noise over signal at t = 1, above sigma_min.
+   */
+  readonly sigma_max?: number;
+  /**
+   * Exponent.
+   */
+  readonly rho?: number;
+  readonly discretization?: Discretization;
+  readonly log_snr_shift?: LogSnrShift;
+  readonly log_snr_clip?: LogSnrClip;
+}
+/**
  * The only element of a checkpoint tensor.
  */
 export interface ConstantFromWeights {
@@ -1244,6 +1379,10 @@ export interface DdpmSampler {
    * fixed_small: the posterior variance beta_t (1 - alpha_bar_s) / (1 - alpha_bar_t). fixed_large: beta_t.
    */
   readonly variance?: "fixed_small" | "fixed_large";
+  /**
+   * Noise is drawn again until no number is larger than this; 0: never (Diffusion-LM's top_p).
+   */
+  readonly truncation?: number;
   readonly final?: FinalStep;
 }
 /**
@@ -1444,6 +1583,27 @@ export interface Guidance {
    * difference: u + (w + 1) (l - u) (LLaDA). mix: w l + (1 - w) u (LD4LG).
    */
   readonly form?: "difference" | "mix";
+}
+/**
+ * One Euler step of the probability flow in x / alpha against sigma / alpha: x_s = alpha_s (x_t / alpha_t + (r_s - r_t) (x_t - alpha_t x0) / sigma_t), r = sigma / alpha (Karras et al. 2022; CDCD). The same step as ddim with eta 0.
+ */
+export interface EulerSampler {
+  readonly kind: "euler";
+  readonly final?: FinalStep;
+}
+/**
+ * With l = ln(alpha / sigma), h = l_s - l_t and q = h_before / h: x_s = (sigma_s / sigma_t) x_t - alpha_s expm1(-h) ((1 + 1/(2q)) x0 - 1/(2q) x0_prev), first order at the first step and at a last step without noise (Lu et al. 2022).
+ */
+export interface MultistepSampler {
+  readonly kind: "dpmpp_2m";
+  readonly final?: FinalStep;
+}
+/**
+ * x_s = alpha_s x0 + sigma_s noise: nothing of x_t is kept (TESS on its own state).
+ */
+export interface RenoiseSampler {
+  readonly kind: "renoise";
+  readonly final?: FinalStep;
 }
 /**
  * The network also sees its own previous x0 prediction, zeros at the first step (Chen et al. 2023, Analog Bits). It enters before embedding.in_proj.

@@ -48,7 +48,7 @@ export function planTokens(parts: SamplerParts, options: PlanOptions = {}): Toke
   if (sampler.kind === "tau_leaping" && rate === undefined)
     fail("sampler/no-rate", "tau_leaping needs d(total noise)/dt, which this noise schedule does not have", {
       pointer: "/noise_schedule",
-      help: "use a continuous schedule of a discrete process such as log_linear or geometric, or the sampler analytic",
+      help: "use log_linear or geometric, or the sampler analytic",
     });
   const point = (visited: GridPoint): TokenPoint => ({
     t: visited.t,

@@ -3,6 +3,8 @@
 import { fail } from "../../support/diagnostic.js";
 import { ddim } from "./ddim.js";
 import { ddpm, type PosteriorVariance } from "./ddpm.js";
+import { dpmpp2m } from "./dpmpp-2m.js";
+import { euler, renoise } from "./euler.js";
 import type { GaussianSampler } from "./sampler.js";
 
 /** `sampler` of a description: the kind and its options. */
@@ -12,6 +14,8 @@ export interface SamplerDescription {
   readonly eta?: number;
   /** ddpm: which variance. */
   readonly variance?: PosteriorVariance;
+  /** ddpm: noise is drawn again until no number is larger; 0: never. */
+  readonly truncation?: number;
   /** How the loop ends, see `SamplerPlan.final`. */
   readonly final?: "round" | "denoise";
 }
@@ -20,6 +24,9 @@ export interface SamplerDescription {
 export const gaussianSamplers = {
   ddpm: (options: SamplerDescription): GaussianSampler => ddpm(options.variance),
   ddim: (options: SamplerDescription): GaussianSampler => ddim(options.eta),
+  euler: (): GaussianSampler => euler,
+  dpmpp_2m: (): GaussianSampler => dpmpp2m,
+  renoise: (): GaussianSampler => renoise,
 } as const;
 
 /** Bind a sampler's options. Throws `sampler/unknown` for a kind that is not in the table. */

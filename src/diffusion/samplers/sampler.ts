@@ -17,8 +17,8 @@ export interface GaussianSampler {
   readonly name: string;
   /** True when `c` may differ from zero, so that the step needs the previous prediction. */
   readonly usesHistory: boolean;
-  /** The coefficients of the move `from` -> `to`; `to` is the cleaner level. */
-  coefficients(from: NoiseLevel, to: NoiseLevel): StepCoefficients;
+  /** The coefficients of the move `from` -> `to`; `to` is the cleaner level, `before` the one visited before `from`. */
+  coefficients(from: NoiseLevel, to: NoiseLevel, before?: NoiseLevel): StepCoefficients;
 }
 
 /**

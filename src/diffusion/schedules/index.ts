@@ -1,8 +1,10 @@
 // The table of schedule families. Adding one is a file beside this one and a line below.
 
 import { fail } from "../../support/diagnostic.js";
+import { cosineRescaled, karras, sigmoid, vpLinear } from "./continuous.js";
 import { cosine } from "./cosine.js";
 import type { BoundFamily, Constant } from "./family.js";
+import { scaledLinear, sigmoidBeta } from "./given-betas.js";
 import { gumbelQuantile } from "./gumbel-quantile.js";
 import { inverseRemaining } from "./inverse-remaining.js";
 import { linear } from "./linear.js";
@@ -25,6 +27,12 @@ export const scheduleFamilies = {
   logarithmic,
   cosine_power: cosinePower,
   inverse_remaining: inverseRemaining,
+  scaled_linear: scaledLinear,
+  sigmoid_beta: sigmoidBeta,
+  vp_linear: vpLinear,
+  cosine_rescaled: cosineRescaled,
+  sigmoid,
+  karras,
 };
 export type ScheduleFamilyName = keyof typeof scheduleFamilies;
 

@@ -54,7 +54,7 @@ export function decoderOf(sampler: TokenSamplerDescription, decoders: Decoders):
     make?.(sampler) ??
     fail("sampler/unknown", `there is no decoder "${sampler.kind}" here`, {
       pointer: "/sampler/kind",
-      help: `the decoders are ${Object.keys(decoders).join(", ")}`,
+      help: `use ${Object.keys(decoders).join(", ")}`,
     })
   );
 }

@@ -13,7 +13,7 @@ export const tokenLoop = (decoders: Decoders): Loop => ({
   plan: planTokens,
   async *generate(runner, { plan, noise, ...rest }) {
     if (typeof noise === "function")
-      fail("generate/noise-kind", "Gaussian noise was given for a model of tokens", { help: "give a seed" });
+      fail("generate/noise-kind", "Gaussian noise for a model of tokens", { help: "give a seed" });
     const options = { ...rest, plan: tokenPlanOf(plan), ...(noise === undefined ? {} : { noise }) };
     for await (const { point, ...state } of decodeWith(decoders, tokenRunnerOf(runner), options))
       yield point === undefined ? state : { ...state, row: point };
