@@ -1,7 +1,6 @@
 // The plan of a model with a discrete state: the visited times, what the network is told at each, and how its output is
 // read. Made once from the description, in float64; every back end walks the same.
 
-import { fail } from "../../support/diagnostic.js";
 import { type GridPoint, resolveGrid } from "../grid.js";
 import { totalNoise } from "../noise-level.js";
 import type { PlanOptions, SamplerParts, StateSpaceDescription } from "../plan.js";
@@ -37,19 +36,13 @@ export function processOf(state: StateSpaceDescription): TokenProcess {
 
 /**
  * The plan of a description with a discrete state.
- * Throws what the parts throw (`schedule/...`, `timesteps/...`), `sampler/no-rate` for tau-leaping on a schedule
- * without a rate.
+ * Throws what the parts throw (`schedule/...`, `timesteps/...`).
  */
 export function planTokens(parts: SamplerParts, options: PlanOptions = {}): TokenPlan {
   const schedule = resolveSchedule(parts.noise_schedule, options.constants);
   const grid = resolveGrid(parts.timesteps, schedule, options.numSteps);
   const sampler = parts.sampler as TokenSamplerDescription;
   const rate = schedule.kind === "continuous" ? schedule.rate : undefined;
-  if (sampler.kind === "tau_leaping" && rate === undefined)
-    fail("sampler/no-rate", "tau_leaping needs d(total noise)/dt, which this noise schedule does not have", {
-      pointer: "/noise_schedule",
-      help: "use log_linear or geometric, or the sampler analytic",
-    });
   const point = (visited: GridPoint): TokenPoint => ({
     t: visited.t,
     ...(visited.index === undefined ? {} : { index: visited.index }),

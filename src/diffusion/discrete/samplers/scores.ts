@@ -2,13 +2,24 @@
 //   tau_leaping   onehot(x) + (t - s) (d total noise / dt)(t) R, R the reverse rates from x
 //   analytic      staggered scores times transitions over the total noise between t and s
 
+import { fail } from "../../../support/diagnostic.js";
 import { analyticWeights, reverseRate } from "../transitions.js";
 import type { TokenSampler } from "./sampler.js";
 
 export const tauLeaping: TokenSampler = {
   name: "tau_leaping",
   reads: "scores",
+  /** Throws `sampler/no-rate` on a schedule without d(total noise)/dt. */
   weights(process, scores, x, row, out) {
+    if (Number.isNaN(row.rate))
+      fail(
+        "sampler/no-rate",
+        "tau_leaping needs d(total noise)/dt, which this noise schedule does not have",
+        {
+          pointer: "/noise_schedule",
+          help: "use log_linear or geometric, or the sampler analytic",
+        },
+      );
     reverseRate(process, scores, x, out);
     const factor = (row.t - row.to.t) * row.rate;
     for (let y = 0; y < out.length; y++) out[y]! *= factor;

@@ -57,8 +57,7 @@ function longest(
 ): number {
   const most = Math.max(...states.map(({ atStart }) => atStart));
   const post = edit?.kind === "threshold" ? (edit.max_steps ?? 16) : 0;
-  const untilDone =
-    quota?.kind === "threshold" || quota?.kind === "factor" || quota?.kind === "entropy_bound";
+  const untilDone = ["threshold", "factor", "entropy_bound"].includes(quota?.kind ?? "");
   const putsOff = quota?.kind === "uniform" && quota.threshold !== undefined;
   return (untilDone ? most : putsOff ? steps + most : steps) + post;
 }
@@ -72,7 +71,7 @@ interface StepOfRow {
 }
 
 function openPositions({ plan, tokens, free, length }: DecodeContext, row: number): number[] {
-  return Array.from({ length }, (_, i) => i).filter((i) => {
+  return [...free.keys()].slice(0, length).filter((i) => {
     const at = row * length + i;
     return free[at] === 1 && (plan.process.kind === "uniform" || isMasked(plan.process, tokens[at]!));
   });
@@ -94,7 +93,7 @@ function advance(
   const looked =
     editing === undefined
       ? open
-      : Array.from({ length }, (_, i) => i).filter((i) => free[row * length + i] === 1);
+      : [...free.keys()].slice(0, length).filter((i) => free[row * length + i] === 1);
   const proposals = new Map<number, Proposal>(
     looked.map((i) => [
       i,

@@ -29,14 +29,10 @@ export function propose(logits: FloatArray, options: ProposeOptions): Proposal {
   const allowed = Float64Array.from(logits);
   for (const token of suppressed) allowed[token] = Number.NEGATIVE_INFINITY;
   const plain = softmaxInto(allowed, 1, new Float64Array(allowed.length));
-  const cut = options.top_k !== undefined && options.top_k > 0 ? true : (options.top_p ?? 1) < 1;
-  const choice =
-    temperature === 0 && !cut
-      ? plain
-      : restricted(
-          softmaxInto(allowed, temperature === 0 ? 1 : temperature, new Float64Array(allowed.length)),
-          options,
-        );
+  const choice = restricted(
+    softmaxInto(allowed, temperature || 1, new Float64Array(allowed.length)),
+    options,
+  );
   const token = temperature === 0 ? argmax(allowed) : options.draw(choice);
   const p = scoreFrom === "logits" ? plain : choice;
   return {
