@@ -111,10 +111,10 @@ def ddim(z, x0, t, t_next):
 
 
 @torch.no_grad()
-def sample(model, tokens, given, noise, steps, trace=None):
+def sample(model, tokens, given, noise, steps, trace=None, t_end=T_END):
     """DDIM (eta 0) infilling.  tokens/given [B,L], noise [B,L,d].  Returns the final tokens [B,L]."""
     clean, x, x0 = model.table()[tokens], noise, torch.zeros_like(noise)
-    ts = torch.linspace(T_MAX, T_END, steps, dtype=torch.float64)
+    ts = torch.linspace(T_MAX, t_end, steps, dtype=torch.float64)
     for i in range(steps):
         z = torch.where(given[..., None], clean, x)
         logits, x0 = model(z, ts[i].expand(len(noise)), x0)

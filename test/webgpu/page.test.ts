@@ -1,4 +1,4 @@
-// demo.html in a real Chromium: the trained Sudoku model, from a static server, with the reference's tokens.
+// demo.html in a real Chromium: the trained models, Sudoku and text, from a static server, with the reference's tokens.
 
 import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
@@ -40,13 +40,18 @@ const offline = [
   "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 ];
 
-describe.skipIf(executablePath === undefined)("the page", () => {
+const verses = join(root, "examples/verses/model.json");
+
+describe.skipIf(executablePath === undefined).each([
+  ["sudoku", sudoku, "12x"],
+  ["verses", verses, "in the beginning #"],
+])("the page of %s", (name, model, strange) => {
   let served: Demo;
   let remove: () => void;
   const browsers: Browser[] = [];
 
   beforeAll(async () => {
-    const made = bundle({ model: sudoku, examples: join(root, "examples/sudoku/examples.json") });
+    const made = bundle({ model, examples: join(root, `examples/${name}/examples.json`) });
     remove = made.remove;
     served = await demo(made.directory);
   }, 60_000);
@@ -92,7 +97,7 @@ describe.skipIf(executablePath === undefined)("the page", () => {
     await page.keyboard.press("Enter");
     await page.waitForSelector("body[data-done]", { timeout: 240_000 });
 
-    const session = await openSession({ model: sudoku, target: "reference", seed: 7, prompt });
+    const session = await openSession({ model, target: "reference", seed: 7, prompt });
     const expected: string[] = [];
     for await (const state of session.states()) expected.push(session.tokenizer!.decode(state.tokens));
     await session.close();
@@ -118,10 +123,12 @@ describe.skipIf(executablePath === undefined)("the page", () => {
     timeout: 120_000,
   }, async () => {
     const { page } = await visit(webgpu);
-    await page.fill("#prompt", "12x");
+    await page.fill("#prompt", strange);
     await page.click("#go");
     await page.waitForSelector("#error:not([hidden])");
-    expect(await page.locator("#error").textContent()).toContain('"x" is not in the vocabulary');
+    expect(await page.locator("#error").textContent()).toContain(
+      `"${strange.at(-1)}" is not in the vocabulary`,
+    );
   });
 
   test("without WebGPU the page says so plainly", { timeout: 60_000 }, async () => {
