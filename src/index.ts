@@ -7,6 +7,7 @@ export { type CheckOptions, check, type ModelCheck } from "./api/check.js";
 export { type Built, build, type CompileOptions, compile } from "./api/compile.js";
 export { type Demo, demo } from "./api/demo.js";
 export { type GenerateOptions, openSession, readTokens, type Session } from "./api/generate.js";
+export { type Imported, type ImportOptions, importCheckpoint, importLayouts } from "./api/import.js";
 export {
   type Inspection,
   inspect,

@@ -9,6 +9,7 @@ import { addCompile } from "./commands/compile.js";
 import { addDemo } from "./commands/demo.js";
 import { addExplain } from "./commands/explain.js";
 import { addGenerate } from "./commands/generate.js";
+import { addImport } from "./commands/import.js";
 import { addInspect } from "./commands/inspect.js";
 import { addLower } from "./commands/lower.js";
 import { addOpt } from "./commands/opt.js";
@@ -30,7 +31,17 @@ export async function main(argv: readonly string[]): Promise<ExitCode> {
   const finish = (result: ExitCode): void => {
     code = result;
   };
-  for (const add of [addCompile, addCheck, addGenerate, addDemo, addInspect, addExplain, addLower, addOpt])
+  for (const add of [
+    addCompile,
+    addCheck,
+    addGenerate,
+    addDemo,
+    addInspect,
+    addImport,
+    addExplain,
+    addLower,
+    addOpt,
+  ])
     add(program, finish);
   // Flags are the user's input too: commander throws instead of ending the process with its own code.
   for (const command of [program, ...program.commands]) command.exitOverride();

@@ -1,0 +1,85 @@
+// What an import reads: shapes of a checkpoint's tensors and the config.json beside it.
+
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, extname, join } from "node:path";
+import { fail } from "../support/diagnostic.js";
+import { pathKind } from "../weights/file-source.js";
+import { openCheckpoint } from "../weights/open.js";
+import { pickleHelp } from "./pickle.js";
+
+/** A checkpoint's names and shapes, and its config.json. */
+export interface Source {
+  /** The file that the description names: a safetensors file or an index of shards. */
+  readonly file: string;
+  readonly shapes: ReadonlyMap<string, readonly number[]>;
+  /** Undefined when there is no config.json. */
+  readonly config: unknown;
+  readonly configFile: string;
+}
+
+const pickles = [".pt", ".pth", ".ckpt", ".bin", ".pkl"];
+
+/**
+ * Reads names and shapes of a safetensors file, an index of shards, or a directory that holds one of them.
+ * `stateDict` is the Python expression for the weights within a PyTorch checkpoint of the layout asked for.
+ * Throws `import/pickle` for PyTorch files, `import/config` for a damaged config.json, and what opening throws.
+ */
+export function readSource(path: string, stateDict: string | undefined): Source {
+  const file = pathKind(path) === "directory" ? weightFile(path, stateDict) : path;
+  if (pickles.includes(extname(file).toLowerCase()) && pathKind(file) === "file")
+    refusePickle(file, stateDict);
+  const checkpoint = openCheckpoint(file);
+  try {
+    const shapes = new Map(checkpoint.names().map((name) => [name, checkpoint.info(name)!.shape]));
+    const configFile = join(dirname(file), "config.json");
+    return { file, shapes, configFile, config: readConfig(configFile) };
+  } finally {
+    checkpoint.close();
+  }
+}
+
+/** The index, model.safetensors, or the only safetensors file of a directory. */
+function weightFile(directory: string, stateDict: string | undefined): string {
+  const names = readdirSync(directory).sort();
+  const usual = ["model.safetensors.index.json", "model.safetensors"].find((name) => names.includes(name));
+  if (usual !== undefined) return join(directory, usual);
+  const stored = names.filter((name) => name.endsWith(".safetensors"));
+  if (stored.length === 1) return join(directory, stored[0]!);
+  const pickle = names.find((name) => pickles.includes(extname(name).toLowerCase()));
+  if (stored.length === 0 && pickle !== undefined) refusePickle(join(directory, pickle), stateDict);
+  return fail(
+    "import/no-checkpoint",
+    stored.length === 0
+      ? "the directory has no safetensors file"
+      : `the directory has several safetensors files and no index: ${stored.join(", ")}`,
+    { file: directory, help: "name the checkpoint's file, or its *.safetensors.index.json" },
+  );
+}
+
+function refusePickle(file: string, stateDict: string | undefined): never {
+  return fail("import/pickle", "this is a PyTorch checkpoint; dlmc reads safetensors", {
+    file,
+    help: pickleHelp(file, stateDict),
+  });
+}
+
+function readConfig(file: string): unknown {
+  if (pathKind(file) !== "file") return undefined;
+  try {
+    return JSON.parse(readFileSync(file, "utf8"));
+  } catch (error) {
+    return fail("import/config", `config.json cannot be read: ${(error as Error).message}`, {
+      file,
+      help: "repair it or move it away; sizes it would have said can be given with --set NAME=VALUE",
+    });
+  }
+}
+
+/** The entry of a config at a dotted key, `model.n_heads`; undefined when it is not there or null. */
+export function configEntry(config: unknown, key: string): unknown {
+  let value = config;
+  for (const part of key.split("."))
+    value =
+      typeof value === "object" && value !== null ? (value as Record<string, unknown>)[part] : undefined;
+  return value ?? undefined;
+}
