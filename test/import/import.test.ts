@@ -170,3 +170,17 @@ it("keeps what is there without --force, and leaves nothing behind", () => {
   expect(JSON.parse(readFileSync(there, "utf8"))).toMatchObject({ part: "mixer", seq_len: 16 });
   expect(readdirSync(work).filter((name) => name.startsWith("."))).toEqual([]);
 });
+
+it("shards: the description names the index, with weights in several files", () => {
+  const directory = join(work, "shards");
+  mkdirSync(directory);
+  copyFileSync(checkpoint("a.safetensors", { k: [5, 3] }), join(directory, "a.safetensors"));
+  copyFileSync(checkpoint("b.safetensors", { d: [3] }), join(directory, "b.safetensors"));
+  const index = { weight_map: { k: "a.safetensors", d: "b.safetensors" } };
+  writeFileSync(join(directory, "model.safetensors.index.json"), JSON.stringify(index));
+  const layout = join(work, "own-shards.json");
+  writeFileSync(layout, JSON.stringify(own));
+  const { model } = importCheckpoint({ checkpoint: directory, layout, out: join(work, "shards.json") });
+  expect(JSON.parse(readFileSync(model, "utf8")).weights.index).toBe("shards/model.safetensors.index.json");
+  expect([...loadModel({ model }).store.read("skip.0").data]).toEqual([0, 1, 2]);
+});
