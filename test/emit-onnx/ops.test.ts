@@ -306,6 +306,12 @@ for (const form of ["right_angle", "packed_circular"])
       attributes: { form, factors: [4, 3], rows: 2, stage: 0, direction: "inverse" },
     },
   });
+for (const direction of ["forward", "inverse"])
+  agrees("dft_matrix", {
+    [`${direction}, even`]: { attributes: { length: 12, bins: 5, direction } },
+    [`${direction}, odd`]: { attributes: { length: 9, bins: 5, direction } },
+    [`${direction}, one sample`]: { attributes: { length: 1, bins: 1, direction } },
+  });
 const spectrum = { form: "right_angle", factors: [4, 3], lag0: 2, length: dim(10) };
 agrees("fft_spectrum", {
   taps: { weights: [numbers(66, [5, 2])], attributes: spectrum },

@@ -1,0 +1,132 @@
+// Writes docs/systems.md: every system of examples/systems.json with the concepts its example uses, what it is held to, and
+// the largest difference measured on each back end.
+//   npm run systems        (WGSL needs a Vulkan driver: scripts/install-webgpu-drivers.sh)
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { runCase } from "../dist/conformance/goldens/run.js";
+import { check, resolved } from "../dist/index.js";
+
+const at = (path) => fileURLToPath(new URL(`../${path}`, import.meta.url));
+const systems = JSON.parse(readFileSync(at("examples/systems.json"), "utf8"));
+
+/** The concepts of a description in a few words each. */
+function concepts(model) {
+  const d = JSON.parse(resolved(model));
+  const blocks =
+    d.blocks === undefined ? [] : (d.blocks.pattern ?? (Array.isArray(d.blocks) ? d.blocks : [d.blocks]));
+  const mixers = [
+    ...blocks.map((block) => block.mixer),
+    ...(d.block ? [d.block.mixer] : []),
+    ...(d.mixer ? [d.mixer] : []),
+  ];
+  const mixer = (m) => {
+    if (m.kind === "attention")
+      return `attention${m.mask.kind === "full" ? "" : ` ${m.mask.kind}`}${m.kv_heads === m.heads ? "" : " GQA"}`;
+    return m.filter === undefined
+      ? m.kind
+      : `${m.gating.kind === "none" ? "" : `${m.gating.kind} `}${m.filter.kind} ${m.filter.span}`;
+  };
+  return [
+    d.state_space?.kind ?? d.part,
+    d.noise_schedule?.family ?? "-",
+    d.prediction_type === undefined
+      ? "-"
+      : d.prediction_type.x0_from === "direct"
+        ? d.prediction_type.target
+        : "softmax E",
+    [...new Set(mixers.map(mixer))].join(", "),
+    d.sampler?.kind ?? "-",
+  ];
+}
+
+const largest = (numbers) => numbers.reduce((most, value) => Math.max(most, value), 0);
+const shown = (number) => (number === undefined ? "not run" : number === 0 ? "0" : number.toPrecision(1));
+
+/** Largest difference over what is allowed, by back end, over the golden cases. */
+async function ofGoldens(ids) {
+  const found = {};
+  for (const id of ids) {
+    const report = await runCase(at(`test/goldens/${id}`));
+    if (report.status !== "pass") throw new Error(`${id}: ${report.status} ${report.problem ?? ""}`);
+    for (const { backend, difference, allowed } of report.comparisons)
+      found[backend] = Math.max(found[backend] ?? 0, allowed > 0 ? difference / allowed : difference);
+  }
+  return [found.reference, found.onnx, found.wgsl];
+}
+
+/** Largest measured over allowed of `dlmc check`. */
+async function ofCheck(example) {
+  const trained = existsSync(at(`examples/${example}/weights.safetensors`));
+  const strain = async (target) => {
+    try {
+      const report = await check({
+        model: at(`examples/${example}/model.json`),
+        target,
+        steps: 3,
+        ...(trained ? {} : { synthetic: 1 }),
+      });
+      if (!report.agrees) throw new Error(`${example} does not agree on ${target}`);
+      return largest(
+        report.graphs.flatMap(({ values, outputs }) => [
+          ...values.map(({ isolated }) => isolated?.strain ?? 0),
+          ...outputs.map(({ whole }) => whole?.strain ?? 0),
+        ]),
+      );
+    } catch (error) {
+      if (error.exitCode === 5) return undefined;
+      throw error;
+    }
+  };
+  return [undefined, await strain("onnx"), await strain("wgsl")];
+}
+
+const rows = [];
+for (const { system, source, example, goldens, oracle } of systems) {
+  const held = [
+    ...goldens.map((id) => `golden ${id}`),
+    ...(oracle === undefined ? [] : [oracle]),
+    ...(goldens.length === 0 && oracle === undefined ? ["dlmc check"] : []),
+  ];
+  const golden = await ofGoldens(goldens);
+  const own = golden[1] === undefined ? await ofCheck(example) : [];
+  const numbers = golden.map((value, i) => value ?? own[i]);
+  rows.push([
+    `[${system}](../examples/${example})`,
+    source,
+    ...concepts(at(`examples/${example}/model.json`)),
+    held.join("; "),
+    numbers[0] === undefined ? "itself" : shown(numbers[0]),
+    shown(numbers[1]),
+    shown(numbers[2]),
+  ]);
+  process.stderr.write(`${system}\n`);
+}
+const heading = [
+  "system",
+  "source",
+  "state",
+  "schedule",
+  "prediction",
+  "mixer",
+  "sampler",
+  "held to",
+  "reference",
+  "ONNX",
+  "WGSL",
+];
+writeFileSync(
+  at("docs/systems.md"),
+  `# Systems
+
+Written by \`npm run systems\` from [examples/systems.json](../examples/systems.json), the examples and the golden cases.
+Every example compiles on both targets and agrees with the float64 reference (\`test/examples\`).
+
+The last three columns are the largest difference over what is allowed. With golden cases that is upstream's own number:
+1e-9 of the largest value for the reference, ten times upstream's float32 gap for ONNX Runtime (CPU) and WGSL
+(SwiftShader where the machine has no GPU); tokens must be equal. Without one it is the largest strain of
+\`dlmc check\`, measured over predicted float32 rounding, and the reference is what is compared with. Golden cases with a
+stub network have no graph; only the host computes them.
+
+${[heading, heading.map(() => "---"), ...rows].map((row) => `| ${row.join(" | ")} |`).join("\n")}
+`,
+);

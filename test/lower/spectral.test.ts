@@ -1,0 +1,45 @@
+// Spectral mixers against their definitions: sums over all positions and channels, written out.
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { loadModel } from "../../src/api/load.js";
+import { evaluate } from "../../src/ir/evaluate.js";
+import { tensor } from "../../src/ir/tensor.js";
+
+/** A mixer alone on the float64 reference. */
+function run(mixer: object, length: number, width: number, x: Float64Array): Float64Array {
+  const directory = mkdtempSync(join(tmpdir(), "dlmc-spectral-"));
+  try {
+    const model = join(directory, "model.json");
+    writeFileSync(model, JSON.stringify({ version: 1, part: "mixer", width, seq_len: length, mixer }));
+    const { module } = loadModel({ model, synthetic: 1 });
+    return evaluate(module, "mixer", [tensor("f32", [1, length, width], x)])[0]!.data;
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+}
+
+test.each([
+  [1, 1],
+  [1, 6],
+  [5, 4],
+  [8, 3],
+  [13, 7],
+])("FNet over %i positions and %i channels is the real part of the transform over both", (length, width) => {
+  const x = Float64Array.from({ length: length * width }, (_, i) => Math.sin(3 * i + 1) * (1 + (i % 5)));
+  const y = run({ kind: "fnet" }, length, width, x);
+  for (let k = 0; k < length; k++)
+    for (let c = 0; c < width; c++) {
+      let sum = 0;
+      for (let t = 0; t < length; t++)
+        for (let d = 0; d < width; d++)
+          sum += x[t * width + d]! * Math.cos(2 * Math.PI * ((k * t) / length + (c * d) / width));
+      expect(y[k * width + c]).toBeCloseTo(sum, 10);
+    }
+});
+
+test("an AFNO that keeps no mode passes its input on", () => {
+  const x = Float64Array.from({ length: 3 * 4 }, (_, i) => i - 5);
+  expect([...run({ kind: "afno", blocks: 2, kept: 0.01 }, 3, 4, x)]).toEqual([...x]);
+});
