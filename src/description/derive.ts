@@ -5,6 +5,7 @@ import type {
   Blocks,
   Branch,
   DescriptionFile,
+  Embedding,
   FeedForward,
   Filter,
   LongConvMixer,
@@ -35,8 +36,7 @@ export function derive(file: DescriptionFile): DescriptionFile {
   if (file.blocks !== undefined) out.blocks = deriveBlocks(file.blocks, sizes);
   if (file.block !== undefined) out.block = deriveBlock(file.block, sizes);
   if (file.mixer !== undefined) out.mixer = deriveMixer(file.mixer, sizes);
-  if (embedding?.positions?.kind === "learned")
-    out.embedding = { ...embedding, positions: { length: sizes.length, ...embedding.positions } };
+  if (embedding !== undefined) out.embedding = deriveEmbedding(embedding, sizes);
   if (time !== undefined) out.time_conditioning = deriveTime(time, file.noise_schedule, sizes);
   if (prediction !== undefined) out.prediction_type = derivePrediction(prediction, out.blocks);
   const { state_space: state } = file;
@@ -44,6 +44,19 @@ export function derive(file: DescriptionFile): DescriptionFile {
     out.state_space = { mask_token_id: Math.max(0, state.vocab_size - 1), ...state };
   if (state !== undefined) out.sampler = deriveSampler(sampler, state, prediction);
   return out;
+}
+
+function deriveEmbedding(embedding: Embedding, { width, length }: Sizes): Embedding {
+  const { positions, prefix = [] } = embedding;
+  return {
+    ...embedding,
+    ...(positions?.kind === "learned" && { positions: { length, ...positions } }),
+    prefix: prefix.map((group) =>
+      group.kind === "number"
+        ? { ...group, mlp: { dims: [width, width], final_activation: "none", ...group.mlp } }
+        : group,
+    ),
+  };
 }
 
 function deriveSampler(
@@ -60,6 +73,7 @@ function deriveSampler(
     case "euler":
     case "dpmpp_2m":
     case "renoise":
+    case "flow":
       return { final, ...described };
     default:
       return described;
@@ -140,7 +154,8 @@ function deriveTime(
   };
 }
 
-function standardInput(schedule: NoiseSchedule | undefined): "gamma" | "t" | "t_index" {
+function standardInput(schedule: NoiseSchedule | undefined): "alpha" | "gamma" | "t" | "t_index" {
+  if (schedule?.family === "flow") return "alpha";
   if (schedule?.family === "gumbel_quantile") return "gamma";
   const kind = schedule?.discretization?.kind ?? "continuous";
   return kind === "continuous" ? "t" : "t_index";

@@ -8,8 +8,8 @@ const cleanEnough = 0.5;
 /** Greatest signal power at the noisiest level: sampling starts from pure noise, training did not. */
 const noisyEnough = 0.05;
 
-/** Samplers that read only how likely noise is: for them the ends may be all noise or all signal. */
-const readsChances: ReadonlySet<string> = new Set(["ancestral", "first_hitting", "confidence"]);
+/** Samplers without a log SNR in their formulas: for them the ends may be all noise or all signal. */
+const takesEnds: ReadonlySet<string> = new Set(["ancestral", "first_hitting", "confidence", "flow"]);
 
 /**
  * The problems of a list of visited levels, noisiest first (`resolveGrid`), or of a whole table reversed, for the
@@ -26,14 +26,21 @@ export function checkSchedule(
     problems.push({ severity, code, message, pointer: "/noise_schedule", help });
   for (const [i, { t, level }] of grid.entries()) {
     const where = `at t = ${t} (point ${i + 1} of ${grid.length})`;
-    if (!(level.alphaBar >= 0 && level.alphaBar <= 1 && level.sigma2 >= 0 && level.sigma2 <= 1))
+    if (
+      !(
+        level.alphaBar >= 0 &&
+        level.alphaBar <= 1 &&
+        level.sigma2 >= 0 &&
+        (level.sigma2 <= 1 || sampler?.kind === "flow")
+      )
+    )
       add(
         "error",
         "schedule/out-of-range",
         `alpha_bar ${level.alphaBar} ${where} is not between 0 and 1`,
         "a discretization with max_beta clips it, or end the grid a little earlier",
       );
-    else if (!readsChances.has(sampler?.kind ?? "") && !Number.isFinite(level.gamma))
+    else if (!takesEnds.has(sampler?.kind ?? "") && !Number.isFinite(level.gamma))
       add(
         "error",
         "schedule/infinite-snr",

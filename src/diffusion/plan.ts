@@ -3,10 +3,10 @@
 
 import type { TokenSamplerDescription } from "./discrete/sampler-description.js";
 import { type GridPoint, resolveGrid, type TimestepsDescription } from "./grid.js";
-import { clean, priorScale } from "./noise-level.js";
+import { clean, type NoiseLevel, priorScale } from "./noise-level.js";
 import { type NoiseScheduleDescription, resolveSchedule } from "./resolve.js";
 import { bindSampler, type SamplerDescription } from "./samplers/index.js";
-import type { StepCoefficients } from "./samplers/sampler.js";
+import type { Churn, StepCoefficients } from "./samplers/sampler.js";
 import { type TimeInputDescription, timeInput } from "./time-input.js";
 
 /** The state space of a description, as far as the plan needs it. */
@@ -55,7 +55,7 @@ export interface SamplerRow extends PlanPoint, StepCoefficients {
 /** Everything a sampler loop needs besides the network. */
 export interface SamplerPlan {
   readonly rows: readonly SamplerRow[];
-  /** Standard deviation of the initial x (1 for variance-preserving processes). */
+  /** Standard deviation of the initial x (1 for variance-preserving processes), the first churn included. */
   readonly initialNoiseScale: number;
   /**
    * Where the tokens come from. `round`: N visited points are N updates, the last one to the clean end, and
@@ -99,16 +99,37 @@ export function planSampler(parts: SamplerParts, options: PlanOptions = {}): Sam
   const final =
     described.final ?? (parts.prediction_type?.x0_from === "softmax_embedding" ? "denoise" : "round");
   const updates = final === "round" ? grid : grid.slice(0, -1);
-  const rows = updates.map((from, step): SamplerRow => {
-    const to = grid[step + 1]?.level ?? clean;
-    return { step, ...point(from), ...sampler.coefficients(from.level, to, grid[step - 1]?.level) };
+  const levelAfter = (step: number): NoiseLevel => grid[step + 1]?.level ?? clean;
+  const churns = updates.map(({ level }, step) =>
+    step + 1 < updates.length ? sampler.churn?.(level, levelAfter(step)) : undefined,
+  );
+  const rows = updates.map((visited, step): SamplerRow => {
+    const from = churned(visited, churns[step]);
+    const move = sampler.coefficients(from.level, levelAfter(step), grid[step - 1]?.level);
+    return { step, ...point(from), ...withChurn(move, churns[step + 1]) };
   });
+  const start = grid[0] === undefined ? 1 : (sampler.startScale?.(grid[0].level) ?? 1);
   return {
     rows,
-    initialNoiseScale: 1,
+    initialNoiseScale: churns[0] === undefined ? start : Math.hypot(churns[0].keep * start, churns[0].noise),
     final,
     ...(final === "denoise" ? { finalRow: point(grid.at(-1)!) } : {}),
     usesHistory: sampler.usesHistory,
     ...((described.truncation ?? 0) > 0 ? { truncation: described.truncation! } : {}),
   };
+}
+
+/** The point that the network sees: alpha is the time of a sampler with churn. */
+function churned(visited: GridPoint, churn: Churn | undefined): GridPoint {
+  return churn === undefined ? visited : { t: 1 - Math.sqrt(churn.level.alphaBar), level: churn.level };
+}
+
+/**
+ * The churn of the next step folded into this update, keep (a x0 + b x + c x0_prev + s e) + noise e', so that every
+ * back end still makes one affine update per call of the network.
+ */
+function withChurn({ a, b, c, s }: StepCoefficients, next: Churn | undefined): StepCoefficients {
+  if (next === undefined) return { a, b, c, s };
+  const { keep, noise } = next;
+  return { a: keep * a, b: keep * b, c: keep * c, s: Math.hypot(keep * s, noise) };
 }

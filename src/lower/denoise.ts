@@ -12,8 +12,9 @@ import { type Dim, dim } from "../ir/dim.js";
 import type { Value } from "../ir/graph.js";
 import { lowerBlock } from "./block.js";
 import { child, type GraphContext, type Scope } from "./context.js";
-import { lowerHead } from "./heads.js";
+import { lowerHead, readsTrunk } from "./heads.js";
 import { lastExtent, linear, linearLayers, normalize } from "./layers.js";
+import { lowerPrefix, withoutPrefix } from "./prefix.js";
 import { lowerTime, modulate, modulations, type Time } from "./time.js";
 
 const root: Scope = { name: "", pointer: "" };
@@ -52,18 +53,20 @@ export function embeddingTable(c: GraphContext, description: WithTable): Value {
   return c.b.at("/embedding", () => c.b.emit("l2_normalize", { x: table }, { scale }, "embeddings"));
 }
 
+/** `reading`: the call that only reads tokens from the trunk, with mode tokens on. */
 export function lowerNetwork(
   c: GraphContext,
   description: ModelDescription,
   { x, level, priorScale, previous }: NetworkInputs,
+  reading = false,
 ): { x0: Value; logits: Value } {
   const { prediction_type: prediction, rounding_head: head } = description;
   const conditioned =
     previous === undefined ? x : selfCondition(c, description.self_conditioning, x, previous);
-  const out = lowerTrunk(c, description, conditioned, level);
-  if (prediction.x0_from === "direct")
-    return { x0: out, logits: lowerHead(c, out, head, storedTable(c, description)) };
-  const own = lowerHead(c, out, head, storedTable(c, description));
+  const trunk = lowerTrunk(c, description, conditioned, level, reading);
+  const out = lowerOutput(c, description, trunk);
+  const own = lowerHead(c, readsTrunk(head) ? trunk.h : out, head, storedTable(c, description));
+  if (prediction.x0_from === "direct") return { x0: out, logits: own };
   const embeddings = embeddingTable(c, description);
   const logits = priorScale === undefined ? own : priorSkip(c, own, x, embeddings, priorScale);
   const x0 = c.b.at("/prediction_type", () =>
@@ -87,8 +90,10 @@ export function lowerTokenNetwork(
   const x = c.b.at("/embedding", () =>
     c.b.emit("take", { table: embeddingTable(c, description), indices: tokens }, {}, "x"),
   );
-  const out = lowerTrunk(c, description, x, level);
-  const logits = lowerHead(c, out, description.rounding_head, storedTable(c, description));
+  const trunk = lowerTrunk(c, description, x, level, true);
+  const head = description.rounding_head;
+  const input = readsTrunk(head) ? trunk.h : lowerOutput(c, description, trunk);
+  const logits = lowerHead(c, input, head, storedTable(c, description));
   const { length, sequence } = c.lowering;
   if (description.prediction_type.logit_shift === 0 || sequence === 1) return logits;
   const rows = (count: Dim): Value =>
@@ -98,18 +103,33 @@ export function lowerTokenNetwork(
   );
 }
 
-/** in_proj, blocks, final norm and out_proj: f32[B, L, d] to what the head reads. */
+/** What the last block gives, f32[B, L, width]. */
+interface Trunk {
+  readonly h: Value;
+  readonly time: Time;
+}
+
+/** in_proj, prefix tokens and blocks. */
 function lowerTrunk(
   c: GraphContext,
   description: ModelDescription,
   x: Value,
   level: Value | undefined,
-): Value {
-  const { prediction_type: prediction } = description;
+  reading: boolean,
+): Trunk {
   const time = lowerTime(c, description.time_conditioning, level);
-  let h = trunkInput(c, description.embedding, x, time);
+  const input = trunkInput(c, description.embedding, x, time);
+  const prefix = lowerPrefix(c, description.embedding.prefix, input, time, reading);
+  let h =
+    prefix.length === 0 ? input : c.b.emit("concat", { xs: [...prefix, input] }, { axis: 1 }, "prefixed");
   for (const { index, block, pointer } of listBlocks(description))
     h = lowerBlock(c, { name: `blocks.${index}.`, pointer }, h, block, time);
+  return { h: withoutPrefix(c, h, prefix), time };
+}
+
+/** Final norm and out_proj: what the description calls the output. */
+function lowerOutput(c: GraphContext, description: ModelDescription, { h, time }: Trunk): Value {
+  const { prediction_type: prediction } = description;
   const at: Scope = { name: "", pointer: "/prediction_type" };
   const normalized = finalNorm(c, at, h, prediction.final_norm, time);
   return linearLayers(c, child(at, "out_proj", "/out_proj"), normalized, prediction.out_proj);

@@ -3,15 +3,16 @@
 import type { RoundingHead } from "../description/description.js";
 import type { Value } from "../ir/graph.js";
 import { child, type GraphContext, type Scope } from "./context.js";
-import { linear } from "./layers.js";
+import { linear, linearLayers } from "./layers.js";
 
 const scope: Scope = { name: "", pointer: "/rounding_head" };
 
-/** Logits f32[B, L, vocabulary] of x; `table` is the embedding table as stored. */
-export function lowerHead(c: GraphContext, x: Value, head: RoundingHead, table: Value): Value {
+/** Logits f32[B, L, vocabulary] of what the head reads; `table` is the embedding table as stored. */
+export function lowerHead(c: GraphContext, input: Value, head: RoundingHead, table: Value): Value {
   const vocabulary = table.type.shape[0]!.value!;
   return c.b.at(scope.pointer, () => {
-    if (head.kind === "l2_nearest") return negativeDistance(c, x, table);
+    if (head.kind === "l2_nearest") return negativeDistance(c, input, table);
+    const x = linearLayers(c, child(scope, "head.layers", "/layers"), input, head.layers);
     if (!head.tied) return linear(c, child(scope, "head"), x, vocabulary, head.bias, "logits");
     const bias = head.bias ? c.parameter(child(scope, "head"), "bias", [vocabulary], "bias") : undefined;
     return c.b.emit("linear", { x, weight: table, bias }, {}, "logits");
@@ -57,4 +58,9 @@ export function tokensOf(c: GraphContext, logits: Value): Value {
 /** Whether the final x can be read by the head: a direct x0, or a head that measures distance to embeddings. */
 export function headReadsState(head: RoundingHead, x0From: "direct" | "softmax_embedding"): boolean {
   return x0From === "direct" || head.kind === "l2_nearest";
+}
+
+/** Whether logits come from the last block's output rather than from x0. */
+export function readsTrunk(head: RoundingHead): boolean {
+  return head.kind === "linear" && head.reads === "trunk";
 }

@@ -6,7 +6,7 @@ import type { Graph, Value } from "../ir/graph.js";
 import { type } from "../ir/type.js";
 import type { GraphContext, Lowering } from "./context.js";
 import { embeddingTable, lowerNetwork, lowerTokenNetwork, storedTable } from "./denoise.js";
-import { clampToEmbeddings, headReadsState, lowerHead, tokensOf } from "./heads.js";
+import { clampToEmbeddings, headReadsState, lowerHead, readsTrunk, tokensOf } from "./heads.js";
 
 export function lowerModel(lowering: Lowering, description: ModelDescription): Graph[] {
   if (description.state_space.kind !== "continuous_embedding") return [denoiseTokens(lowering, description)];
@@ -103,12 +103,26 @@ function overwriteFixed(c: GraphContext, x: Value): Value {
   });
 }
 
-/** @round(x) -> logits, tokens: the head on a final state. */
+/** @round(x) -> logits, tokens: the head on a final state, or the whole network where the head reads the trunk. */
 function round(lowering: Lowering, description: ModelDescription): Graph {
   const c = lowering.graph("round");
   const x = c.b.input("x", lowering.activation(description.embedding.dim));
-  const logits = lowerHead(c, x, description.rounding_head, storedTable(c, description));
+  const head = description.rounding_head;
+  const logits = readsTrunk(head)
+    ? readTrunk(c, description, x)
+    : lowerHead(c, x, head, storedTable(c, description));
   return c.finish({ logits, tokens: tokensOf(c, logits) });
+}
+
+/** Logits of a network run that only reads: at the head's level, without a previous prediction. */
+function readTrunk(c: GraphContext, description: ModelDescription, x: Value): Value {
+  const { rounding_head: head, time_conditioning: time, self_conditioning: self } = description;
+  const { b } = c;
+  const literal = (value: number): Value => b.emit("literal", {}, { values: [value], shape: [Dim.of(1)] });
+  const level = head.kind === "linear" && time.injection !== "none" ? literal(head.level) : undefined;
+  const previous =
+    self.combine === "none" ? undefined : b.emit("broadcast", { x: literal(0) }, { shape: x.type.shape });
+  return lowerNetwork(c, description, { x, level, priorScale: undefined, previous }, true).logits;
 }
 
 /** A sampler alone: @update(x0, x, noise, coefficients) is the state machine's arithmetic around a network given from outside. */

@@ -1,9 +1,11 @@
-// How the noise level reaches the network: number -> features -> MLP -> additive, or adaLN modulations.
+// How the noise level reaches the network: number -> features -> MLP -> additive, prefix tokens or adaLN modulations.
 // `level` is f32[K], K the batch or 1; everything here keeps K leading so that one table serves all steps.
 
 import type {
   AdaLnTime,
   AdditiveTime,
+  NumberPrefix,
+  PrefixTokensTime,
   SinusoidalFeatures,
   TimeConditioning,
 } from "../description/description.js";
@@ -12,10 +14,11 @@ import type { Value } from "../ir/graph.js";
 import { child, type GraphContext, type Scope } from "./context.js";
 import { activate, chunks, lastExtent, linear } from "./layers.js";
 
-/** What the trunk gets: nothing, a vector added to every position, or the condition of the adaLN layers. */
+/** What the trunk gets: nothing, a vector added to every position, tokens before the sequence, or adaLN's condition. */
 export type Time =
   | { readonly kind: "none" }
   | { readonly kind: "additive"; readonly vector: Value }
+  | { readonly kind: "prefix"; readonly tokens: Value }
   | { readonly kind: "ada_ln"; readonly condition: Value; readonly bias: boolean; readonly final: boolean };
 
 export const noTime: Time = { kind: "none" };
@@ -24,9 +27,24 @@ export function lowerTime(c: GraphContext, time: TimeConditioning, level: Value 
   if (time.injection === "none" || level === undefined) return noTime;
   const scope: Scope = { name: "time.", pointer: "/time_conditioning" };
   const vector = c.b.at(scope.pointer, () => timeMlp(c, scope, time, features(c, time.features, level)));
-  return time.injection === "additive"
-    ? { kind: "additive", vector }
+  if (time.injection === "additive") return { kind: "additive", vector };
+  return time.injection === "prefix_tokens"
+    ? { kind: "prefix", tokens: c.b.at(scope.pointer, () => toldTokens(c, scope, time.tokens, vector)) }
     : { kind: "ada_ln", condition: vector, bias: time.bias, final: time.final };
+}
+
+/** Tokens of a number that stays the same, f32[1, tokens, width]. */
+export function numberTokens(c: GraphContext, scope: Scope, prefix: NumberPrefix): Value {
+  const value = c.b.emit("literal", {}, { values: [prefix.value], shape: [dim(1)] });
+  return toldTokens(c, scope, prefix.tokens, timeMlp(c, scope, prefix, features(c, prefix.features, value)));
+}
+
+/** `<scope>tokens` with the vector f32[K, width] added to each: f32[K, tokens, width]. */
+function toldTokens(c: GraphContext, scope: Scope, count: number, vector: Value): Value {
+  const width = lastExtent(vector);
+  const tokens = c.parameter(scope, "tokens", [count, width], "positions");
+  const row = c.b.emit("reshape", { x: vector }, { shape: [vector.type.shape[0]!, dim(1), dim(width)] });
+  return c.b.emit("add", { a: row, b: tokens }, {}, "prefix");
 }
 
 /** [cos(s f), sin(s f)], f_i = max_period^(-i/D); an odd dim ends in a zero (Vaswani et al. 2017). */
@@ -57,7 +75,12 @@ function features(
   return size % 2 === 0 ? pair : b.emit("pad", { x: pair }, { axis: 1, before: dim(0), after: dim(1) });
 }
 
-function timeMlp(c: GraphContext, scope: Scope, { mlp }: AdaLnTime | AdditiveTime, x: Value): Value {
+function timeMlp(
+  c: GraphContext,
+  scope: Scope,
+  { mlp }: AdaLnTime | AdditiveTime | PrefixTokensTime | NumberPrefix,
+  x: Value,
+): Value {
   return mlp.dims.reduce((y, out, k) => {
     const last = k === mlp.dims.length - 1;
     return activate(

@@ -62,6 +62,10 @@ export type Conditioning = FixedPositions | None;
  */
 export type Positions = LearnedPositions | None;
 /**
+ * Learned tokens, embedding.prefix.{k}.tokens [tokens, width].
+ */
+export type Prefix = NumberPrefix | ModePrefix;
+/**
  * causal: lags 0 .. L-1. bidirectional: negative lags too. circular: the lag is taken modulo L, K[lag mod L] = k[lag mod L].
  */
 export type Span = "causal" | "bidirectional" | "circular";
@@ -175,7 +179,8 @@ export type NoiseSchedule =
   | VpLinearSchedule
   | CosineRescaledSchedule
   | SigmoidSchedule
-  | KarrasSchedule;
+  | KarrasSchedule
+  | FlowSchedule;
 /**
  * nearest_embedding: every predicted x0 is replaced by the nearest row of the embedding table before the sampler uses it (the clamping trick of Diffusion-LM). none: used as predicted.
  */
@@ -184,6 +189,10 @@ export type Clamp = "none" | "nearest_embedding";
  * argmax: the token of the largest logit, the lowest index on a tie.
  */
 export type FinalChoice = "argmax";
+/**
+ * output: what out_proj gives. trunk: what the last block gives; the final tokens then come from one more run of the network on the final state, at `level`, with zeros as the previous prediction and with the prefix tokens of kind mode (ELF).
+ */
+export type HeadInput = "output" | "trunk";
 /**
  * From a continuous vector per position to token logits and tokens.
  */
@@ -234,6 +243,7 @@ export type Sampler =
   | RenoiseSampler
   | MultistepSampler
   | EulerSampler
+  | FlowSampler
   | AncestralSampler
   | TauLeapingSampler
   | AnalyticSampler
@@ -255,7 +265,7 @@ export type LevelScale = number;
 /**
  * How the noise level reaches the network: number -> features -> mlp (parameters time.mlp.{k}) -> injection.
  */
-export type TimeConditioning = AdaLnTime | AdditiveTime | NoTime;
+export type TimeConditioning = AdaLnTime | AdditiveTime | PrefixTokensTime | NoTime;
 /**
  * Number of steps of each section, the section of the cleanest steps first; a number means one section.
  */
@@ -538,6 +548,36 @@ export interface LearnedPositions {
   readonly length: number;
 }
 /**
+ * The features of a fixed number are added to each token, as those of the noise level to the tokens of the time: the scale of guidance that the network was trained on (ELF).
+ */
+export interface NumberPrefix {
+  readonly kind: "number";
+  /**
+   * Number of tokens.
+   */
+  readonly tokens: number;
+  /**
+   * The number.
+   */
+  readonly value: number;
+  readonly features: SinusoidalFeatures;
+  readonly mlp: TimeMlp;
+}
+/**
+ * Tokens that say what the network is to do. Where they are not active they are zeros, which attention still sees.
+ */
+export interface ModePrefix {
+  readonly kind: "mode";
+  /**
+   * Number of tokens.
+   */
+  readonly tokens: number;
+  /**
+   * round: only where the final tokens are read from the trunk. always, never: everywhere, nowhere.
+   */
+  readonly active: "round" | "always" | "never";
+}
+/**
  * The token embedding table, embedding.table [vocab_size, dim], and how a noisy state enters the trunk: h = norm(in_proj(x) + positions + time).
  */
 export interface Embedding {
@@ -557,6 +597,10 @@ export interface Embedding {
    * Absolute positions added after in_proj. Rotary positions belong to the attention mixer.
    */
   readonly positions: Positions;
+  /**
+   * Groups of tokens that stand before the sequence in every block, behind those of the time; dropped after the last block. Parameters embedding.prefix.{k}.
+   */
+  readonly prefix: readonly Prefix[];
   /**
    * Normalisation of the trunk's input after positions and additive time features, parameters embedding.norm.
    */
@@ -1314,6 +1358,19 @@ export interface LeftEdge {
   readonly num_train_steps: NumTrainSteps;
 }
 /**
+ * x_t = (1 - t) x_0 + t s e with noise_scale s: not variance preserving. alpha = 1 - t is the time of papers whose clean end is 1 (Lipman et al. 2023; ELF has s = 2).
+ */
+export interface FlowSchedule {
+  readonly family: "flow";
+  /**
+   * s, the standard deviation of the noise at t = 1.
+   */
+  readonly noise_scale: number;
+  readonly discretization: Discretization;
+  readonly log_snr_shift: LogSnrShift;
+  readonly log_snr_clip?: LogSnrClip;
+}
+/**
  * What the network predicts and how it comes out of the trunk: h -> final_norm -> out_proj -> x0 or logits.
  */
 export interface PredictionType {
@@ -1347,7 +1404,7 @@ export interface PredictionType {
   readonly out_proj: LinearLayers;
 }
 /**
- * logits = W x + b, head.weight [vocab_size, in], head.bias [vocab_size].
+ * logits = W x + b, head.weight [vocab_size, in], head.bias [vocab_size], x what the head reads after its layers.
  */
 export interface LinearHead {
   readonly kind: "linear";
@@ -1359,6 +1416,15 @@ export interface LinearHead {
    * Whether b exists.
    */
   readonly bias: boolean;
+  /**
+   * Layers before W, parameters head.layers.{k}.
+   */
+  readonly layers: LinearLayers;
+  readonly reads: HeadInput;
+  /**
+   * What the network is told as its noise level where tokens are read from the trunk.
+   */
+  readonly level: number;
   readonly clamp: Clamp;
   readonly final: FinalChoice;
 }
@@ -1606,6 +1672,21 @@ export interface RenoiseSampler {
   readonly final: FinalStep;
 }
 /**
+ * In the time a = alpha of the schedule flow: z += (a' - a) v, v = (x0 - z) / max(1 - a, t_eps). Before every step but the last, churn g mixes new noise in: k = clip(1 - g (a' - a), 0, 1), z <- k z + (1 - k) s e, a <- k a (ELF's SDE sampler; churn 0 is its ODE sampler).
+ */
+export interface FlowSampler {
+  readonly kind: "flow";
+  /**
+   * g.
+   */
+  readonly churn: number;
+  /**
+   * Least 1 - a that the velocity divides by.
+   */
+  readonly t_eps: number;
+  readonly final: FinalStep;
+}
+/**
  * The network also sees its own previous x0 prediction, zeros at the first step (Chen et al. 2023, Analog Bits). It enters before embedding.in_proj.
  */
 export interface SelfConditioning {
@@ -1757,7 +1838,7 @@ export interface SinusoidalFeatures {
  */
 export interface TimeMlp {
   /**
-   * Output widths of the layers; empty for none. Additive injection needs the trunk's width last.
+   * Output widths of the layers; empty for none. Additive and prefix_tokens injection need the trunk's width last.
    */
   readonly dims: readonly number[];
   readonly activation: Activation;
@@ -1766,6 +1847,20 @@ export interface TimeMlp {
    * Whether the layers have a bias.
    */
   readonly bias: boolean;
+}
+/**
+ * tokens learned vectors time.tokens [tokens, width], the features added to each, stand before the sequence and are dropped after the last block (ELF).
+ */
+export interface PrefixTokensTime {
+  readonly injection: "prefix_tokens";
+  readonly input: LevelInput;
+  readonly scale: LevelScale;
+  readonly features: SinusoidalFeatures;
+  readonly mlp: TimeMlp;
+  /**
+   * Number of tokens.
+   */
+  readonly tokens: number;
 }
 /**
  * The T training steps are cut into equal sections (the remainder goes to the first ones); a section of size S gives n steps start + round(k (S-1)/(n-1)), the sum kept as a running float64, rounded half to even (Nichol and Dhariwal 2021, respacing).

@@ -1,7 +1,7 @@
 // Rules of time conditioning: its features against the trunk, its injection against the blocks.
 
 import type { Report } from "../../support/diagnostic.js";
-import type { AdaLnTime, AdditiveTime, Block, Description } from "../description.js";
+import type { AdaLnTime, AdditiveTime, Block, Description, PrefixTokensTime } from "../description.js";
 import { placedBlocks, timeWidth } from "../widths.js";
 import { placedWidth } from "./place.js";
 
@@ -13,13 +13,13 @@ export function checkTime(description: Description, report: Report): void {
   if (time === undefined || time.injection === "none") return;
   checkInput(description, time, report);
   checkFeatures(time, report);
-  if (time.injection === "additive") checkAdditive(description, time, report);
+  if (time.injection !== "ada_ln") checkAtInput(description, time, report);
   else checkAdaLn(description, time, report);
 }
 
 function checkInput(
   description: Description,
-  { input, scale }: AdaLnTime | AdditiveTime,
+  { input, scale }: AdaLnTime | AdditiveTime | PrefixTokensTime,
   report: Report,
 ): void {
   if (scale !== 1 && input !== "t_scaled")
@@ -41,7 +41,7 @@ function checkInput(
     );
 }
 
-function checkFeatures({ features }: AdaLnTime | AdditiveTime, report: Report): void {
+function checkFeatures({ features }: AdaLnTime | AdditiveTime | PrefixTokensTime, report: Report): void {
   if (features.denominator === "half_minus_1" && features.dim < 4)
     report.error("model/time-features", `with half_minus_1, ${features.dim} features would divide by zero`, {
       pointer: `${here}/features/dim`,
@@ -50,11 +50,12 @@ function checkFeatures({ features }: AdaLnTime | AdditiveTime, report: Report): 
     });
 }
 
-function checkAdditive(description: Description, time: AdditiveTime, report: Report): void {
+/** Features that are added to the trunk's input, or stand before it as tokens, have its width. */
+function checkAtInput(description: Description, time: AdditiveTime | PrefixTokensTime, report: Report): void {
   if (description.part === "block") {
     report.error(
       "model/additive-block",
-      "additive time features enter before the first block, not in a block",
+      `time features that are ${time.injection === "additive" ? "additive" : "prefix tokens"} enter before the first block, not in a block`,
       {
         pointer: `${here}/injection`,
         help: 'use "ada_ln" or "none" for a block alone',

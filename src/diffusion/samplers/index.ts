@@ -5,6 +5,7 @@ import { ddim } from "./ddim.js";
 import { ddpm, type PosteriorVariance } from "./ddpm.js";
 import { dpmpp2m } from "./dpmpp-2m.js";
 import { euler, renoise } from "./euler.js";
+import { flow } from "./flow.js";
 import type { GaussianSampler } from "./sampler.js";
 
 /** `sampler` of a description: the kind and its options. */
@@ -16,6 +17,10 @@ export interface SamplerDescription {
   readonly variance?: PosteriorVariance;
   /** ddpm: noise is drawn again until no number is larger; 0: never. */
   readonly truncation?: number;
+  /** flow: how much noise each step mixes in; 0 is deterministic. */
+  readonly churn?: number;
+  /** flow: least 1 - alpha that the velocity divides by. */
+  readonly t_eps?: number;
   /** How the loop ends, see `SamplerPlan.final`. */
   readonly final?: "round" | "denoise";
 }
@@ -26,6 +31,7 @@ export const gaussianSamplers = {
   ddim: (options: SamplerDescription): GaussianSampler => ddim(options.eta),
   euler: (): GaussianSampler => euler,
   dpmpp_2m: (): GaussianSampler => dpmpp2m,
+  flow: (options: SamplerDescription): GaussianSampler => flow(options.churn, options.t_eps),
   renoise: (): GaussianSampler => renoise,
 } as const;
 

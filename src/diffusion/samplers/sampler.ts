@@ -12,6 +12,13 @@ export interface StepCoefficients {
   readonly s: number;
 }
 
+/** Noise mixed in before a step: x <- keep x + noise e, which stands for `level` from then on. */
+export interface Churn {
+  readonly keep: number;
+  readonly noise: number;
+  readonly level: NoiseLevel;
+}
+
 /** A sampler with its options bound. */
 export interface GaussianSampler {
   readonly name: string;
@@ -19,6 +26,10 @@ export interface GaussianSampler {
   readonly usesHistory: boolean;
   /** The coefficients of the move `from` -> `to`; `to` is the cleaner level, `before` the one visited before `from`. */
   coefficients(from: NoiseLevel, to: NoiseLevel, before?: NoiseLevel): StepCoefficients;
+  /** Noise mixed in before the network is called for the move `from` -> `to`; never before the last move. */
+  churn?(from: NoiseLevel, to: NoiseLevel): Churn;
+  /** Standard deviation of the initial state at the first level; absent: 1. */
+  startScale?(first: NoiseLevel): number;
 }
 
 /**

@@ -4,6 +4,7 @@ import { fail } from "../../support/diagnostic.js";
 import { cosineRescaled, karras, sigmoid, vpLinear } from "./continuous.js";
 import { cosine } from "./cosine.js";
 import type { BoundFamily, Constant } from "./family.js";
+import { flow } from "./flow.js";
 import { scaledLinear, sigmoidBeta } from "./given-betas.js";
 import { gumbelQuantile } from "./gumbel-quantile.js";
 import { inverseRemaining } from "./inverse-remaining.js";
@@ -33,6 +34,7 @@ export const scheduleFamilies = {
   cosine_rescaled: cosineRescaled,
   sigmoid,
   karras,
+  flow,
 };
 export type ScheduleFamilyName = keyof typeof scheduleFamilies;
 

@@ -5,6 +5,7 @@ import { diffusionLmNetwork } from "./diffusion-lm-net.js";
 import { diffusionLmSampler } from "./diffusion-lm-sampler.js";
 import { diffusionLmSchedule } from "./diffusion-lm-schedule.js";
 import { dreamDecoding } from "./dream.js";
+import { elf } from "./elf.js";
 import { longConv, s4d, sgConv } from "./filters.js";
 import { hyena } from "./hyena.js";
 import { longConvKernel, stripedHyena } from "./kernels.js";
@@ -42,4 +43,5 @@ export const systems: readonly GoldenSystem[] = [
   stripedHyena,
   gfnet,
   afno,
+  elf,
 ];
