@@ -4,7 +4,9 @@
 import type { Report } from "../support/diagnostic.js";
 import type { Description } from "./description.js";
 import { checkBlocks } from "./rules/blocks.js";
+import { checkFlow } from "./rules/flow.js";
 import { checkOutput } from "./rules/output.js";
+import { checkPrefix } from "./rules/prefix.js";
 import { checkSampling } from "./rules/sampling.js";
 import { checkState } from "./rules/state.js";
 import { checkTime } from "./rules/time.js";
@@ -14,7 +16,9 @@ const rules: readonly ((description: Description, report: Report) => void)[] = [
   checkBlocks,
   checkTime,
   checkState,
+  checkPrefix,
   checkOutput,
+  checkFlow,
   checkSampling,
   checkWeights,
 ];

@@ -1,6 +1,6 @@
 // Sizes that follow from a description, in one place.
 
-import type { Block, Description, ModelDescription, TimeConditioning } from "./description.js";
+import type { Block, Description, ModelDescription } from "./description.js";
 
 /** Width of the trunk: what `embedding.in_proj` ends in, or the embedding's own. */
 export function trunkWidth(embedding: {
@@ -15,8 +15,25 @@ export function outputWidth(description: ModelDescription): number {
   return description.prediction_type.out_proj.at(-1)?.out ?? trunkWidth(description.embedding);
 }
 
-/** Width of the time features that additive and ada_ln injection read; 0 without time conditioning. */
-export function timeWidth(time: TimeConditioning): number {
+/** Width of what the matrix of a linear head multiplies. */
+export function headWidth(description: ModelDescription): number {
+  const { rounding_head: head } = description;
+  if (head.kind !== "linear") return outputWidth(description);
+  const read = head.reads === "trunk" ? trunkWidth(description.embedding) : outputWidth(description);
+  return head.layers.at(-1)?.out ?? read;
+}
+
+/** A conditioning with features, as far as their width goes. */
+type TimeFeatures =
+  | { readonly injection: "none" }
+  | {
+      readonly injection: "additive" | "ada_ln" | "prefix_tokens";
+      readonly mlp: { readonly dims: readonly number[] };
+      readonly features: { readonly dim: number };
+    };
+
+/** Width of the time features that the injection reads; 0 without time conditioning. */
+export function timeWidth(time: TimeFeatures): number {
   return time.injection === "none" ? 0 : (time.mlp.dims.at(-1) ?? time.features.dim);
 }
 

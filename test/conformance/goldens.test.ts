@@ -45,6 +45,7 @@ const comparisons: Readonly<Record<string, number>> = {
   "vortex-a": 5,
   "gfnet-a": 2,
   "afno-a": 1,
+  "elf-a": 11,
 };
 
 const reports = new Map<string, CaseReport>();

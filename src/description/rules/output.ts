@@ -60,7 +60,7 @@ function checkWidths(description: ModelDescription, report: Report): void {
       notes: [embedded],
       help,
     });
-  else if (head.kind === "l2_nearest" || head.tied)
+  else if (head.kind === "l2_nearest" || (head.tied && head.reads === "output" && head.layers.length === 0))
     report.error(
       "model/head-width",
       `the head compares with embeddings of width ${embedding.dim}, the output has ${found}`,

@@ -127,7 +127,11 @@ function unread(golden: GoldenCase, { scale, selfConditioned, mode }: ElfCall): 
   return names.filter((name) => all.some((one) => one.startsWith(name.replace("*", ""))));
 }
 
-function weightMap(golden: GoldenCase, call: ElfCall, prefix: ReturnType<typeof prefixGroups>): Record<string, unknown> {
+function weightMap(
+  golden: GoldenCase,
+  call: ElfCall,
+  prefix: ReturnType<typeof prefixGroups>,
+): Record<string, unknown> {
   const layers: readonly (readonly [string, string])[] = [
     ...(call.selfConditioned ? [["self_conditioning", "self_cond_proj"] as const] : []),
     ["embedding.in_proj.0", "text_proj.proj1"],
