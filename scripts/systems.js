@@ -1,6 +1,7 @@
 // Writes docs/systems.md: every system of examples/systems.json with the concepts its example uses, what it is held to, and
 // the largest difference measured on each back end.
-//   npm run systems        (WGSL needs a Vulkan driver: scripts/install-webgpu-drivers.sh)
+//   npm run systems [-- EXAMPLE ..]      (WGSL needs a Vulkan driver: scripts/install-webgpu-drivers.sh)
+// With examples named, only their rows are measured; the others stay as they are.
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { runCase } from "../dist/conformance/goldens/run.js";
@@ -80,8 +81,16 @@ async function ofCheck(example) {
   return [undefined, await strain("onnx"), await strain("wgsl")];
 }
 
+const named = process.argv.slice(2);
+const page = existsSync(at("docs/systems.md")) ? readFileSync(at("docs/systems.md"), "utf8") : "";
 const rows = [];
 for (const { system, source, example, goldens, oracle } of systems) {
+  const link = `[${system}](../examples/${example})`;
+  const known = page.split("\n").find((line) => line.startsWith(`| ${link} |`));
+  if (known !== undefined && named.length > 0 && !named.includes(example)) {
+    rows.push(known.slice(2, -2).split(" | "));
+    continue;
+  }
   const held = [
     ...goldens.map((id) => `golden ${id}`),
     ...(oracle === undefined ? [] : [oracle]),
@@ -91,7 +100,7 @@ for (const { system, source, example, goldens, oracle } of systems) {
   const own = golden[1] === undefined ? await ofCheck(example) : [];
   const numbers = golden.map((value, i) => value ?? own[i]);
   rows.push([
-    `[${system}](../examples/${example})`,
+    link,
     source,
     ...concepts(at(`examples/${example}/model.json`)),
     held.join("; "),

@@ -10,13 +10,15 @@ interface Case {
   readonly times: readonly number[];
 }
 
-const planOf = ({ churn, scale, leastLeft, times }: Case) =>
-  planSampler({
-    noise_schedule: { family: "flow", noise_scale: scale },
+const planOf = ({ churn, scale, leastLeft, times }: Case) => {
+  const path = { family: "flow", noise_scale: scale };
+  return planSampler({
+    noise_schedule: path,
     timesteps: { kind: "table", values: times.slice(0, -1).map((t) => 1 - t) },
     time_conditioning: { input: "alpha" },
     sampler: { kind: "flow", churn, t_eps: leastLeft },
   });
+};
 
 /** A network that is not linear, and noise that is not random. */
 const network = (z: number, t: number): number => Math.tanh(z + t) - 0.3 * t;
