@@ -16,6 +16,13 @@ export {
   resolved,
   type ScheduleInspection,
 } from "./api/inspect.js";
+export {
+  inspectMemory,
+  inspectTraffic,
+  type MemoryInspection,
+  type TrafficInspection,
+  type WgslInspectOptions,
+} from "./api/inspect-wgsl.js";
 export { type LoadedModel, loadModel, type ModelOptions, samplerPlan } from "./api/load.js";
 export type { Description } from "./description/index.js";
 export type { OnnxManifest } from "./emit-onnx/manifest.js";

@@ -12,6 +12,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { afterAll, describe, expect, test } from "vitest";
+import type { MemoryInspection, TrafficInspection } from "../../src/index.js";
 import { dlmc } from "./run.js";
 
 const directory = mkdtempSync(join(tmpdir(), "dlmc-cli-"));
@@ -81,6 +82,30 @@ describe("output by schema", () => {
       (await dlmc("inspect", tiny, "--schedule", "--synthetic", "1", "--json")).out,
     ) as { levels: unknown[]; steps: unknown[] };
     expect([schedule.levels.length, schedule.steps.length]).toEqual([4, 3]);
+  });
+
+  test("inspect of what a WGSL bundle moves and holds", async () => {
+    const view = async (flag: string) =>
+      expectSchema("inspect", (await dlmc("inspect", tiny, flag, "--synthetic", "1", "--json")).out);
+    const { traffic } = (await view("--traffic")) as TrafficInspection;
+    expect(traffic.map(({ graph }) => graph)).toEqual(["denoise", "step"]);
+    for (const { rows, ratio, bytesRead, bytesWritten, minimum } of traffic) {
+      expect(rows.reduce((sum, row) => sum + row.bytesRead, 0)).toBe(bytesRead);
+      expect(ratio).toBeCloseTo((bytesRead + bytesWritten) / minimum, 12);
+    }
+    const { arenas, memory } = (await view("--memory")) as MemoryInspection;
+    for (const { rows, peak, values, graph } of memory) {
+      expect(peak, graph).toBeLessThanOrEqual(values);
+      for (const [i, a] of rows.entries()) {
+        expect(a.offset + a.bytes).toBeLessThanOrEqual(arenas[a.arena]!);
+        // Values of one arena that live at the same time do not overlap.
+        for (const b of rows.slice(i + 1))
+          if (a.arena === b.arena && b.first <= a.last && a.first <= b.last)
+            expect(a.offset + a.bytes <= b.offset || b.offset + b.bytes <= a.offset).toBe(true);
+      }
+    }
+    const both = await dlmc("inspect", tiny, "--traffic", "--memory");
+    expect([both.code, both.err]).toEqual([2, expect.stringContaining("cannot be used with")]);
   });
 
   test("the resolved description reads back to itself", async () => {

@@ -1,4 +1,4 @@
-// dlmc inspect MODEL: sizes and graphs; --resolved, --parameters, --schedule for more.
+// dlmc inspect MODEL: sizes and graphs; --resolved, --parameters, --schedule, --traffic, --memory for more.
 
 import { writeFileSync } from "node:fs";
 import { type Command, Option } from "commander";
@@ -14,31 +14,38 @@ import { plotSvg, plotText } from "../../diffusion/index.js";
 import { type ExitCode, exitCodes, fail } from "../../support/diagnostic.js";
 import { integer, type WeightFlags, withWeights } from "../flags.js";
 import { print, printJson } from "../print.js";
+import { showMemory, showTraffic } from "./inspect-wgsl.js";
 
 interface Flags extends WeightFlags {
   readonly resolved?: true;
   readonly parameters?: true;
   readonly schedule?: true;
+  readonly traffic?: true;
+  readonly memory?: true;
   readonly svg?: string;
   readonly length?: number;
   readonly steps?: number;
   readonly json?: true;
 }
 
+const views = ["resolved", "parameters", "schedule", "traffic", "memory"];
+
+/** A flag that says what to print, of which there is one at a time. */
+function oneOf(view: string, help: string): Option {
+  return new Option(`--${view}`, help).conflicts(views.filter((other) => other !== view));
+}
+
 export function addInspect(program: Command, finish: (code: ExitCode) => void): void {
   const command = program
     .command("inspect <model>")
-    .description("print the facts of a description: sizes, parameters, graphs, noise schedule")
-    .addOption(
-      new Option("--resolved", "the description with every default filled in").conflicts([
-        "parameters",
-        "schedule",
-      ]),
+    .description(
+      "print the facts of a description: sizes, parameters, graphs, noise schedule, bytes moved and held",
     )
-    .addOption(
-      new Option("--parameters", "canonical names and shapes of the parameters").conflicts("schedule"),
-    )
-    .option("--schedule", "the noise schedule as sampled, one row per step, and its curve")
+    .addOption(oneOf("resolved", "the description with every default filled in"))
+    .addOption(oneOf("parameters", "canonical names and shapes of the parameters"))
+    .addOption(oneOf("schedule", "the noise schedule as sampled, one row per step, and its curve"))
+    .addOption(oneOf("traffic", "wgsl: bytes that each kernel of a step moves, against the least possible"))
+    .addOption(oneOf("memory", "wgsl: arenas, and where and how long each value lies in them"))
     .option("--svg <file>", "with --schedule: also draw the curve into an SVG file")
     .option("--length <n>", "sequence length", integer(1))
     .option("--steps <n>", "with --schedule: number of sampling steps", integer(1))
@@ -48,6 +55,8 @@ export function addInspect(program: Command, finish: (code: ExitCode) => void): 
       fail("flags/svg", "--svg draws a noise schedule", { help: "add --schedule" });
     if (flags.resolved) print(resolved(model));
     else if (flags.parameters) showParameters({ model, ...flags }, flags.json === true);
+    else if (flags.traffic) showTraffic({ model, ...flags }, flags.json === true);
+    else if (flags.memory) showMemory({ model, ...flags }, flags.json === true);
     else if (flags.schedule) showSchedule(inspectSchedule({ model, ...flags }), flags);
     else if (flags.json) printJson(inspect({ model, ...flags }));
     else showFacts(inspect({ model, ...flags }));
