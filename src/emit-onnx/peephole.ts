@@ -48,24 +48,27 @@ function splitSlices(nodes: readonly BuiltNode[], context: PeepholeContext): rea
     const byAxis = groups.get(node.inputs[0]!) ?? new Map<number, Cut[]>();
     groups.set(node.inputs[0]!, byAxis.set(cut.axis, [...(byAxis.get(cut.axis) ?? []), cut]));
   }
-  const replaced = new Map<BuiltNode, BuiltNode | undefined>();
+  const replaced = new Map<BuiltNode, readonly BuiltNode[]>();
   for (const [source, byAxis] of groups)
     for (const [axis, cuts] of byAxis) {
       const split = splitFor(source, axis, cuts, context);
       if (split === undefined) continue;
       // The Split stands where the first slice stood: its input is there already.
-      for (const [i, { node }] of cuts.entries()) replaced.set(node, i === 0 ? split : undefined);
+      for (const [i, { node }] of cuts.entries()) replaced.set(node, i === 0 ? split : []);
     }
-  return nodes.flatMap((node) => (replaced.has(node) ? (replaced.get(node) ?? []) : [node]));
+  return nodes.flatMap((node) => replaced.get(node) ?? [node]);
 }
 
-/** One Split with the cuts' results, and unread ones for the rest; `undefined` where cuts overlap or waste much. */
+/** Parts of one Split: with its input they are the eight buffers that every WebGPU device can bind. */
+const mostParts = 7;
+
+/** A Split with the cuts' results, and unread ones for the rest; `undefined` where cuts overlap or waste much. */
 function splitFor(
   source: OnnxValue,
   axis: number,
   cuts: readonly Cut[],
   context: PeepholeContext,
-): BuiltNode | undefined {
+): readonly BuiltNode[] | undefined {
   const extent = source.type.shape[axis]!.value!;
   const used = cuts.reduce((sum, cut) => sum + cut.length, 0);
   if (cuts.length < 2 || 2 * used < extent) return undefined;
@@ -88,16 +91,47 @@ function splitFor(
     at = start + length;
   }
   skipTo(extent);
-  const model = cuts[0]!.node;
-  return {
+  return splitTree(source, axis, lengths, outputs, cuts[0]!.node, context);
+}
+
+/** One Split, or one that cuts into runs of parts which others cut on. */
+function splitTree(
+  source: OnnxValue,
+  axis: number,
+  lengths: readonly number[],
+  outputs: readonly OnnxValue[],
+  model: BuiltNode,
+  context: PeepholeContext,
+): readonly BuiltNode[] {
+  if (lengths.length === 1) return [];
+  const node = (parts: readonly number[], results: readonly OnnxValue[]): BuiltNode => ({
     op: "Split",
     domain: "",
-    inputs: [source, context.integers(lengths)],
-    outputs,
+    inputs: [source, context.integers(parts)],
+    outputs: results,
     attributes: { axis: attr.int(axis) },
     name: context.name(model, "Split"),
     pointer: model.pointer,
-  };
+  });
+  if (lengths.length <= mostParts) return [node(lengths, outputs)];
+  const size = Math.ceil(lengths.length / mostParts);
+  const runs = Array.from({ length: Math.ceil(lengths.length / size) }, (_, k) => {
+    const [parts, values] = [
+      lengths.slice(k * size, (k + 1) * size),
+      outputs.slice(k * size, (k + 1) * size),
+    ];
+    const length = parts.reduce((sum, part) => sum + part, 0);
+    const { element, shape } = source.type;
+    const type = { element, shape: shape.map((d, i) => (i === axis ? d.times(0).plus(length) : d)) };
+    return { parts, values, length, whole: values.length === 1 ? values[0]! : context.unread(type) };
+  });
+  return [
+    node(
+      runs.map(({ length }) => length),
+      runs.map(({ whole }) => whole),
+    ),
+    ...runs.flatMap(({ whole, parts, values }) => splitTree(whole, axis, parts, values, model, context)),
+  ];
 }
 
 function foldConvBias(nodes: readonly BuiltNode[], outputs: readonly OnnxValue[]): readonly BuiltNode[] {

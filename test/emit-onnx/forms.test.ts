@@ -263,3 +263,19 @@ describe("--min-ort", () => {
     expect(problem?.found[0]?.code).toBe("onnx/min-ort");
   });
 });
+
+test("many slices become Splits of at most seven parts, the buffers of any WebGPU device", async () => {
+  const b = new Builder("mixer");
+  const x = b.input("x", type("f32", [Dim.symbol("B"), 37]));
+  const part = (start: number) => b.emit("slice", { x }, { axis: 1, start: dim(start), length: dim(1) });
+  // Backwards, and without two columns that nobody reads.
+  const columns = Array.from({ length: 37 }, (_, i) => 36 - i).filter((i) => i !== 5 && i !== 20);
+  const y = b.emit("concat", { xs: columns.map(part) }, { axis: 1 });
+  const module: Module = { dims: new Map(), graphs: [b.finish({ y })], weights: noWeights };
+  const { model } = emitOnnx([{ module }], emitOptions).graphs[0]!;
+  const splits = model.graph.node.filter(({ opType }) => opType === "Split");
+  expect(splits.map(({ output }) => output.length)).toEqual([7, 6, 6, 6, 6, 6, 6]);
+  expect(model.graph.node.some(({ opType }) => opType === "Slice")).toBe(false);
+  const input = numbers(3, [2, 37]);
+  expect(await runOnOrt(module, "mixer", [input])).toEqual(evaluate(module, "mixer", [input]));
+});

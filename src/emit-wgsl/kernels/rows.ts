@@ -27,12 +27,16 @@ export interface Lines {
 /** A line's numbers are kept in registers up to this many loads an invocation. */
 const mostKept = 4;
 
+/** The last values of a line are combined by every invocation for itself: reads of one address, for three barriers. */
+const mostRead = 8;
+
 export function planLines({ shape }: Shaped, axis: number, limits: Limits): Lines {
   const length = shape[axis]!;
   const lines = count(shape) / length;
   const lanes = axis === shape.length - 1 && length % 4 === 0 ? 4 : 1;
   const most = Math.min(256, limits.maxComputeInvocationsPerWorkgroup);
-  const width = Math.min(most, 2 ** Math.ceil(Math.log2(Math.max(1, length / lanes))));
+  // As few invocations a line as keep it in registers: every halving is a barrier less.
+  const width = Math.min(most, 2 ** Math.ceil(Math.log2(Math.max(1, length / (lanes * mostKept)))));
   const together = Math.min(Math.max(1, 64 / width), lines);
   return { lines, length, lanes, width, together, rounds: Math.ceil(length / (lanes * width)), axis, shape };
 }
@@ -134,15 +138,17 @@ export function acrossLine(
   }
   w.line(`${memory}[lane] = ${value};`);
   w.barrier();
-  for (let half = width / 2; half >= 1; half /= 2) {
-    const mine = together === 1 ? `lane < ${half}u` : `lane % ${width}u < ${half}u`;
+  let left = width;
+  for (; left > mostRead; left /= 2) {
+    const mine = together === 1 ? `lane < ${left / 2}u` : `lane % ${width}u < ${left / 2}u`;
     w.block(`if (${mine})`, () =>
-      w.line(`${memory}[lane] = ${combine(`${memory}[lane]`, `${memory}[lane + ${half}u]`)};`),
+      w.line(`${memory}[lane] = ${combine(`${memory}[lane]`, `${memory}[lane + ${left / 2}u]`)};`),
     );
     w.barrier();
   }
-  const first = together === 1 ? "0" : `lane - lane % ${width}u`;
-  w.line(`let ${result} = ${memory}[${first}];`);
+  const first = together === 1 ? "0u" : w.bind(`lane - lane % ${width}u`, "first");
+  const rest = Array.from({ length: left }, (_, k) => `${memory}[${plus(first, `${k}u`)}]`);
+  w.line(`let ${result} = ${rest.reduce(combine)};`);
   // The memory is used again.
   w.barrier();
   return result;
