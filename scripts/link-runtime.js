@@ -25,10 +25,6 @@ async function link(name) {
   if (output.length !== 1 || imports.length > 0) throw new Error(`the runtime imports ${imports}`);
   writeFileSync(
     `${dist}runtime/${name}`,
-    `// Runs the model beside this file on WebGPU. Written by dlmc; the types are in index.d.ts.
-//   import { load } from "./index.js";
-//   const model = await load();
-//   for await (const state of model.generate({ prompt: "..", seed: 7 })) show(state.tokens);
-${code}`,
+    `// dlmc: the model beside this file on WebGPU. How to use it is in index.d.ts.\n${code}`,
   );
 }

@@ -12,6 +12,7 @@ import {
   type SamplerPlan,
   samplerPlanOf,
 } from "../diffusion/index.js";
+import type { Tensor } from "../ir/tensor.js";
 import { type Diagnostic, fail } from "../support/diagnostic.js";
 import { openCheckpoint, openWeights } from "../weights/open.js";
 import { resolveParameters } from "../weights/resolve.js";
@@ -90,7 +91,9 @@ function bindWeights(
     });
   }
   const map = { ...weights.map, ...Object.fromEntries(learned.map(({ name, from }) => [name, from])) };
-  const constants = learned.map(({ name, pointer }): ParameterDeclaration => ({ name, shape: [], pointer }));
+  const constants = learned.map(
+    ({ name, pointer, shape }): ParameterDeclaration => ({ name, shape, pointer }),
+  );
   return resolveParameters([...declared, ...constants], checkpoint, { ...weights, map }, report);
 }
 
@@ -99,15 +102,23 @@ interface LearnedConstant {
   readonly key: string;
   readonly from: string;
   readonly pointer: string;
+  /** One element, or a vector. */
+  readonly shape: readonly number[];
 }
+
+const constantOf = ({ shape, data }: Tensor): number | readonly number[] =>
+  shape.length === 0 ? data[0]! : [...data];
 
 /** Constants of the noise schedule that are tensors of the checkpoint: `{ "loc": { "from": "proposal.loc" } }`. */
 function learnedConstants(description: Description): LearnedConstant[] {
   if (!("noise_schedule" in description)) return [];
-  return Object.entries(description.noise_schedule).flatMap(([key, value]) => {
+  const { noise_schedule: schedule } = description;
+  return Object.entries(schedule).flatMap(([key, value]) => {
+    const isVector = schedule.family === "learned_mlp" && ["w1", "b1", "w2"].includes(key);
+    const shape = isVector ? [schedule.hidden] : [];
     const from = typeof value === "object" && value !== null && "from" in value ? value.from : undefined;
     return typeof from === "string"
-      ? [{ name: `noise_schedule.${key}`, key, from, pointer: `/noise_schedule/${key}` }]
+      ? [{ name: `noise_schedule.${key}`, key, from, pointer: `/noise_schedule/${key}`, shape }]
       : [];
   });
 }
@@ -115,7 +126,7 @@ function learnedConstants(description: Description): LearnedConstant[] {
 /** What `planOf` takes: the description's parts and the schedule constants that came with the weights. */
 export interface SamplerSource {
   readonly parts: SamplerParts;
-  readonly constants: Readonly<Record<string, number>>;
+  readonly constants: Readonly<Record<string, number | readonly number[]>>;
 }
 
 /** The sampler of a model or sampler description; undefined for other parts. */
@@ -126,7 +137,7 @@ export function samplerParts({
   if (description.part !== "model" && description.part !== "sampler") return undefined;
   const { state_space, noise_schedule, timesteps, time_conditioning, prediction_type, sampler } = description;
   const constants = learnedConstants(description).flatMap(({ name, key }) =>
-    store.info(name) === undefined ? [] : [[key, store.read(name).data[0]!] as const],
+    store.info(name) === undefined ? [] : [[key, constantOf(store.read(name))] as const],
   );
   // A constant that names a tensor has its value in `constants`; synthetic weights take the family's default.
   const literal = Object.fromEntries(
@@ -135,6 +146,8 @@ export function samplerParts({
     ),
   );
   const { vocabulary: _, ...state } = state_space;
+  const { data_std, input_preconditioning } = description.embedding;
+  const scaled = input_preconditioning !== "none" || prediction_type.target === "edm";
   const parts = {
     // Continuous plans do not depend on it.
     ...(isDiscrete(state) && { state_space: state }),
@@ -142,6 +155,7 @@ export function samplerParts({
     timesteps,
     time_conditioning,
     prediction_type,
+    ...(scaled && { embedding: { data_std, input_preconditioning } }),
     sampler,
   } as unknown as SamplerParts;
   return { parts, constants: Object.fromEntries(constants) };

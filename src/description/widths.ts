@@ -29,12 +29,12 @@ type TimeFeatures =
   | {
       readonly injection: "additive" | "ada_ln" | "prefix_tokens";
       readonly mlp: { readonly dims: readonly number[] };
-      readonly features: { readonly dim: number };
+      readonly features: { readonly kind: string; readonly dim?: number };
     };
 
 /** Width of the time features that the injection reads; 0 without time conditioning. */
 export function timeWidth(time: TimeFeatures): number {
-  return time.injection === "none" ? 0 : (time.mlp.dims.at(-1) ?? time.features.dim);
+  return time.injection === "none" ? 0 : (time.mlp.dims.at(-1) ?? time.features.dim ?? 1);
 }
 
 /** Sequence length of a description that has one. */

@@ -27,6 +27,11 @@ export function levelFromGamma(gamma: number): NoiseLevel {
   return { alphaBar: sigmoid(-gamma), sigma2: sigmoid(gamma), gamma };
 }
 
+/** The variance-exploding level of the same log SNR: alpha = 1, sigma^2 = exp(gamma) (Song et al. 2021). */
+export function exploding(gamma: number): NoiseLevel {
+  return { alphaBar: 1, sigma2: Math.exp(gamma), gamma };
+}
+
 /** A level from its two powers, which must sum to one. */
 export function levelFromPowers(alphaBar: number, sigma2: number): NoiseLevel {
   return { alphaBar, sigma2, gamma: Math.log(sigma2) - Math.log(alphaBar) };

@@ -3,6 +3,7 @@
 
 import type { TokenSamplerDescription } from "./discrete/sampler-description.js";
 import { type GridPoint, resolveGrid, type TimestepsDescription } from "./grid.js";
+import { type NetworkScales, networkScales } from "./network-scales.js";
 import { clean, type NoiseLevel, priorScale } from "./noise-level.js";
 import { type NoiseScheduleDescription, resolveSchedule } from "./resolve.js";
 import { bindSampler, type SamplerDescription } from "./samplers/index.js";
@@ -28,6 +29,8 @@ export interface SamplerParts {
     readonly target?: string;
     readonly scale_by_sigma?: boolean;
   };
+  /** Where input or output are scaled by the level. */
+  readonly embedding?: { readonly data_std?: number; readonly input_preconditioning?: string };
   readonly sampler: SamplerDescription | TokenSamplerDescription;
 }
 
@@ -41,9 +44,20 @@ export interface PlanPoint {
   readonly level: number;
   /** alpha / sigma^2. */
   readonly priorScale: number;
+  /** Factors between state and network, where the description has any. */
+  readonly scales?: NetworkScales;
   readonly alphaBar: number;
   readonly sigma2: number;
   readonly gamma: number;
+}
+
+/** What the network takes at a visited level besides its state, by the names of its inputs, each as `make` makes it. */
+export function levelInputs<T>(
+  { level, priorScale, scales }: Pick<PlanPoint, "level" | "priorScale" | "scales">,
+  make: (value: number, name: string) => T,
+): Record<string, T> {
+  const numbers = { level, prior_scale: priorScale, ...scales };
+  return Object.fromEntries(Object.entries(numbers).map(([name, value]) => [name, make(value, name)]));
 }
 
 /** One update x_next = a x0 + b x + c x0_prev + s noise. */
@@ -75,7 +89,7 @@ export interface PlanOptions {
   /** Replaces the description's own number of steps. */
   readonly numSteps?: number;
   /** Schedule constants that come with the weights. */
-  readonly constants?: Readonly<Record<string, number>>;
+  readonly constants?: Readonly<Record<string, number | readonly number[]>>;
 }
 
 /**
@@ -89,11 +103,18 @@ export function planSampler(parts: SamplerParts, options: PlanOptions = {}): Sam
   const described = parts.sampler as SamplerDescription;
   const sampler = bindSampler(described);
   const grid = resolveGrid(parts.timesteps, schedule, options.numSteps);
+  const scaling = {
+    target: parts.prediction_type?.target ?? "x0",
+    dataStd: parts.embedding?.data_std ?? 1,
+    unitInput: parts.embedding?.input_preconditioning === "unit_variance",
+  };
+  const scaled = scaling.unitInput || scaling.target !== "x0";
   const point = (visited: GridPoint): PlanPoint => ({
     t: visited.t,
     ...(visited.index === undefined ? {} : { index: visited.index }),
     level: timeInput(parts.time_conditioning ?? {}, visited),
     priorScale: priorScale(visited.level),
+    ...(scaled && { scales: networkScales(scaling, visited.level) }),
     ...visited.level,
   });
   const final =
@@ -103,12 +124,20 @@ export function planSampler(parts: SamplerParts, options: PlanOptions = {}): Sam
   const churns = updates.map(({ level }, step) =>
     step + 1 < updates.length ? sampler.churn?.(level, levelAfter(step)) : undefined,
   );
-  const rows = updates.map((visited, step): SamplerRow => {
-    const from = churned(visited, churns[step]);
-    const move = sampler.coefficients(from.level, levelAfter(step), grid[step - 1]?.level);
-    return { step, ...point(from), ...withChurn(move, churns[step + 1]) };
-  });
-  const start = grid[0] === undefined ? 1 : (sampler.startScale?.(grid[0].level) ?? 1);
+  const rows = updates
+    .flatMap((visited, i): Omit<SamplerRow, "step">[] => {
+      const from = churned(visited, churns[i]);
+      const to = levelAfter(i);
+      const move = sampler.coefficients(from.level, to, grid[i - 1]?.level);
+      const first = { ...point(from), ...withChurn(move, churns[i + 1]) };
+      if (sampler.correction === undefined || to.sigma2 === 0) return [first];
+      return [first, { ...point(grid[i + 1]!), ...sampler.correction(from.level, to) }];
+    })
+    .map((row, step) => ({ step, ...row }));
+  // Noise of a preserving process has variance one with the signal that is still in it.
+  const { family, process } = parts.noise_schedule;
+  const preserves = process !== "variance_exploding" && family !== "flow";
+  const start = preserves || grid[0] === undefined ? 1 : Math.sqrt(grid[0].level.sigma2);
   return {
     rows,
     initialNoiseScale: churns[0] === undefined ? start : Math.hypot(churns[0].keep * start, churns[0].noise),

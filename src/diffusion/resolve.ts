@@ -9,7 +9,7 @@ import {
   respacedBetas,
   wrongForm,
 } from "./discretize.js";
-import { levelFromGamma, type NoiseLevel } from "./noise-level.js";
+import { exploding, levelFromGamma, type NoiseLevel } from "./noise-level.js";
 import { bindFamily } from "./schedules/index.js";
 
 /** `noise_schedule` of a description, as far as the numbers need it; family constants are further keys. */
@@ -21,6 +21,8 @@ export interface NoiseScheduleDescription {
   readonly log_snr_shift?: number;
   /** Lowest and highest log SNR. */
   readonly log_snr_clip?: readonly number[];
+  /** `variance_exploding`: alpha = 1 and sigma = noise over signal. */
+  readonly process?: string;
 }
 
 /** A schedule in continuous time (or quantile): levels by formula. */
@@ -40,13 +42,13 @@ export type ResolvedSchedule = ContinuousSchedule | DiscreteSchedule;
  */
 export function resolveSchedule(
   description: NoiseScheduleDescription,
-  constants: Readonly<Record<string, number>> = {},
+  constants: Readonly<Record<string, number | readonly number[]>> = {},
 ): ResolvedSchedule {
   const family = bindFamily(description.family, { ...description, ...constants });
   const discretization: Discretization = description.discretization ?? {
     kind: family.kind === "betas" ? "given_beta" : "continuous",
   };
-  const move = logSnrMove(description);
+  const move = levelMove(description);
   if (discretization.kind === "continuous") {
     if (family.kind === "betas") return wrongForm("continuous", "betas");
     if (move) return { kind: "continuous", at: (u) => move(family.at(u)) };
@@ -57,12 +59,13 @@ export function resolveSchedule(
   return move ? movedTable(table, move) : table;
 }
 
-/** log SNR -> clip(log SNR) + shift, when the description asks for either. */
-function logSnrMove(description: NoiseScheduleDescription): ((level: NoiseLevel) => NoiseLevel) | undefined {
-  const { log_snr_shift: shift = 0, log_snr_clip: clip } = description;
-  if (shift === 0 && clip === undefined) return undefined;
+/** log SNR -> clip(log SNR) + shift, and the process that has it, when the description asks for any. */
+function levelMove(description: NoiseScheduleDescription): ((level: NoiseLevel) => NoiseLevel) | undefined {
+  const { log_snr_shift: shift = 0, log_snr_clip: clip, process } = description;
+  const bind = process === "variance_exploding" ? exploding : levelFromGamma;
+  if (shift === 0 && clip === undefined) return bind === exploding ? ({ gamma }) => bind(gamma) : undefined;
   const [lowest, highest] = [clip?.[0] ?? Number.NEGATIVE_INFINITY, clip?.[1] ?? Number.POSITIVE_INFINITY];
-  return ({ gamma }) => levelFromGamma(-(Math.min(highest, Math.max(lowest, -gamma)) + shift));
+  return ({ gamma }) => bind(-(Math.min(highest, Math.max(lowest, -gamma)) + shift));
 }
 
 /** A table with every level moved; its betas follow from the new alpha_bar. */

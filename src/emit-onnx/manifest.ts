@@ -50,6 +50,9 @@ const meanings: Readonly<Record<string, string>> = {
   "denoise.x": "noisy latent x_t",
   "denoise.level": "the number the time features take, one per row",
   "denoise.prior_scale": "alpha / sigma^2 at this level, one per row",
+  "denoise.c_in": "factor of x where the network reads it, one per row",
+  "denoise.c_skip": "factor of x in x0 = c_skip x + c_out output, one per row",
+  "denoise.c_out": "factor of the network's output in x0, one per row",
   "denoise.self_cond": "the previous prediction of x0; zeros in the first step",
   "denoise.x0": "predicted clean latent",
   "denoise.logits": "scores over the vocabulary",
@@ -70,6 +73,9 @@ const meanings: Readonly<Record<string, string>> = {
   "step.coefficients": "[a, b, c, s] of x_next = a x0 + b x + c x0_prev + s noise",
   "step.level": "the number the time features take",
   "step.prior_scale": "alpha / sigma^2 at this step",
+  "step.c_in": "factor of x where the network reads it",
+  "step.c_skip": "factor of x in x0 = c_skip x + c_out output",
+  "step.c_out": "factor of the network's output in x0",
   "step.fixed_mask": "true where fixed_x replaces x (infilling)",
   "step.fixed_x": "latent of the fixed positions, already at this step's noise level",
   "step.time": "the row of the table @time gives for this step's level",
@@ -94,7 +100,7 @@ export function manifestPort(graph: string, name: string, type: OnnxType): Manif
   };
 }
 
-const perStep = new Set(["noise", "coefficients", "level", "prior_scale"]);
+const perStep = new Set(["noise", "coefficients", "level", "prior_scale", "c_in", "c_skip", "c_out"]);
 
 /** Two-space JSON with a final newline; keys in the order the object has them. */
 export function manifestText(manifest: object): string {

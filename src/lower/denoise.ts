@@ -26,6 +26,8 @@ export interface NetworkInputs {
   readonly level: Value | undefined;
   /** alpha / sigma^2, f32[K], with prior_skip. */
   readonly priorScale: Value | undefined;
+  /** Factors of the level, f32[K], where the description has them: see src/diffusion/network-scales.ts. */
+  readonly scales: { readonly [name in "c_in" | "c_skip" | "c_out"]?: Value };
   /** The previous prediction, f32[B, L, d], with self-conditioning. */
   readonly previous: Value | undefined;
 }
@@ -57,14 +59,22 @@ export function embeddingTable(c: GraphContext, description: WithTable): Value {
 export function lowerNetwork(
   c: GraphContext,
   description: ModelDescription,
-  { x, level, priorScale, previous }: NetworkInputs,
+  { x, level, priorScale, scales, previous }: NetworkInputs,
   reading = false,
 ): { x0: Value; logits: Value } {
   const { prediction_type: prediction, rounding_head: head } = description;
+  const { c_in, c_skip, c_out } = scales;
+  const read = c_in === undefined ? x : c.b.at("/embedding", () => scaled(c, x, c_in, "x_scaled"));
   const conditioned =
-    previous === undefined ? x : selfCondition(c, description.self_conditioning, x, previous);
+    previous === undefined ? read : selfCondition(c, description.self_conditioning, read, previous);
   const trunk = lowerTrunk(c, description, conditioned, level, reading);
-  const out = lowerOutput(c, description, trunk);
+  const output = lowerOutput(c, description, trunk);
+  const out =
+    c_skip === undefined || c_out === undefined
+      ? output
+      : c.b.at("/prediction_type/target", () =>
+          c.b.emit("add", { a: scaled(c, x, c_skip), b: scaled(c, output, c_out) }, {}, "x0"),
+        );
   const own = lowerHead(c, readsTrunk(head) ? trunk.h : out, head, storedTable(c, description));
   if (prediction.x0_from === "direct") return { x0: out, logits: own };
   const embeddings = embeddingTable(c, description);
@@ -195,11 +205,12 @@ function priorSkip(c: GraphContext, logits: Value, x: Value, embeddings: Value, 
   const { b } = c;
   return b.at("/prediction_type/prior_skip", () => {
     const similarity = b.emit("linear", { x, weight: embeddings }, {}, "similarity");
-    const factor = b.emit(
-      "reshape",
-      { x: priorScale },
-      { shape: [priorScale.type.shape[0]!, dim(1), dim(1)] },
-    );
-    return b.emit("add", { a: logits, b: b.emit("mul", { a: similarity, b: factor }, {}) }, {}, "logits");
+    return b.emit("add", { a: logits, b: scaled(c, similarity, priorScale) }, {}, "logits");
   });
+}
+
+/** x f32[B, L, d] times a factor f32[K] of each text. */
+function scaled({ b }: GraphContext, x: Value, factor: Value, name?: string): Value {
+  const column = b.emit("reshape", { x: factor }, { shape: [factor.type.shape[0]!, dim(1), dim(1)] });
+  return b.emit("mul", { a: x, b: column }, {}, name);
 }

@@ -5,7 +5,13 @@ import { Dim } from "../ir/dim.js";
 import type { Graph, Value } from "../ir/graph.js";
 import { type } from "../ir/type.js";
 import type { GraphContext, Lowering } from "./context.js";
-import { embeddingTable, lowerNetwork, lowerTokenNetwork, storedTable } from "./denoise.js";
+import {
+  embeddingTable,
+  lowerNetwork,
+  lowerTokenNetwork,
+  type NetworkInputs,
+  storedTable,
+} from "./denoise.js";
 import { clampToEmbeddings, headReadsState, lowerHead, readsTrunk, tokensOf } from "./heads.js";
 
 export function lowerModel(lowering: Lowering, description: ModelDescription): Graph[] {
@@ -45,16 +51,19 @@ function denoiseTokens(lowering: Lowering, description: ModelDescription): Graph
 }
 
 /** The inputs beside x that this network takes, in the order of the interface. */
-function networkInputs(
-  c: GraphContext,
-  description: ModelDescription,
-  rows: Dim,
-): { level: Value | undefined; priorScale: Value | undefined; previous: Value | undefined } {
+function networkInputs(c: GraphContext, description: ModelDescription, rows: Dim): Omit<NetworkInputs, "x"> {
   const column = type("f32", [rows]);
   return {
     level: description.time_conditioning.injection === "none" ? undefined : c.b.input("level", column),
     priorScale:
       description.prediction_type.prior_skip === "none" ? undefined : c.b.input("prior_scale", column),
+    scales: {
+      ...(description.embedding.input_preconditioning !== "none" && { c_in: c.b.input("c_in", column) }),
+      ...(description.prediction_type.target !== "x0" && {
+        c_skip: c.b.input("c_skip", column),
+        c_out: c.b.input("c_out", column),
+      }),
+    },
     previous:
       description.self_conditioning.combine === "none"
         ? undefined
@@ -82,7 +91,9 @@ function step(lowering: Lowering, description: ModelDescription): Graph {
   const tokens = tokensOf(c, predicted.logits);
   // A sampler of second order reads the prediction of the step before, which self-conditioning has already.
   const history =
-    description.sampler.kind === "dpmpp_2m" ? (network.previous ?? c.b.input("x0_prev", state)) : undefined;
+    description.sampler.kind === "dpmpp_2m" || description.sampler.kind === "heun"
+      ? (network.previous ?? c.b.input("x0_prev", state))
+      : undefined;
   const next = c.b.at("/sampler", () =>
     c.b.emit("affine_step", { x0: clamped, x, noise, coefficients, x0_prev: history }, {}, "x_next"),
   );
@@ -122,7 +133,8 @@ function readTrunk(c: GraphContext, description: ModelDescription, x: Value): Va
   const level = head.kind === "linear" && time.injection !== "none" ? literal(head.level) : undefined;
   const previous =
     self.combine === "none" ? undefined : b.emit("broadcast", { x: literal(0) }, { shape: x.type.shape });
-  return lowerNetwork(c, description, { x, level, priorScale: undefined, previous }, true).logits;
+  const network = { x, level, priorScale: undefined, scales: {}, previous };
+  return lowerNetwork(c, description, network, true).logits;
 }
 
 /** A sampler alone: @update(x0, x, noise, coefficients) is the state machine's arithmetic around a network given from outside. */

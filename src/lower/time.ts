@@ -4,10 +4,12 @@
 import type {
   AdaLnTime,
   AdditiveTime,
+  ExpFourierFeatures,
   NumberPrefix,
   PrefixTokensTime,
   SinusoidalFeatures,
   TimeConditioning,
+  TimeFeatures,
 } from "../description/description.js";
 import { dim } from "../ir/dim.js";
 import type { Value } from "../ir/graph.js";
@@ -47,22 +49,23 @@ function toldTokens(c: GraphContext, scope: Scope, count: number, vector: Value)
   return c.b.emit("add", { a: row, b: tokens }, {}, "prefix");
 }
 
-/** [cos(s f), sin(s f)], f_i = max_period^(-i/D); an odd dim ends in a zero (Vaswani et al. 2017). */
-function features(
-  c: GraphContext,
-  { dim: size, max_period, order, denominator }: SinusoidalFeatures,
-  level: Value,
-): Value {
+/** f_i: max_period^(-i/D) (Vaswani et al. 2017), or exp of equally spaced numbers (Plaid). */
+function frequency(features: SinusoidalFeatures | ExpFourierFeatures, i: number, half: number): number {
+  if (features.kind === "sinusoidal")
+    return features.max_period ** (-i / (features.denominator === "half" ? half : half - 1));
+  const { lo, hi } = features;
+  return Math.exp(half === 1 ? lo : lo + ((hi - lo) * i) / (half - 1));
+}
+
+/** [cos(s f), sin(s f)]; an odd dim ends in a zero. The number s itself, where that is all. */
+function features(c: GraphContext, features: TimeFeatures, level: Value): Value {
   const { b } = c;
-  const half = Math.floor(size / 2);
-  const divisor = denominator === "half" ? half : half - 1;
-  const frequencies = b.emit(
-    "literal",
-    {},
-    { values: Array.from({ length: half }, (_, i) => max_period ** (-i / divisor)), shape: [dim(half)] },
-    "frequencies",
-  );
   const column = b.emit("reshape", { x: level }, { shape: [level.type.shape[0]!, dim(1)] });
+  if (features.kind === "number") return column;
+  const { dim: size, order } = features;
+  const half = Math.floor(size / 2);
+  const values = Array.from({ length: half }, (_, i) => frequency(features, i, half));
+  const frequencies = b.emit("literal", {}, { values, shape: [dim(half)] }, "frequencies");
   const angle = b.emit("mul", { a: column, b: frequencies }, {}, "angle");
   const cos = b.emit("cos", { x: angle }, {});
   const sin = b.emit("sin", { x: angle }, {});

@@ -1,5 +1,6 @@
 // The float64 reference as a step runner: the same sampler loop that drives ONNX and WGSL drives it.
 
+import { levelInputs } from "../diffusion/plan.js";
 import { evaluate } from "../ir/evaluate.js";
 import type { Graph, Module } from "../ir/graph.js";
 import { findGraph } from "../ir/graph.js";
@@ -66,8 +67,7 @@ function stepRunner(module: Module): StepRunner {
         self_cond: state(previousX0, batch),
         x0_prev: state(previousX0, batch),
         noise: state(noise, batch),
-        level: column(row.level, 1),
-        prior_scale: column(row.priorScale, 1),
+        ...levelInputs(row, (value) => column(value, 1)),
         coefficients: tensor("f32", [4], Float64Array.of(row.a, row.b, row.c, row.s)),
         fixed_mask: tensor("bool", [batch, batchLength], Float64Array.from(fixedMask)),
         fixed_x: state(fixedX, batch),
@@ -77,8 +77,7 @@ function stepRunner(module: Module): StepRunner {
     async denoise({ batch, x, previousX0, point }) {
       const inputs = {
         x: state(x, batch),
-        level: column(point.level, batch),
-        prior_scale: column(point.priorScale, batch),
+        ...levelInputs(point, (value) => column(value, batch)),
         self_cond: state(previousX0, batch),
       };
       return rounded(run(module, graphOf(module, "denoise"), inputs));

@@ -1,6 +1,7 @@
 // Seeded inputs for any graph: what each one means is read off its name, its type and the ops that take it.
 // Every number is one that f32 holds, so the reference and the artefact get the same.
 
+import type { NetworkScales } from "../diffusion/network-scales.js";
 import { normalNoise } from "../diffusion/normal.js";
 import type { SamplerRow } from "../diffusion/plan.js";
 import { deriveKey, squares32, uniform } from "../diffusion/rng.js";
@@ -14,7 +15,7 @@ export interface InputOptions {
   /** Sizes of free extents; by default B is 2 and others are 8, within their range. */
   readonly sizes?: Readonly<Record<string, number>>;
   /** The step that level, prior_scale and coefficients are taken from; else they are drawn plausibly. */
-  readonly row?: Pick<SamplerRow, "level" | "priorScale" | "a" | "b" | "c" | "s">;
+  readonly row?: Pick<SamplerRow, "level" | "priorScale" | "scales" | "a" | "b" | "c" | "s">;
   /** Tensors by input name, used as they are. */
   readonly given?: Readonly<Record<string, Tensor>>;
 }
@@ -61,6 +62,8 @@ function makeInput(
     const rows = indexedRows(graph, value);
     fill((i) => Math.floor(draw(i) * rows));
   } else if (value.hint === "level") fill((i) => row?.level ?? draw(i));
+  else if (value.hint?.match(/^c_(in|skip|out)$/))
+    fill((i) => row?.scales?.[value.hint as keyof NetworkScales] ?? 0.25 + draw(i));
   else if (value.hint === "prior_scale") fill((i) => row?.priorScale ?? Math.exp(4 * draw(i) - 2));
   else if (value.hint === "coefficients" && n === 4)
     out.data.set(row === undefined ? plausibleStep(draw(0)) : [row.a, row.b, row.c, row.s]);

@@ -1,6 +1,6 @@
 // What @step is fed at a row of the sampler's plan, and what of its outputs the next step takes.
 
-import type { SamplerRow } from "../diffusion/plan.js";
+import { levelInputs, type SamplerRow } from "../diffusion/plan.js";
 import type { Graph, Module, Value } from "../ir/graph.js";
 import { type Tensor, tensor } from "../ir/tensor.js";
 import { fail } from "../support/diagnostic.js";
@@ -56,6 +56,8 @@ export function inputOf(
     const out = tensor(type.element, shape);
     return stored({ ...out, data: out.data.map((_, i) => numbers[i % numbers.length]!) });
   };
+  const atLevel = levelInputs(row, (value) => filled(value))[hint ?? ""];
+  if (atLevel !== undefined) return atLevel;
   switch (hint) {
     case "x":
       return state.x!;
@@ -64,10 +66,6 @@ export function inputOf(
       return state.x0!;
     case "noise":
       return noise!;
-    case "level":
-      return filled(row.level);
-    case "prior_scale":
-      return filled(row.priorScale);
     case "coefficients":
       return filled(row.a, row.b, row.c, row.s);
     case "fixed_mask":

@@ -29,7 +29,9 @@ export interface RuntimeManifest {
   readonly graphs: readonly ManifestGraph[];
   readonly weights?: { readonly file: string };
   /** What `planOf` needs, with the schedule constants that came with the weights. */
-  readonly sampler?: SamplerParts & { readonly constants?: Readonly<Record<string, number>> };
+  readonly sampler?: SamplerParts & {
+    readonly constants?: Readonly<Record<string, number | readonly number[]>>;
+  };
   /** The vocabulary, in a form `createTokenizer` reads. */
   readonly vocabulary?: unknown;
 }

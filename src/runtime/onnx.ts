@@ -1,5 +1,6 @@
 // A StepRunner on ONNX Runtime: loads the bundle that `dlmc compile` wrote and feeds its graphs.
 
+import { levelInputs } from "../diffusion/plan.js";
 import { DlmcError, exitCodes, fail } from "../support/diagnostic.js";
 import type { Runner } from "./any-runner.js";
 import {
@@ -217,8 +218,7 @@ function stepRunner({ need, has, port, known, run, length, dispose }: OpenGraphs
           x0_prev: previousX0,
           noise,
           coefficients: Float64Array.of(row.a, row.b, row.c, row.s),
-          level: Float64Array.of(row.level),
-          prior_scale: Float64Array.of(row.priorScale),
+          ...levelInputs(row, (value) => Float64Array.of(value)),
           fixed_mask: fixedMask,
           fixed_x: fixedX,
         },
@@ -237,8 +237,7 @@ function stepRunner({ need, has, port, known, run, length, dispose }: OpenGraphs
             const values = {
               x,
               self_cond: previousX0,
-              level: Float64Array.of(point.level),
-              prior_scale: Float64Array.of(point.priorScale),
+              ...levelInputs(point, (value) => Float64Array.of(value)),
             };
             const logits = floatsOf((await run(denoise, values, batch)).logits!);
             return { logits, tokens: argmaxRows(logits, known(vocabulary, "vocabulary")) };

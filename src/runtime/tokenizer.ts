@@ -2,7 +2,6 @@
 // (Diffusion-LM's vocab.json). Anything richer is the user's own tokenizer; the runtime only needs tokens.
 
 import { type Diagnostic, DlmcError, fail } from "../support/diagnostic.js";
-import { suggestion } from "../support/suggest.js";
 import type { FixedTokens } from "./fixed-positions.js";
 
 /** How a vocabulary reads text. */
@@ -75,14 +74,19 @@ function isCharacter(symbol: string): boolean {
 }
 
 function unknownSymbol(piece: string, symbols: readonly string[], blanks: ReadonlySet<string>): Diagnostic {
-  const known =
-    symbols.length <= 40 ? symbols : symbols.filter((symbol) => symbol.startsWith(piece[0] ?? ""));
+  // By their beginnings: a page has no room for an edit distance.
+  const shared = (symbol: string): number => {
+    let n = 0;
+    while (n < piece.length && symbol[n] === piece[n]) n++;
+    return n - Math.abs(symbol.length - piece.length) / 100;
+  };
+  const near = [...symbols].sort((a, b) => shared(b) - shared(a)).slice(0, 5);
   const blank = [...blanks].map((symbol) => `"${symbol}"`).join(" or ");
   return {
     severity: "error",
     code: "tokenizer/unknown-symbol",
     message: `"${piece}" is not in the vocabulary of ${symbols.length} symbols`,
-    help: `${suggestion(piece, known)}${blank === "" ? "" : `; ${blank} marks a position to generate`}`,
+    help: `the nearest are ${near.map((symbol) => `"${symbol}"`).join(", ")}${blank === "" ? "" : `; ${blank} marks a position to generate`}`,
   };
 }
 

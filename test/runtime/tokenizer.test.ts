@@ -47,7 +47,7 @@ describe("a map of words", () => {
     } catch (error) {
       help = (error as { diagnostics: { help: string }[] }).diagnostics[0]!.help;
     }
-    expect(help).toContain('did you mean "restaurant"?');
+    expect(help).toContain('the nearest are "restaurant"');
     expect(help).toContain('"_" or "." marks a position to generate');
   });
 });

@@ -159,6 +159,10 @@ export type LogSnrShift = number;
  */
 export type LogSnrClip = readonly number[];
 /**
+ * How x_t holds signal and noise of the schedule's signal-to-noise ratio. variance_preserving: alpha^2 + sigma^2 = 1. variance_exploding: alpha = 1, sigma = noise over signal (Song et al. 2021; CDCD): the same network inputs up to the factor alpha.
+ */
+export type Process = "variance_preserving" | "variance_exploding";
+/**
  * How much signal is left at each time: x_t = alpha x_0 + sigma e with alpha^2 + sigma^2 = 1 and alpha_bar = alpha^2. Three independent parts: the family and its constants (here), its discretization (here), and the grid of times that sampling visits (timesteps).
  */
 export type NoiseSchedule =
@@ -168,6 +172,7 @@ export type NoiseSchedule =
   | PiecewiseLinearSchedule
   | LogLinearSchedule
   | GumbelQuantileSchedule
+  | LearnedMlpSchedule
   | GeometricNoiseSchedule
   | LinearNoiseSchedule
   | PowerSchedule
@@ -243,6 +248,7 @@ export type Sampler =
   | RenoiseSampler
   | MultistepSampler
   | EulerSampler
+  | HeunSampler
   | FlowSampler
   | AncestralSampler
   | TauLeapingSampler
@@ -262,6 +268,10 @@ export type LevelInput =
  * Factor of t_scaled; Diffusion-LM's rescaled timesteps are 1000 / num_train_steps. Other inputs need 1.
  */
 export type LevelScale = number;
+/**
+ * From the number to a vector.
+ */
+export type TimeFeatures = SinusoidalFeatures | ExpFourierFeatures | NumberFeatures;
 /**
  * How the noise level reaches the network: number -> features -> mlp (parameters time.mlp.{k}) -> injection.
  */
@@ -560,7 +570,7 @@ export interface NumberPrefix {
    * The number.
    */
   readonly value: number;
-  readonly features: SinusoidalFeatures;
+  readonly features: TimeFeatures;
   readonly mlp: TimeMlp;
 }
 /**
@@ -589,6 +599,14 @@ export interface Embedding {
    * Applied to each row of the table wherever it is used. unit: e / max(||e||, 1e-12). unit_sqrt_d: the same times sqrt(dim), so that every component has variance one (LangFlow). none: the row as stored (Diffusion-LM).
    */
   readonly normalization: "none" | "unit" | "unit_sqrt_d";
+  /**
+   * Standard deviation of a coordinate of the clean embeddings, which input_preconditioning and the prediction edm take.
+   */
+  readonly data_std: number;
+  /**
+   * unit_variance: x_t enters the network divided by sqrt(alpha^2 data_std^2 + sigma^2), before self-conditioning (Plaid, CDCD; c_in of Karras et al. 2022). none: as it is.
+   */
+  readonly input_preconditioning: "none" | "unit_variance";
   /**
    * Layers from dim to the trunk's width, parameters embedding.in_proj.{k}. Empty: the trunk is as wide as the embedding.
    */
@@ -995,6 +1013,7 @@ export interface CosineSchedule {
   readonly discretization: Discretization;
   readonly log_snr_shift: LogSnrShift;
   readonly log_snr_clip?: LogSnrClip;
+  readonly process: Process;
 }
 /**
  * f(t) = 1 - sqrt(t + offset), t in [0, 1] (Li et al. 2022, Diffusion-LM).
@@ -1008,6 +1027,7 @@ export interface SqrtSchedule {
   readonly discretization: Discretization;
   readonly log_snr_shift: LogSnrShift;
   readonly log_snr_clip?: LogSnrClip;
+  readonly process: Process;
 }
 /**
  * beta_i evenly spaced from beta_start to beta_end over the training steps, alpha_bar_i = prod_(j<=i) (1 - beta_j) (Ho et al. 2020).
@@ -1033,6 +1053,7 @@ export interface LinearSchedule {
   readonly discretization: GivenBetaOnly;
   readonly log_snr_shift: LogSnrShift;
   readonly log_snr_clip?: LogSnrClip;
+  readonly process: Process;
 }
 /**
  * The first lifted_steps betas fall evenly from beta_start + lift to beta_start, the others rise evenly from beta_start to beta_end: more noise at the clean end, where rounding is easy (pw_lin of Diffusion-LM).
@@ -1062,6 +1083,7 @@ export interface PiecewiseLinearSchedule {
   readonly discretization: GivenBetaOnly;
   readonly log_snr_shift: LogSnrShift;
   readonly log_snr_clip?: LogSnrClip;
+  readonly process: Process;
 }
 /**
  * alpha_bar(t) = 1 - (1 - eps) t: the total noise -ln alpha_bar is -log1p(-(1 - eps) t) (Lou et al. 2024).
@@ -1075,6 +1097,7 @@ export interface LogLinearSchedule {
   readonly discretization: Discretization;
   readonly log_snr_shift: LogSnrShift;
   readonly log_snr_clip?: LogSnrClip;
+  readonly process: Process;
 }
 /**
  * gamma(q) = loc - scale ln(-ln q), clamped to [loc - scale ln(-ln cutoff), loc - scale ln(cutoff)]; gamma = -ln SNR, and the quantile q in (0, 1) is the time (LangFlow, arXiv 2604.11748).
@@ -1096,6 +1119,41 @@ export interface GumbelQuantileSchedule {
   readonly discretization: ContinuousOnly;
   readonly log_snr_shift: LogSnrShift;
   readonly log_snr_clip?: LogSnrClip;
+  readonly process: Process;
+}
+/**
+ * g(t) = sum_k softplus(w2_k) tanh((t - 1/2) softplus(w1_k) + b1_k), gamma(t) = gamma_min + (gamma_max - gamma_min) (g(t) - g(0)) / (g(1) - g(0)); gamma = -ln SNR (Kingma et al. 2021; Plaid). A common factor of w2 cancels.
+ */
+export interface LearnedMlpSchedule {
+  readonly family: "learned_mlp";
+  /**
+   * Units of the network, the elements of w1, b1 and w2.
+   */
+  readonly hidden: number;
+  /**
+   * gamma at the clean end.
+   */
+  readonly gamma_min: Constant;
+  /**
+   * gamma at the noisy end.
+   */
+  readonly gamma_max: Constant;
+  /**
+   * Weights of the first layer before softplus; a straight line without the three tensors.
+   */
+  readonly w1?: ConstantFromWeights;
+  /**
+   * Biases of the first layer.
+   */
+  readonly b1?: ConstantFromWeights;
+  /**
+   * Weights of the second layer before softplus.
+   */
+  readonly w2?: ConstantFromWeights;
+  readonly discretization: ContinuousOnly;
+  readonly log_snr_shift: LogSnrShift;
+  readonly log_snr_clip?: LogSnrClip;
+  readonly process: Process;
 }
 /**
  * Total noise -ln alpha_bar(t) = sigma_min^(1-t) sigma_max^t (Lou et al. 2024, SEDD; MDLM has sigma 1e-3 to 1).
@@ -1113,6 +1171,7 @@ export interface GeometricNoiseSchedule {
   readonly discretization: Discretization;
   readonly log_snr_shift: LogSnrShift;
   readonly log_snr_clip?: LogSnrClip;
+  readonly process: Process;
 }
 /**
  * Total noise -ln alpha_bar(t) = sigma_min + t (sigma_max - sigma_min) (MDLM's linear).
@@ -1130,6 +1189,7 @@ export interface LinearNoiseSchedule {
   readonly discretization: Discretization;
   readonly log_snr_shift: LogSnrShift;
   readonly log_snr_clip?: LogSnrClip;
+  readonly process: Process;
 }
 /**
  * 1 - alpha_bar(t) = max(t^exponent, floor): the chance that a token is noise (BD3-LM's loglinear, square and square_root have the exponents 1, 2 and 1/2).
@@ -1147,6 +1207,7 @@ export interface PowerSchedule {
   readonly discretization: Discretization;
   readonly log_snr_shift: LogSnrShift;
   readonly log_snr_clip?: LogSnrClip;
+  readonly process: Process;
 }
 /**
  * 1 - alpha_bar(t) = log2(1 + t) (BD3-LM's log).
@@ -1156,6 +1217,7 @@ export interface LogarithmicSchedule {
   readonly discretization: Discretization;
   readonly log_snr_shift: LogSnrShift;
   readonly log_snr_clip?: LogSnrClip;
+  readonly process: Process;
 }
 /**
  * With c = cos^power(pi t / 2): alpha_bar(t) = eps + (1 - eps) c where eps_at is noisy (MDLM's cosine and cosinesqr), (1 - eps) c where it is clean (BD3-LM's cosine).
@@ -1177,6 +1239,7 @@ export interface CosinePowerSchedule {
   readonly discretization: Discretization;
   readonly log_snr_shift: LogSnrShift;
   readonly log_snr_clip?: LogSnrClip;
+  readonly process: Process;
 }
 /**
  * beta_t = 1 / (T - t + 1), t = 1 .. T: alpha_bar falls linearly to 0 (D3PM's jsd).
@@ -1186,6 +1249,7 @@ export interface InverseRemainingSchedule {
   readonly discretization: GivenBetaOnly;
   readonly log_snr_shift: LogSnrShift;
   readonly log_snr_clip?: LogSnrClip;
+  readonly process: Process;
 }
 /**
  * beta = linspace(sqrt(beta_start), sqrt(beta_end), T)^2 (Rombach et al. 2022; TESS).
@@ -1203,6 +1267,7 @@ export interface ScaledLinearSchedule {
   readonly discretization: GivenBetaOnly;
   readonly log_snr_shift: LogSnrShift;
   readonly log_snr_clip?: LogSnrClip;
+  readonly process: Process;
 }
 /**
  * beta = sigmoid(linspace(-6, 6, T)) (beta_end - beta_start) + beta_start (TESS).
@@ -1220,6 +1285,7 @@ export interface SigmoidBetaSchedule {
   readonly discretization: GivenBetaOnly;
   readonly log_snr_shift: LogSnrShift;
   readonly log_snr_clip?: LogSnrClip;
+  readonly process: Process;
 }
 /**
  * alpha_bar(t) = exp(-floor - beta_min t - (beta_max - beta_min) t^2 / 2) (Song et al. 2021; Difformer's linear; LD4LG's beta_linear has floor 1e-4, beta 0 to 20).
@@ -1241,6 +1307,7 @@ export interface VpLinearSchedule {
   readonly discretization: Discretization;
   readonly log_snr_shift: LogSnrShift;
   readonly log_snr_clip?: LogSnrClip;
+  readonly process: Process;
 }
 /**
  * With v(u) = cos(pi u / 2)^(2 tau): alpha_bar(t) = (v(end) - v(start + t (end - start))) / (v(end) - v(start)), at least clip (Chen 2023; LD4LG's cosine).
@@ -1266,6 +1333,7 @@ export interface CosineRescaledSchedule {
   readonly discretization: Discretization;
   readonly log_snr_shift: LogSnrShift;
   readonly log_snr_clip?: LogSnrClip;
+  readonly process: Process;
 }
 /**
  * With v(u) = sigmoid(u / tau): alpha_bar(t) = (v(end) - v(start + t (end - start))) / (v(end) - v(start)), at least clip (Jabri et al. 2023; LD4LG's sigmoid).
@@ -1291,6 +1359,7 @@ export interface SigmoidSchedule {
   readonly discretization: Discretization;
   readonly log_snr_shift: LogSnrShift;
   readonly log_snr_clip?: LogSnrClip;
+  readonly process: Process;
 }
 /**
  * Noise over signal s(t) = (sigma_min^(1/rho) + t (sigma_max^(1/rho) - sigma_min^(1/rho)))^rho, alpha_bar = 1 / (1 + s^2) (Karras et al. 2022, EDM; Difformer's edm). rho = 1 is the linear variance-exploding schedule of CDCD in its variance-preserving form x / sqrt(1 + s^2).
@@ -1312,6 +1381,7 @@ export interface KarrasSchedule {
   readonly discretization: Discretization;
   readonly log_snr_shift: LogSnrShift;
   readonly log_snr_clip?: LogSnrClip;
+  readonly process: Process;
 }
 /**
  * The only element of a checkpoint tensor.
@@ -1375,9 +1445,9 @@ export interface FlowSchedule {
  */
 export interface PredictionType {
   /**
-   * What the output stands for. x0: the clean embeddings; with a discrete state the logits of the clean tokens. subs: such logits without the mask token, and tokens that are not masked stay (Sahoo et al. 2024, MDLM). log_score: ln p_t(y) / p_t(x_t) of every token y (Lou et al. 2024, SEDD).
+   * What the output stands for. x0: the clean embeddings; with a discrete state the logits of the clean tokens. epsilon: the noise; v: alpha epsilon - sigma x0 (Salimans and Ho 2022); score: -epsilon / sigma; velocity: x0 - s epsilon, the straight path's direction towards the data (schedule flow, noise s); edm: x0 = c_skip x + c_out output (Karras et al. 2022, table 1). All with x_t = alpha x0 + sigma epsilon; x0 is then an affine map of x_t and the output. subs: logits of clean tokens without the mask token, and tokens that are not masked stay (Sahoo et al. 2024, MDLM). log_score: ln p_t(y) / p_t(x_t) of every token y (Lou et al. 2024, SEDD).
    */
-  readonly target: "x0" | "subs" | "log_score";
+  readonly target: "x0" | "epsilon" | "v" | "score" | "velocity" | "edm" | "subs" | "log_score";
   /**
    * direct: the output is x0 and the rounding head reads x0 (Diffusion-LM). softmax_embedding: the rounding head reads the output and x0 = softmax(logits) E, E the normalised embedding table (LangFlow, CDCD).
    */
@@ -1658,6 +1728,13 @@ export interface EulerSampler {
   readonly final: FinalStep;
 }
 /**
+ * Euler's step, then the mean of the slopes at both ends: second order, two calls of the network a step, one for the last step to the clean end (Karras et al. 2022, algorithm 1).
+ */
+export interface HeunSampler {
+  readonly kind: "heun";
+  readonly final: FinalStep;
+}
+/**
  * With l = ln(alpha / sigma), h = l_s - l_t and q = h_before / h: x_s = (sigma_s / sigma_t) x_t - alpha_s expm1(-h) ((1 + 1/(2q)) x0 - 1/(2q) x0_prev), first order at the first step and at a last step without noise (Lu et al. 2022).
  */
 export interface MultistepSampler {
@@ -1790,7 +1867,7 @@ export interface AdditiveTime {
   readonly injection: "additive";
   readonly input: LevelInput;
   readonly scale: LevelScale;
-  readonly features: SinusoidalFeatures;
+  readonly features: TimeFeatures;
   readonly mlp: TimeMlp;
 }
 /**
@@ -1800,7 +1877,7 @@ export interface AdaLnTime {
   readonly injection: "ada_ln";
   readonly input: LevelInput;
   readonly scale: LevelScale;
-  readonly features: SinusoidalFeatures;
+  readonly features: TimeFeatures;
   readonly mlp: TimeMlp;
   /**
    * Whether the ada_ln layers have a bias.
@@ -1855,12 +1932,40 @@ export interface PrefixTokensTime {
   readonly injection: "prefix_tokens";
   readonly input: LevelInput;
   readonly scale: LevelScale;
-  readonly features: SinusoidalFeatures;
+  readonly features: TimeFeatures;
   readonly mlp: TimeMlp;
   /**
    * Number of tokens.
    */
   readonly tokens: number;
+}
+/**
+ * Sines and cosines of s f_i, f_i = exp of dim/2 equally spaced numbers from lo to hi, where s is the input (Plaid; CDCD's reproduction in it).
+ */
+export interface ExpFourierFeatures {
+  readonly kind: "exp_fourier";
+  /**
+   * Number of features, even.
+   */
+  readonly dim: number;
+  /**
+   * Logarithm of the lowest frequency.
+   */
+  readonly lo: number;
+  /**
+   * Logarithm of the highest frequency.
+   */
+  readonly hi: number;
+  /**
+   * Which half comes first.
+   */
+  readonly order: "cos_sin" | "sin_cos";
+}
+/**
+ * One feature, the input (TESS).
+ */
+export interface NumberFeatures {
+  readonly kind: "number";
 }
 /**
  * The T training steps are cut into equal sections (the remainder goes to the first ones); a section of size S gives n steps start + round(k (S-1)/(n-1)), the sum kept as a running float64, rounded half to even (Nichol and Dhariwal 2021, respacing).

@@ -29,20 +29,36 @@ function checkConstants(schedule: NoiseSchedule, description: Description, repor
       help: `use [${[...clip].reverse().join(", ")}]`,
     });
   if (schedule.family === "linear" || schedule.family === "piecewise_linear") checkBetas(schedule, report);
-  if (schedule.family !== "gumbel_quantile") return;
-  if (typeof schedule.scale === "number" && schedule.scale <= 0)
+  if (schedule.family === "gumbel_quantile" && typeof schedule.scale === "number" && schedule.scale <= 0)
     report.error("model/gumbel-scale", `the scale of gumbel_quantile is positive, not ${schedule.scale}`, {
       pointer: "/noise_schedule/scale",
     });
+  if (schedule.family === "learned_mlp") {
+    const missing = (["w1", "b1", "w2"] as const).filter((name) => schedule[name] === undefined);
+    if (missing.length === 1 || missing.length === 2)
+      report.error(
+        "model/learned-mlp",
+        `a learned schedule has w1, b1 and w2; ${missing.join(" and ")} missing`,
+        {
+          pointer: "/noise_schedule",
+          help: 'name all three tensors as { "from": "..." }',
+        },
+      );
+  }
   const { file, files, index } = description.weights;
   if (file !== undefined || files !== undefined || index !== undefined) return;
-  for (const name of ["loc", "scale"] as const)
-    if (typeof schedule[name] !== "number")
+  for (const [name, value] of Object.entries(schedule))
+    if (isFromWeights(value))
       report.error("model/constant-without-weights", `${name} comes from the weights, and there are none`, {
         pointer: `/noise_schedule/${name}`,
         notes: [{ message: "the weights", pointer: "/weights" }],
-        help: 'name a file in "weights", or write the number here',
+        help: 'name a file in "weights", or leave the field out',
       });
+}
+
+/** A constant that is a tensor of the checkpoint. */
+function isFromWeights(value: unknown): boolean {
+  return typeof value === "object" && value !== null && "from" in value;
 }
 
 /** Betas of a family that lists them are below 1 after rescaling, and a knee lies inside the table. */
@@ -131,11 +147,7 @@ function checkNumbers(
   timesteps: Timesteps,
   report: Report,
 ): void {
-  if (
-    schedule.family === "gumbel_quantile" &&
-    (typeof schedule.loc !== "number" || typeof schedule.scale !== "number")
-  )
-    return;
+  if (Object.values(schedule).some(isFromWeights)) return;
   try {
     const grid = resolveGrid(timesteps, resolveSchedule(schedule));
     const notes = [{ message: "the grid", pointer: "/timesteps" }];

@@ -5,7 +5,7 @@ import type { Description, ModelDescription, SamplerDescription } from "../descr
 
 type Stated = ModelDescription | SamplerDescription;
 
-const gaussian = ["ddim", "ddpm", "euler", "dpmpp_2m", "renoise", "flow"];
+const gaussian = ["ddim", "ddpm", "euler", "heun", "dpmpp_2m", "renoise", "flow"];
 const ofTokens = ["ancestral", "tau_leaping", "analytic", "first_hitting", "confidence"];
 
 /** Checks that what a description says fits the state it acts on. */
@@ -59,7 +59,7 @@ function checkSamplerKind(description: Stated, report: Report): void {
 function checkTarget(description: Stated, report: Report): void {
   const { state_space: state, prediction_type: prediction } = description;
   const targets = {
-    continuous_embedding: ["x0"],
+    continuous_embedding: ["x0", "epsilon", "v", "score", "velocity", "edm"],
     absorbing: ["x0", "subs", "log_score"],
     uniform: ["x0", "log_score"],
   };
@@ -79,6 +79,33 @@ function checkTarget(description: Stated, report: Report): void {
 }
 
 function checkContinuous(description: Stated, report: Report): void {
+  const { target, x0_from } = description.prediction_type;
+  if (target !== "x0" && x0_from === "softmax_embedding")
+    report.error(
+      "model/target-logits",
+      `the output is logits, from which x0 follows; it cannot be ${target}`,
+      {
+        pointer: "/prediction_type/target",
+        notes: [{ message: "x0 comes from logits", pointer: "/prediction_type/x0_from" }],
+        help: 'use "x0", or "x0_from": "direct"',
+      },
+    );
+  if ((target === "epsilon" || target === "score") && description.noise_schedule.family === "flow")
+    report.error(
+      "model/target-flow",
+      `a flow starts without signal, and x0 is not read off ${target} there`,
+      {
+        pointer: "/prediction_type/target",
+        notes: [{ message: "the noise schedule", pointer: "/noise_schedule/family" }],
+        help: 'use "x0", "v" or "velocity"',
+      },
+    );
+  if (target === "velocity" && description.noise_schedule.family !== "flow")
+    report.error("model/target-velocity", "a velocity is one along the straight path of the schedule flow", {
+      pointer: "/prediction_type/target",
+      notes: [{ message: "the noise schedule", pointer: "/noise_schedule/family" }],
+      help: 'use "v", or the noise schedule "flow"',
+    });
   if (description.prediction_type.logit_shift !== 0)
     report.error("model/logit-shift", "logit_shift moves the logits of tokens; this state is continuous", {
       pointer: "/prediction_type/logit_shift",
@@ -97,6 +124,11 @@ function checkDiscrete(description: Stated, report: Report): void {
       help: "leave it out",
     });
   };
+  const { noise_schedule: schedule, embedding } = description;
+  if ("process" in schedule && schedule.process !== "variance_preserving")
+    refuse("/noise_schedule/process", "the variance of a state explodes where it is one of numbers");
+  if (embedding.input_preconditioning !== "none")
+    refuse("/embedding/input_preconditioning", "input preconditioning scales noisy embeddings");
   if (prediction.x0_from !== "direct")
     refuse("/prediction_type/x0_from", "softmax_embedding makes embeddings");
   if (prediction.prior_skip !== "none")

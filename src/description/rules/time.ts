@@ -42,6 +42,7 @@ function checkInput(
 }
 
 function checkFeatures({ features }: AdaLnTime | AdditiveTime | PrefixTokensTime, report: Report): void {
+  if (features.kind !== "sinusoidal") return;
   if (features.denominator === "half_minus_1" && features.dim < 4)
     report.error("model/time-features", `with half_minus_1, ${features.dim} features would divide by zero`, {
       pointer: `${here}/features/dim`,

@@ -19,7 +19,6 @@ export function flow(churn = 0, leastLeft = 0.05): GaussianSampler {
       const a = (Math.sqrt(to.alphaBar) - time) / Math.max(1 - time, leastLeft);
       return { a, b: 1 - a, c: 0, s: 0 };
     },
-    startScale: ({ sigma2 }) => Math.sqrt(sigma2),
     ...(churn > 0 && {
       churn(from: NoiseLevel, to: NoiseLevel) {
         const time = Math.sqrt(from.alphaBar);

@@ -6,6 +6,7 @@ import { ddpm, type PosteriorVariance } from "./ddpm.js";
 import { dpmpp2m } from "./dpmpp-2m.js";
 import { euler, renoise } from "./euler.js";
 import { flow } from "./flow.js";
+import { heun } from "./heun.js";
 import type { GaussianSampler } from "./sampler.js";
 
 /** `sampler` of a description: the kind and its options. */
@@ -30,6 +31,7 @@ export const gaussianSamplers = {
   ddpm: (options: SamplerDescription): GaussianSampler => ddpm(options.variance),
   ddim: (options: SamplerDescription): GaussianSampler => ddim(options.eta),
   euler: (): GaussianSampler => euler,
+  heun: (): GaussianSampler => heun,
   dpmpp_2m: (): GaussianSampler => dpmpp2m,
   flow: (options: SamplerDescription): GaussianSampler => flow(options.churn, options.t_eps),
   renoise: (): GaussianSampler => renoise,
@@ -40,7 +42,6 @@ export function bindSampler(description: SamplerDescription): GaussianSampler {
   if (!Object.hasOwn(gaussianSamplers, description.kind))
     return fail("sampler/unknown", `there is no Gaussian sampler "${description.kind}"`, {
       pointer: "/sampler/kind",
-      help: `the samplers are ${Object.keys(gaussianSamplers).join(", ")}`,
     });
   return gaussianSamplers[description.kind as keyof typeof gaussianSamplers](description);
 }

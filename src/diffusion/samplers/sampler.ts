@@ -26,10 +26,10 @@ export interface GaussianSampler {
   readonly usesHistory: boolean;
   /** The coefficients of the move `from` -> `to`; `to` is the cleaner level, `before` the one visited before `from`. */
   coefficients(from: NoiseLevel, to: NoiseLevel, before?: NoiseLevel): StepCoefficients;
+  /** A second update at the end of the move, after a call of the network there; none at the clean end. */
+  correction?(from: NoiseLevel, to: NoiseLevel): StepCoefficients;
   /** Noise mixed in before the network is called for the move `from` -> `to`; never before the last move. */
   churn?(from: NoiseLevel, to: NoiseLevel): Churn;
-  /** Standard deviation of the initial state at the first level; absent: 1. */
-  startScale?(first: NoiseLevel): number;
 }
 
 /**

@@ -25,8 +25,8 @@ export interface BetaFamily {
 
 export type BoundFamily = FormulaFamily | BetaFamily;
 
-/** A constant of a family: a number, a switch or a choice. */
-export type Constant = number | boolean | string;
+/** A constant of a family: a number, a switch, a choice, or the numbers of a tensor. */
+export type Constant = number | boolean | string | readonly number[];
 
 /** One family: its constants' defaults and the binding of given constants. */
 export interface ScheduleFamily<Constants extends Readonly<Record<string, Constant>>> {

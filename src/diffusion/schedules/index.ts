@@ -8,6 +8,7 @@ import { flow } from "./flow.js";
 import { scaledLinear, sigmoidBeta } from "./given-betas.js";
 import { gumbelQuantile } from "./gumbel-quantile.js";
 import { inverseRemaining } from "./inverse-remaining.js";
+import { learnedMlp } from "./learned-mlp.js";
 import { linear } from "./linear.js";
 import { logLinear } from "./log-linear.js";
 import { piecewiseLinear } from "./piecewise-linear.js";
@@ -22,6 +23,7 @@ export const scheduleFamilies = {
   piecewise_linear: piecewiseLinear,
   log_linear: logLinear,
   gumbel_quantile: gumbelQuantile,
+  learned_mlp: learnedMlp,
   geometric,
   linear_noise: linearNoise,
   power,
@@ -48,13 +50,12 @@ export function bindFamily(name: string, constants: Readonly<Record<string, unkn
     ? scheduleFamilies[name as ScheduleFamilyName]
     : fail("schedule/unknown-family", `there is no noise schedule family "${name}"`, {
         pointer: "/noise_schedule/family",
-        help: `the families are ${Object.keys(scheduleFamilies).join(", ")}`,
       });
   const bound: Record<string, Constant> = { ...family.defaults };
   for (const [key, standard] of Object.entries(family.defaults)) {
     const given = constants[key];
     if (given === undefined) continue;
-    if (typeof given !== typeof standard)
+    if (typeof given !== typeof standard || Array.isArray(given) !== Array.isArray(standard))
       fail(
         "schedule/constant-missing",
         `the constant ${key} of ${name} comes from the weights, which were not read`,

@@ -1,4 +1,7 @@
 // Types of index.js: the model beside it on WebGPU.
+//   import { load } from "./index.js";
+//   const model = await load();
+//   for await (const state of model.generate({ prompt: "..", seed: 7 })) show(state.tokens);
 
 /** One thing that is wrong, with a way out. */
 export interface Diagnostic {

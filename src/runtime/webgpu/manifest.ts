@@ -61,7 +61,9 @@ export interface WgslManifest {
   };
   readonly model?: { readonly name: string };
   /** What `planSampler` needs, with the schedule constants that came with the weights. */
-  readonly sampler?: SamplerParts & { readonly constants?: Readonly<Record<string, number>> };
+  readonly sampler?: SamplerParts & {
+    readonly constants?: Readonly<Record<string, number | readonly number[]>>;
+  };
   /** The symbols and how text is read with them, for `createTokenizer`. */
   readonly vocabulary?: { readonly symbols: unknown; readonly options?: object };
 }

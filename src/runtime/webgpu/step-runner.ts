@@ -1,6 +1,7 @@
 // The runner of a model of embeddings on WebGPU. One submit a step; a generation that it keeps (`openState`) moves noise
 // up and tokens down and nothing else.
 
+import { levelInputs } from "../../diffusion/plan.js";
 import { argmaxRows } from "../margins.js";
 import type { FloatArray, Rounded, StepRunner } from "../step-runner.js";
 import type { LoadedGraph } from "./graph.js";
@@ -37,8 +38,7 @@ export function webgpuStepRunner({ execution, graph, run, ofBatch, hold }: Graph
         x0_prev: previousX0,
         noise,
         coefficients: Float32Array.of(row.a, row.b, row.c, row.s),
-        level: Float32Array.of(row.level),
-        prior_scale: Float32Array.of(row.priorScale),
+        ...levelInputs(row, (value) => Float32Array.of(value)),
         fixed_mask: fixedMask,
         fixed_x: fixedX,
       };
@@ -56,8 +56,7 @@ export function webgpuStepRunner({ execution, graph, run, ofBatch, hold }: Graph
         const values = {
           x,
           self_cond: previousX0,
-          level: column(point.level, denoise, "level"),
-          prior_scale: column(point.priorScale, denoise, "prior_scale"),
+          ...levelInputs(point, (value, name) => column(value, denoise, name)),
         };
         const [logits] = (await run(denoise, values, ["logits"])) as [FloatArray];
         return { logits, tokens: argmaxRows(logits, vocabulary) };
