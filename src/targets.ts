@@ -20,6 +20,8 @@ import { padFft } from "./passes/pad-fft.js";
 import type { Pass } from "./passes/pass.js";
 import { removeDead } from "./passes/remove-dead.js";
 import { splitForLimits } from "./passes/split-for-limits.js";
+import { storeHalves } from "./passes/store-halves.js";
+import type { Diagnostic } from "./support/diagnostic.js";
 
 /** Choices of a build that change what is emitted. */
 export interface BuildOptions {
@@ -31,6 +33,10 @@ export interface BuildOptions {
   readonly fft?: Lowering;
   /** The time network of @step: run once per timestep grid as @time (the number of steps stays free), or left inside. */
   readonly time?: "run" | "inline";
+  /** How learned matrices are stored; `f16` halves their file. Arithmetic is float32 either way. `f32` by default. */
+  readonly precision?: "f32" | "f16";
+  /** Told which matrices `f16` leaves as they are. */
+  readonly warn?: (warnings: readonly Diagnostic[]) => void;
   /** Texts at once, for targets whose kernels have fixed sizes; 1 by default. */
   readonly batch?: number;
 }
@@ -41,6 +47,11 @@ export interface Target {
   readonly pipeline: (options: BuildOptions) => readonly Pass[];
   /** Ops the emitter takes after the pipeline; verified before emission. */
   readonly accepts: ReadonlySet<string>;
+}
+
+/** What a build in half precision adds. */
+function halves({ precision = "f32", warn }: BuildOptions): readonly Pass[] {
+  return precision === "f16" ? [storeHalves({ warn: (problem) => warn?.([problem]) })] : [];
 }
 
 function machine(profile: BuildOptions["profile"]): Profile {
@@ -62,7 +73,7 @@ export const targets = {
   onnx: {
     summary: "ONNX graphs for ONNX Runtime",
     accepts: onnxOps,
-    pipeline: ({ profile, spectra = "fold", time = "run", fft }) => [
+    pipeline: ({ profile, spectra = "fold", time = "run", fft, ...options }) => [
       canonicalise,
       mergeDuplicates,
       padFft({ profile: machine(profile) }),
@@ -74,12 +85,13 @@ export const targets = {
       canonicalise,
       mergeDuplicates,
       removeDead,
+      ...halves(options),
     ],
   },
   wgsl: {
     summary: "WGSL kernels and a page for WebGPU",
     accepts: wgslOps(Object.keys(ops)),
-    pipeline: ({ spectra = "fold", time = "run", batch = 1 }) => [
+    pipeline: ({ spectra = "fold", time = "run", batch = 1, ...options }) => [
       canonicalise,
       mergeDuplicates,
       chooseFftConv({ spectra }),
@@ -91,6 +103,7 @@ export const targets = {
       removeDead,
       bindSizes(batch),
       keepTokens(),
+      ...halves(options),
       splitForLimits(),
       fuse({ parts: true }),
     ],

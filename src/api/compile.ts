@@ -114,6 +114,7 @@ function facts(model: LoadedModel, options: CompileOptions): Readonly<Record<str
     flags: {
       target: options.target,
       spectra: options.spectra ?? "fold",
+      ...(options.precision === "f16" && { precision: "f16" }),
       ...(options.fft !== undefined && { fft: options.fft }),
       ...(options.synthetic !== undefined && { synthetic: options.synthetic }),
     },

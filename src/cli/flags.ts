@@ -31,7 +31,7 @@ export interface WeightFlags {
 }
 
 /** What withBuild adds. */
-export interface BuildFlags extends Pick<BuildOptions, "profile" | "spectra" | "fft"> {
+export interface BuildFlags extends Pick<BuildOptions, "profile" | "spectra" | "fft" | "precision"> {
   readonly minOrt?: string;
 }
 
@@ -51,7 +51,7 @@ export function withWeights(command: Command): Command {
     );
 }
 
-/** --profile, --spectra, --fft, --min-ort: what is emitted. */
+/** --profile, --spectra, --fft, --precision, --min-ort: what is emitted. */
 export function withBuild(command: Command): Command {
   return command
     .addOption(
@@ -69,6 +69,11 @@ export function withBuild(command: Command): Command {
         "--fft <lowering>",
         "one lowering for every long convolution instead of the cheapest",
       ).choices(["right_angle", "packed_circular", "depthwise", "toeplitz", "dft"]),
+    )
+    .addOption(
+      new Option("--precision <format>", "how learned matrices are stored; arithmetic is float32 either way")
+        .choices(["f32", "f16"])
+        .default("f32"),
     )
     .addOption(new Option("--min-ort <version>", "oldest ONNX Runtime that must read the files, e.g. 1.18"));
 }

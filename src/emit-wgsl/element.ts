@@ -57,8 +57,11 @@ export function reader(graph: Graph, writer: KernelWriter): Reader {
         ? writer.bind(`${registerType(element, 4)}(${read})`, value.hint ?? "t")
         : read;
     };
-    return { element, shape, plain: op === undefined, load };
+    return { element, shape, plain: isPlain(op), load };
   };
+  /** Widening what is stored narrow is part of the load. */
+  const isPlain = (op: Op | undefined): boolean =>
+    op === undefined || (op.name === "cast" && !producers.has(op.operands[0]!));
   const carriesAnchor = (value: Value): boolean =>
     assumed.has(value) ||
     (producers.get(value)?.operands.some((v) => v !== undefined && carriesAnchor(v)) ?? false);

@@ -32,6 +32,14 @@ export function float(value: number): string {
 interface Declared {
   readonly binding: Binding;
   readonly vector: boolean;
+  /** Halves in words of two, for devices without 16-bit buffers: unpack2x16float reads them everywhere. */
+  readonly words: boolean;
+}
+
+/** The element type of a buffer's array. */
+function storedType({ binding, vector, words }: Declared): string {
+  if (words) return vector ? "vec2u" : "u32";
+  return vector ? (binding.element === "f16" ? "vec4h" : "vec4f") : storageType(binding.element);
 }
 
 /** The fixed facts of a kernel, given when it is finished. */
@@ -171,8 +179,10 @@ export class KernelWriter {
     }
     const name = this.fresh(hint);
     const vector = lanes === 4 && length % 4 === 0 && (element === "f32" || element === "f16");
-    if (element === "f16") this.enabled.add("f16");
-    this.declared.set(key, { binding: { role, name, element, length, access }, vector });
+    // Two invocations could write halves of one word, so only what is read can be words.
+    const words = element === "f16" && access === "read" && !this.features.f16;
+    if (element === "f16" && !words) this.enabled.add("f16");
+    this.declared.set(key, { binding: { role, name, element, length, access }, vector, words });
     return name;
   }
 
@@ -195,15 +205,24 @@ export class KernelWriter {
 
   /** The value of element `index` of a declared buffer, as a register holds it. */
   at(role: BufferRole, index: string): string {
-    const { binding, vector } = this.of(role);
+    const { binding, vector, words } = this.of(role);
+    if (words) {
+      const i = this.bind(index, "i");
+      const word = vector ? `${binding.name}[${i} / 4u][(${i} / 2u) % 2u]` : `${binding.name}[${i} / 2u]`;
+      return `unpack2x16float(${word})[${i} % 2u]`;
+    }
     const raw = vector ? `${binding.name}[(${index}) / 4u][(${index}) % 4u]` : `${binding.name}[${index}]`;
     return binding.element === "f16" ? `f32(${raw})` : binding.element === "bool" ? `${raw} != 0u` : raw;
   }
 
   /** Four elements from `index`, a multiple of 4, of a buffer declared as an array of vec4. */
   at4(role: BufferRole, index: string): string {
-    const { binding } = this.of(role);
+    const { binding, words } = this.of(role);
     const raw = `${binding.name}[${quarter(index)}]`;
+    if (words) {
+      const four = this.bind(raw, `${binding.name}_words`);
+      return `vec4f(unpack2x16float(${four}.x), unpack2x16float(${four}.y))`;
+    }
     return binding.element === "f16" ? `vec4f(${raw})` : raw;
   }
 
@@ -254,10 +273,8 @@ export class KernelWriter {
       "",
       ...[...this.enabled].map((feature) => `enable ${feature};\n`),
       ...all.map(
-        ({ binding, vector }, k) =>
-          `@group(0) @binding(${k}) var<storage, ${binding.access}> ${binding.name}: array<${
-            vector ? (binding.element === "f16" ? "vec4h" : "vec4f") : storageType(binding.element)
-          }>;`,
+        (declared, k) =>
+          `@group(0) @binding(${k}) var<storage, ${declared.binding.access}> ${declared.binding.name}: array<${storedType(declared)}>;`,
       ),
       ...(this.shared.length > 0 ? ["", ...this.shared] : []),
       ...[...this.helpers.values()].map((text) => `\n${text}`),

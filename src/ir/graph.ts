@@ -50,6 +50,8 @@ export interface Graph {
 export interface WeightSource {
   has(name: string): boolean;
   read(name: string): Tensor;
+  /** True for tables that passes computed from no weight (transform matrices, angles): exact work, not learned. */
+  isFormula?(name: string): boolean;
 }
 
 export interface Module {

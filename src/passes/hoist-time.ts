@@ -98,7 +98,9 @@ function folded(module: Module, levels: readonly number[]): Module {
       };
     });
   const dims = new Map([...module.dims].filter(([dim]) => dim !== "T"));
-  return { ...module, dims, graphs: rebuilt, weights: withComputedWeights(module.weights, computed) };
+  // Rows of activations, to be read as exactly as @time would make them.
+  const weights = withComputedWeights(module.weights, computed, new Set([name]));
+  return { ...module, dims, graphs: rebuilt, weights };
 }
 
 /** The row of @time at the given level; with a folded table, its first level and step 0. */

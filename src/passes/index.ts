@@ -24,6 +24,7 @@ import { padFft } from "./pad-fft.js";
 import type { Pass } from "./pass.js";
 import { removeDead } from "./remove-dead.js";
 import { defaultDeviceLimits, splitForLimits } from "./split-for-limits.js";
+import { storeHalves } from "./store-halves.js";
 
 export interface PassEntry {
   readonly name: string;
@@ -87,6 +88,7 @@ export const passes: readonly PassEntry[] = [
     if (option !== undefined && option !== "load") return undefined;
     return chooseFftConv({ spectra: option ?? "fold" });
   }),
+  plain(storeHalves()),
   withOption("binding bytes", undefined, (option) => {
     const bytes = Number(option ?? defaultDeviceLimits.maxStorageBufferBindingSize);
     return Number.isInteger(bytes) && bytes > 0

@@ -39,8 +39,16 @@ export function splitForLimits(limits: DeviceLimits = defaultDeviceLimits): Pass
 
 function rulesFor(limits: DeviceLimits): readonly Rule[] {
   const most = limits.maxStorageBuffersPerShaderStage - 1;
-  const parts = (b: Rewriter, value: Value): Part[] | undefined =>
-    b.producer(value)?.name === "weight" ? rowParts(b, value, limits) : undefined;
+  const parts = (b: Rewriter, value: Value): Part[] | undefined => {
+    const maker = b.producer(value);
+    if (maker?.name === "weight") return rowParts(b, value, limits);
+    // Halves are widened part by part.
+    if (maker?.name !== "cast" || b.producer(maker.operands[0]!)?.name !== "weight") return undefined;
+    return rowParts(b, maker.operands[0]!, limits)?.map((part) => ({
+      ...part,
+      value: b.emit("cast", { x: part.value }, { to: value.type.element as "f32" }),
+    }));
+  };
   return [
     rule("concat", ({ xs }, { axis }, b) => {
       if (xs.length <= most) return undefined;

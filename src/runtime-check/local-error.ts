@@ -5,7 +5,7 @@ import type { Op } from "../ir/graph.js";
 import { type AccurateFunction, operandRecord, type RoundingContext } from "../ir/op.js";
 import { definitionOf } from "../ir/ops/index.js";
 import type { Tensor } from "../ir/tensor.js";
-import { type Accuracy, unitRoundoff } from "./accuracy.js";
+import { type Accuracy, leastNormal, unitRoundoff } from "./accuracy.js";
 import { oneSidedSums } from "./one-sided-sums.js";
 import { stored } from "./stored.js";
 
@@ -51,6 +51,9 @@ function roundedOnce(
     return factor === Math.fround(factor) ? undefined : x!.data.map((v) => Math.abs(factor * v));
   }
   if (name !== "cast") return undefined;
+  // What is below the least normal half may be read as zero.
+  if (x!.element === "f16" && y!.element === "f32")
+    return y!.data.map((v) => (Math.abs(v) < leastNormal("f16") ? 2 ** 24 * Math.abs(v) : 0));
   const kept = stored(y!).data;
   return y!.data.map((v, i) => (v === kept[i] ? 0 : Math.abs(v)));
 }

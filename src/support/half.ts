@@ -1,6 +1,11 @@
 // 16-bit floats: IEEE 754 binary16 and bfloat16, as bit patterns in a number 0..65535.
 // binary16: 1 sign, 5 exponent (bias 15), 10 fraction bits; bfloat16: the upper half of a binary32.
 
+/** The largest finite binary16. */
+export const largestHalf = 65504;
+/** The least normal binary16: devices may flush what is below it to zero. */
+export const leastNormalHalf = 2 ** -14;
+
 const scratch = new DataView(new ArrayBuffer(8));
 
 /** The value of a binary16 bit pattern; exact. */

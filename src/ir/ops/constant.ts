@@ -1,17 +1,22 @@
 // Values that come from no operand: named weights, splats, small literals, position indices.
 
-import { decodeHalf, encodeHalf } from "../../support/half.js";
+import { decodeHalf, encodeHalf, leastNormalHalf } from "../../support/half.js";
 import { product } from "../dim.js";
 import { attribute, choice, defineOp, rounding, withDefault } from "../op.js";
 import { type Tensor, tensor } from "../tensor.js";
 
-/** A number that its format does not hold (folded in float64, or 0.1) is rounded once when it is stored. */
+/**
+ * A number that its format does not hold (folded in float64, or 0.1) is rounded once when it is stored. Of a half below
+ * the least normal nothing may be left: targets may flush it to zero, an error of 1/u = 2^11 units.
+ */
 function storedRounding(_: unknown, results: readonly Tensor[]): Float64Array[] {
   return results.map(({ element, data }) => {
+    if (element === "i32" || element === "bool") return new Float64Array(data.length);
     const nearest = element === "f16" ? (v: number) => decodeHalf(encodeHalf(v)) : Math.fround;
-    return element === "i32" || element === "bool"
-      ? new Float64Array(data.length)
-      : data.map((v) => (Object.is(nearest(v), v) || Number.isNaN(v) ? 0 : Math.abs(v)));
+    return data.map((v) => {
+      if (element === "f16" && Math.abs(v) < leastNormalHalf) return 2 ** 11 * Math.abs(v);
+      return Object.is(nearest(v), v) || Number.isNaN(v) ? 0 : Math.abs(v);
+    });
   });
 }
 

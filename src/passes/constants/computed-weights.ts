@@ -3,13 +3,15 @@
 import type { WeightSource } from "../../ir/graph.js";
 import type { Tensor } from "../../ir/tensor.js";
 
-/** `base` and, by name, tensors computed on their first read and kept. */
+/** `base` and, by name, tensors computed on their first read and kept; `formulas` come from no learned weight. */
 export function withComputedWeights(
   base: WeightSource,
   computed: ReadonlyMap<string, () => Tensor>,
+  formulas: ReadonlySet<string> = new Set(),
 ): WeightSource {
   const kept = new Map<string, Tensor>();
   return {
+    isFormula: (name) => formulas.has(name) || base.isFormula?.(name) === true,
     has: (name) => computed.has(name) || base.has(name),
     read(name) {
       const compute = computed.get(name);

@@ -36,7 +36,7 @@ function freedBy(node: ConstantNode): number {
 /** A readable name: what the weights under the node have in common, then what it is. */
 export function readableName(node: ConstantNode): string {
   const what = node.op.results[0]!.hint ?? node.op.name;
-  const weights = [...weightsUnder(node)];
+  const weights = [...new Set(leavesUnder(node).map((name) => name.replace(/^folded\./, "")))];
   const [first] = weights;
   if (first === undefined) return what;
   const parts = first.split(".");
@@ -45,16 +45,12 @@ export function readableName(node: ConstantNode): string {
   return what === source || what.startsWith(`${source}.`) ? what : `${source}.${what}`;
 }
 
-function weightsUnder(
-  node: ConstantNode,
-  names = new Set<string>(),
-  seen = new Set<ConstantNode>(),
-): Set<string> {
-  if (seen.has(node)) return names;
+/** The weights of the module under a node. */
+function leavesUnder(node: ConstantNode, seen = new Set<ConstantNode>()): string[] {
+  if (seen.has(node)) return [];
   seen.add(node);
-  if (node.op.name === "weight") names.add((node.op.attributes.name as string).replace(/^folded\./, ""));
-  for (const operand of node.operands) if (operand !== undefined) weightsUnder(operand, names, seen);
-  return names;
+  const own = node.op.name === "weight" ? [node.op.attributes.name as string] : [];
+  return [...own, ...node.operands.flatMap((operand) => (operand ? leavesUnder(operand, seen) : []))];
 }
 
 /** `wanted`, or `wanted.2`, `wanted.3` .. where it is taken. */
@@ -81,6 +77,7 @@ function foldOnce(module: Module, pass: string, policy: FoldPolicy): Module {
   );
   if (picked.size === 0) return module;
   const computed = new Map<string, () => Tensor>();
+  const formulas = new Set<string>();
   const names = new Map<ConstantNode, string>();
   const { weights } = module;
   const nameOf = (node: ConstantNode): string => {
@@ -88,6 +85,7 @@ function foldOnce(module: Module, pass: string, policy: FoldPolicy): Module {
       names.get(node) ?? freeName(`folded.${readableName(node)}`, (n) => computed.has(n) || weights.has(n));
     names.set(node, name);
     computed.set(name, () => evaluateNode(node, weights));
+    if (leavesUnder(node).every((leaf) => weights.isFormula?.(leaf) === true)) formulas.add(name);
     return name;
   };
   const replace = (op: Op, rewriter: Rewriter) => {
@@ -109,5 +107,5 @@ function foldOnce(module: Module, pass: string, policy: FoldPolicy): Module {
         ];
   };
   const rewritten = rewriteModule(module, pass, [replace]);
-  return withoutDeadOps({ ...rewritten, weights: withComputedWeights(weights, computed) });
+  return withoutDeadOps({ ...rewritten, weights: withComputedWeights(weights, computed, formulas) });
 }

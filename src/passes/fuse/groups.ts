@@ -222,11 +222,19 @@ class Grouping {
     return targets;
   }
 
-  /** Views cost nothing; a number is worth computing again where eight or more are made from it. */
+  /** Views cost nothing, nor does widening what is stored; a number is worth computing again where eight or more are made from it. */
   private isWorthRepeating(op: Op, targets: ReadonlySet<Group>): boolean {
-    if (roleOf(op) === "view" || targets.size === 1) return true;
+    if (roleOf(op) === "view" || targets.size === 1 || this.widensStored(op)) return true;
     const size = sizeOf(op.results[0]!);
     return [...targets].every((group) => [...group.owned].every((o) => 8 * size <= sizeOf(o.results[0]!)));
+  }
+
+  /** A cast of a weight, or of a part of one: what a kernel does as it loads the number. */
+  private widensStored(op: Op): boolean {
+    if (op.name !== "cast") return false;
+    const source = this.producers.get(op.operands[0]!);
+    const stored = source !== undefined && isPart(source) ? this.producers.get(source.operands[0]!) : source;
+    return stored?.name === "weight";
   }
 
   private buffersOf(group: Group, op: Op): number {
