@@ -27,8 +27,9 @@ export async function wgslCandidate(batch: number): Promise<Candidate & { dispos
     fail("environment/adapter", "WebGPU finds no graphics adapter", {
       help: "install a Vulkan driver (scripts/install-webgpu-drivers.sh brings software ones)",
     });
-  // Kernels are built for what every device has, so a device without wishes runs them.
-  const device = await adapter.requestDevice({});
+  // Kernels ask for no more limits than every device has; their better forms are what is checked where they would run.
+  const requiredFeatures = ["shader-f16"].filter((name) => adapter.features.has(name));
+  const device = await adapter.requestDevice({ requiredFeatures });
   const { info } = adapter as { readonly info?: { readonly description?: string; readonly vendor?: string } };
   let loaded: (OpenedGraphs & { readonly key: string; readonly module: Module }) | undefined;
   const load = async (module: Module, sizes: Readonly<Record<string, number>>): Promise<OpenedGraphs> => {

@@ -32,6 +32,9 @@ export interface Features {
   readonly subgroups: boolean;
 }
 
+/** The features under WebGPU's names. */
+export const featureNames = { f16: "shader-f16", subgroups: "subgroups" } as const;
+
 export const noFeatures: Features = { f16: false, subgroups: false };
 
 /** What a device offers to the kernels that are chosen for it. */

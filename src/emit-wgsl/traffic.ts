@@ -12,11 +12,11 @@ import { definitionOf } from "../ir/ops/index.js";
 import { isPart } from "../ir/part.js";
 import { count } from "../ir/tensor.js";
 import { bug } from "../support/diagnostic.js";
+import { storedBytes } from "./buffers.js";
 import { shaped } from "./element.js";
 import { groupOfOp, lowerGroup } from "./group.js";
 import type { Kernel } from "./kernel.js";
 import type { Environment } from "./limits.js";
-import { storedBytes } from "./writer.js";
 
 /** One op or group of the graph. */
 export interface TrafficRow {

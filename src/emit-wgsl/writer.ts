@@ -2,20 +2,18 @@
 // expression once (a second request for the same text in an open scope gets the name of the first).
 
 import { type Element, numbersPer } from "../ir/tensor.js";
+import {
+  type Declared,
+  declaration,
+  loadFour,
+  loadOne,
+  storedBytes,
+  storeFour,
+  storeOne,
+} from "./buffers.js";
 import type { Binding, BufferRole, Kernel, Table } from "./dispatch.js";
 import type { Features, Limits } from "./limits.js";
 import { identifier } from "./names.js";
-import { divided } from "./place.js";
-
-/** How an element lies in a buffer. */
-export function storageType(element: Element): string {
-  return element === "bool" ? "u32" : element === "c64" ? "vec2f" : element;
-}
-
-/** Bytes of one stored element. */
-export function storedBytes(element: Element): number {
-  return element === "f16" ? 2 : 4 * numbersPer(element);
-}
 
 /** What a register holds: f16 is computed in f32. */
 export function registerType(element: Element, lanes: 1 | 4 = 1): string {
@@ -27,19 +25,6 @@ export function registerType(element: Element, lanes: 1 | 4 = 1): string {
 export function float(value: number): string {
   const text = String(Math.fround(value));
   return /[.e]/.test(text) ? text : `${text}.0`;
-}
-
-interface Declared {
-  readonly binding: Binding;
-  readonly vector: boolean;
-  /** Halves in words of two, for devices without 16-bit buffers: unpack2x16float reads them everywhere. */
-  readonly words: boolean;
-}
-
-/** The element type of a buffer's array. */
-function storedType({ binding, vector, words }: Declared): string {
-  if (words) return vector ? "vec2u" : "u32";
-  return vector ? (binding.element === "f16" ? "vec4h" : "vec4f") : storageType(binding.element);
 }
 
 /** The fixed facts of a kernel, given when it is finished. */
@@ -205,45 +190,21 @@ export class KernelWriter {
 
   /** The value of element `index` of a declared buffer, as a register holds it. */
   at(role: BufferRole, index: string): string {
-    const { binding, vector, words } = this.of(role);
-    if (words) {
-      const i = this.bind(index, "i");
-      const word = vector ? `${binding.name}[${i} / 4u][(${i} / 2u) % 2u]` : `${binding.name}[${i} / 2u]`;
-      return `unpack2x16float(${word})[${i} % 2u]`;
-    }
-    const raw = vector ? `${binding.name}[(${index}) / 4u][(${index}) % 4u]` : `${binding.name}[${index}]`;
-    return binding.element === "f16" ? `f32(${raw})` : binding.element === "bool" ? `${raw} != 0u` : raw;
+    return loadOne(this.of(role), index, (text, hint) => this.bind(text, hint));
   }
 
   /** Four elements from `index`, a multiple of 4, of a buffer declared as an array of vec4. */
   at4(role: BufferRole, index: string): string {
-    const { binding, words } = this.of(role);
-    const raw = `${binding.name}[${quarter(index)}]`;
-    if (words) {
-      const four = this.bind(raw, `${binding.name}_words`);
-      return `vec4f(unpack2x16float(${four}.x), unpack2x16float(${four}.y))`;
-    }
-    return binding.element === "f16" ? `vec4f(${raw})` : raw;
+    return loadFour(this.of(role), index, (text, hint) => this.bind(text, hint));
   }
 
   /** The statement that stores a register value. */
   put(role: BufferRole, index: string, value: string): void {
-    const { binding, vector } = this.of(role);
-    const target = vector ? `${binding.name}[(${index}) / 4u][(${index}) % 4u]` : `${binding.name}[${index}]`;
-    const stored =
-      binding.element === "f16"
-        ? `f16(${value})`
-        : binding.element === "bool"
-          ? `select(0u, 1u, ${value})`
-          : value;
-    this.line(`${target} = ${stored};`);
+    this.line(storeOne(this.of(role), index, value));
   }
 
   put4(role: BufferRole, index: string, value: string): void {
-    const { binding } = this.of(role);
-    this.line(
-      `${binding.name}[${quarter(index)}] = ${binding.element === "f16" ? `vec4h(${value})` : value};`,
-    );
+    this.line(storeFour(this.of(role), index, value));
   }
 
   /** Tables the kernel uses. */
@@ -272,10 +233,7 @@ export class KernelWriter {
       ...facts.comment.map((line) => `// ${line}`),
       "",
       ...[...this.enabled].map((feature) => `enable ${feature};\n`),
-      ...all.map(
-        (declared, k) =>
-          `@group(0) @binding(${k}) var<storage, ${declared.binding.access}> ${declared.binding.name}: array<${storedType(declared)}>;`,
-      ),
+      ...all.map(declaration),
       ...(this.shared.length > 0 ? ["", ...this.shared] : []),
       ...[...this.helpers.values()].map((text) => `\n${text}`),
       "",
@@ -304,10 +262,4 @@ function typeBytes(type: string): number {
   if (type === "vec2f" || type === "vec2u") return 8;
   if (type === "vec4f" || type === "vec4u") return 16;
   return 4;
-}
-
-/** index / 4, folded where it is a product by 4. */
-function quarter(index: string): string {
-  const product = /^(\w+) \* 4u$/.exec(index);
-  return product === null ? divided(index, 4) : product[1]!;
 }

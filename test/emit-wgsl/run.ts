@@ -1,7 +1,7 @@
 // Runs an implementation on a device with tensors in and out, laid out as kernels expect them.
 
+import { storedBytes } from "../../src/emit-wgsl/buffers.js";
 import type { Implementation, Shaped } from "../../src/emit-wgsl/kernel.js";
-import { storedBytes } from "../../src/emit-wgsl/writer.js";
 import { count, type Element, type Tensor, tensor } from "../../src/ir/tensor.js";
 import { decodeHalf, encodeHalf } from "../../src/support/half.js";
 import type { Device, Dispatch, Memory } from "./device.js";

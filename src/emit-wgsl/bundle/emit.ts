@@ -12,7 +12,6 @@ import {
   writeSafetensors,
 } from "../../weights/writer.js";
 import { shaped } from "../element.js";
-import type { Implementation } from "../kernel.js";
 import { defaultLimits, type Features, type Limits, noFeatures } from "../limits.js";
 import { type LoopKind, pageFiles } from "../page/files.js";
 import { kernelFiles } from "./kernel-files.js";
@@ -25,7 +24,7 @@ import {
   type WgslManifest,
   type WgslTensor,
 } from "./manifest.js";
-import { type Program, programOf, type Slot } from "./program.js";
+import { type LoweredGroup, type Program, programOf, type Slot } from "./program.js";
 import { reportLimits, requirements } from "./requirements.js";
 import { weightPool } from "./weight-pool.js";
 
@@ -36,7 +35,8 @@ export interface EmitWgslOptions {
   readonly batch?: number;
   /** Limits the kernels are built for; those of every WebGPU device by default. */
   readonly limits?: Limits;
-  readonly features?: Features;
+  /** Features that kernels get a form of their own for, best first; 16-bit buffers by default. */
+  readonly forms?: readonly Features[];
   /** Facts for the manifest (input hashes, flags, sampler plan ..), in this order. */
   readonly facts?: Readonly<Record<string, Json>>;
 }
@@ -70,15 +70,16 @@ const publicGraphs = ["embed", "filters", "time", "step", "denoise", "round", "m
  * Throws DlmcError (exit 3): `wgsl/no-kernel`, `wgsl/limit`.
  */
 export function emitWgsl(modules: readonly BoundModule[], options: EmitWgslOptions): WgslBundle {
-  const { version, batch = 1, limits = defaultLimits, features = noFeatures } = options;
+  const { version, batch = 1, limits = defaultLimits, forms = [{ f16: true, subgroups: false }] } = options;
   const pool = weightPool();
   const report = new Report();
   const built: { readonly program: Program; readonly length: number | undefined }[] = [];
   for (const { module, length } of modules) {
-    const lowered = new Map<Graph, Implementation>();
+    const lowered = new Map<Graph, LoweredGroup>();
     const suffix = length === undefined ? "" : `L${length}`;
     for (const graph of ownGraphs(module)) {
-      const context = { module, environment: { limits, features }, pool, suffix, report, lowered };
+      const environment = { limits, features: noFeatures };
+      const context = { module, environment, forms, pool, suffix, report, lowered };
       built.push({ program: programOf(graph, context), length });
     }
   }
@@ -224,8 +225,8 @@ function graphEntry(
         place: place(slot),
       };
     }),
-    dispatches: dispatches.map(({ kernel, slots, pointer }) => ({
-      kernel: addKernel(kernel),
+    dispatches: dispatches.map(({ kernel, forms, slots, pointer }) => ({
+      kernel: addKernel(kernel, forms),
       bindings: slots.map(place),
       grid: kernel.grid,
       pointer,

@@ -1,12 +1,14 @@
-// Kernels as files: equal code is one file, and a name that two codes share gets a number.
+// Kernels as files: equal code is one file, and a name that two codes share gets a number. A form that needs features is
+// a file beside the plain one, named after them.
 
 import { createHash } from "node:crypto";
 import type { Kernel } from "../kernel.js";
+import { featureNames } from "../limits.js";
 import type { WgslKernelFile } from "./manifest.js";
 
 export interface KernelFiles {
-  /** The kernel's index in the manifest. */
-  add(kernel: Kernel): number;
+  /** The kernel's index in the manifest; `forms`: its code for devices with more features, best first. */
+  add(kernel: Kernel, forms: readonly Kernel[]): number;
   readonly entries: readonly WgslKernelFile[];
   /** File name -> code. */
   readonly files: ReadonlyMap<string, string>;
@@ -19,18 +21,30 @@ export function kernelFiles(): KernelFiles {
   return {
     entries,
     files,
-    add({ name, code, bindings, workgroupSize, workgroupBytes }) {
-      const known = byCode.get(code);
+    add({ name, code, bindings, workgroupSize, workgroupBytes }, forms) {
+      const codes = new Map([code, ...forms.map((form) => form.code)].map((text, k) => [text, k - 1]));
+      codes.delete(code);
+      const key = [code, ...codes.keys()].join("\0");
+      const known = byCode.get(key);
       if (known !== undefined) return known;
       const file = freeName(name, files);
-      files.set(file, code);
-      byCode.set(code, entries.length);
+      const write = (path: string, text: string): { file: string; sha256: string } => {
+        files.set(path, text);
+        return { file: path, sha256: createHash("sha256").update(text).digest("hex") };
+      };
+      const plain = write(file, code);
+      const others = [...codes].map(([text, k]) => {
+        const { features } = forms[k]!;
+        const path = file.replace(/wgsl$/, `${features.join(".")}.wgsl`);
+        return { features: features.map((feature) => featureNames[feature]), ...write(path, text) };
+      });
+      byCode.set(key, entries.length);
       entries.push({
-        file,
-        sha256: createHash("sha256").update(code).digest("hex"),
+        ...plain,
+        ...(others.length > 0 && { forms: others }),
         bindings: bindings.map(({ access }) => access),
         workgroupSize,
-        workgroupBytes,
+        workgroupBytes: Math.max(workgroupBytes, ...forms.map((form) => form.workgroupBytes)),
       });
       return entries.length - 1;
     },

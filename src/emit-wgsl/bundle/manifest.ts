@@ -53,8 +53,15 @@ export interface WgslGraph {
 }
 
 export interface WgslKernelFile {
+  /** The form that every device runs. */
   readonly file: string;
   readonly sha256: string;
+  /** The same work for devices that have these features, best first. */
+  readonly forms?: readonly {
+    readonly features: readonly string[];
+    readonly file: string;
+    readonly sha256: string;
+  }[];
   /** Access of every binding. */
   readonly bindings: readonly ("read" | "read_write")[];
   readonly workgroupSize: readonly [number, number, number];

@@ -14,11 +14,11 @@ import {
 import { definitionOf } from "../../ir/ops/index.js";
 import { isPart, partOffset } from "../../ir/part.js";
 import { numbersPer, tensor } from "../../ir/tensor.js";
-import type { Report } from "../../support/diagnostic.js";
+import { bug, type Report } from "../../support/diagnostic.js";
 import { shaped } from "../element.js";
 import { groupOfOp, groupProblem, lowerGroup } from "../group.js";
 import type { BufferRole, Implementation, Kernel } from "../kernel.js";
-import type { Environment } from "../limits.js";
+import type { Environment, Features } from "../limits.js";
 import { storageBytes, type WeightPool } from "./weight-pool.js";
 
 /** Memory that bindings name: an input of the graph, a tensor of the bundle, or a value to be placed in an arena. */
@@ -36,6 +36,8 @@ export type Slot =
 
 export interface ProgramDispatch {
   readonly kernel: Kernel;
+  /** The same dispatch for devices with more features, best first. */
+  readonly forms: readonly Kernel[];
   /** By position of the kernel's bindings. */
   readonly slots: readonly Slot[];
   readonly pointer: string;
@@ -48,15 +50,23 @@ export interface Program {
   readonly dispatches: readonly ProgramDispatch[];
 }
 
+/** A group as what runs everywhere, and as what runs with more features. */
+export interface LoweredGroup {
+  readonly plain: Implementation;
+  readonly forms: readonly Implementation[];
+}
+
 export interface ProgramContext {
   readonly module: Module;
   readonly environment: Environment;
+  /** Features that kernels may have a form for, best first. */
+  readonly forms: readonly Features[];
   readonly pool: WeightPool;
   /** Tells apart constants of several lengths. */
   readonly suffix: string;
   readonly report: Report;
   /** Dispatches by group: equal blocks call the same one. */
-  readonly lowered: Map<Graph, Implementation>;
+  readonly lowered: Map<Graph, LoweredGroup>;
 }
 
 /** The dispatches of a graph. Ops without a kernel are reported as `wgsl/no-kernel`. */
@@ -129,8 +139,9 @@ function lowerOp(
     for (const value of op.results) slots.set(value, { kind: "value", bytes: bytesOf(value) });
     return;
   }
-  const implementation = context.lowered.get(group) ?? lowerGroup(group, context.environment);
-  context.lowered.set(group, implementation);
+  const lowered = context.lowered.get(group) ?? withForms(group, context);
+  context.lowered.set(group, lowered);
+  const { plain: implementation } = lowered;
   const operands = callee === undefined ? [...new Set(present(op))] : (op.operands as readonly Value[]);
   for (const value of op.results) slots.set(value, { kind: "value", bytes: bytesOf(value) });
   const scratch = implementation.scratch.map(
@@ -147,10 +158,21 @@ function lowerOp(
     if (role.kind === "result") return slots.get(op.results[role.index]!)!;
     return role.kind === "scratch" ? scratch[role.index]! : table(role.name);
   };
-  for (const kernel of implementation.kernels) {
+  implementation.kernels.forEach((kernel, k) => {
     const bound = kernel.bindings.map(({ role }) => slotOf(role));
-    dispatches.push({ kernel, slots: bound, pointer: op.loc.pointer });
-  }
+    const forms = lowered.forms.map(({ kernels }) => kernels[k]!);
+    dispatches.push({ kernel, forms, slots: bound, pointer: op.loc.pointer });
+  });
+}
+
+function withForms(group: Graph, { environment, forms }: ProgramContext): LoweredGroup {
+  const plain = lowerGroup(group, environment);
+  const made = forms.map((features) => lowerGroup(group, { ...environment, features }));
+  // A form is other code for the same buffers and workgroups: the manifest names those once.
+  const facts = ({ kernels }: Implementation): string =>
+    JSON.stringify(kernels.map(({ bindings, grid, workgroupSize }) => ({ bindings, grid, workgroupSize })));
+  if (made.some((form) => facts(form) !== facts(plain))) bug(`@${group.name} has forms of several shapes`);
+  return { plain, forms: made };
 }
 
 /** The graph without block numbers in its names, so that equal blocks have equal kernels. */

@@ -2,15 +2,13 @@
 // too small: a model that cannot fit is an error here, never a lost device.
 
 import type { Report } from "../../support/diagnostic.js";
-import type { Limits } from "../limits.js";
+import { featureNames, type Limits } from "../limits.js";
 import type { Program } from "./program.js";
 
 export interface Requirements {
   readonly limits: Readonly<Record<string, number>>;
   readonly features: readonly string[];
 }
-
-const featureNames = { f16: "shader-f16", subgroups: "subgroups" } as const;
 
 /** The largest of everything that the programs and buffers ask of a device; in bytes, invocations, workgroups. */
 export function requirements(

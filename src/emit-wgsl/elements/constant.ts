@@ -1,7 +1,7 @@
 // Values that come from no operand: splats, short lists, positions.
 
+import { storageType } from "../buffers.js";
 import type { ElementRules } from "../element-rule.js";
-import { storageType } from "../writer.js";
 
 export const constants = {
   constant: (_, { value }, { number }) => number(value),

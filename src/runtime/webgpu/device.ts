@@ -5,7 +5,7 @@ import type { Gpu, GpuAdapter, GpuDevice } from "./gpu.js";
 import type { WgslManifest } from "./manifest.js";
 
 /**
- * A new device of the adapter that fits best, with timestamps where it has them.
+ * A new device of the adapter that fits best, with timestamps and what kernels have better forms for, where it has them.
  * Throws `webgpu/missing` (exit code 5), `webgpu/limit` and `webgpu/feature` (exit code 3).
  */
 export async function requestDevice(manifest: WgslManifest, gpu?: Gpu): Promise<GpuDevice> {
@@ -16,7 +16,8 @@ export async function requestDevice(manifest: WgslManifest, gpu?: Gpu): Promise<
   if (adapter === null)
     throw missing("WebGPU is there, but no graphics adapter", "look at chrome://gpu, or pass a device");
   checkDevice(manifest, adapter, "the adapter");
-  const optional = ["timestamp-query"].filter((name) => adapter.features.has(name));
+  const better = manifest.kernels.flatMap(({ forms = [] }) => forms.flatMap(({ features }) => features));
+  const optional = ["timestamp-query", ...new Set(better)].filter((name) => adapter.features.has(name));
   const device = await adapter.requestDevice({
     requiredFeatures: [...manifest.requires.features, ...optional],
     requiredLimits: aboveDefault(manifest, adapter),

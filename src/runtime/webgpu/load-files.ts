@@ -22,11 +22,12 @@ export interface Pipeline {
   readonly file: string;
 }
 
-/** Every kernel of the bundle, compiled at once and asynchronously. Throws `bundle/corrupt`, `bundle/unreadable`, `webgpu/kernel`. */
+/** Every kernel of the bundle in the best form that `has` has features for, compiled at once and asynchronously. Throws `bundle/corrupt`, `bundle/unreadable`, `webgpu/kernel`. */
 export function loadPipelines(
   device: GpuDevice,
   location: string,
   { kernels }: WgslManifest,
+  has: (feature: string) => boolean,
   signal?: AbortSignal,
 ): Promise<Pipeline[]> {
   const layouts = new Map<string, GpuHandle>();
@@ -45,7 +46,9 @@ export function loadPipelines(
     return known;
   };
   return Promise.all(
-    kernels.map(async ({ file, sha256, bindings }) => {
+    kernels.map(async (kernel) => {
+      const { forms, bindings } = kernel;
+      const { file, sha256 } = forms?.find(({ features }) => features.every(has)) ?? kernel;
       const path = inside(location, file);
       const code = await readWhole(path, signal);
       await verifyHash(new TextEncoder().encode(code), sha256, "the kernel", path);

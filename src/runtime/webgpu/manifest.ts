@@ -51,6 +51,12 @@ export interface WgslManifest {
   readonly kernels: readonly {
     readonly file: string;
     readonly sha256: string;
+    /** For devices with these features, best first. */
+    readonly forms?: readonly {
+      readonly features: readonly string[];
+      readonly file: string;
+      readonly sha256: string;
+    }[];
     readonly bindings: readonly ("read" | "read_write")[];
   }[];
   readonly graphs: readonly WgslGraph[];

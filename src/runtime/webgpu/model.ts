@@ -24,6 +24,8 @@ export interface WebgpuOptions {
   readonly gpu?: Gpu;
   /** Sequence length, for a bundle with several. */
   readonly length?: number;
+  /** Kernels that read halves as halves where the device can ("auto", the default), or those of every device ("off"). */
+  readonly f16?: "auto" | "off";
   readonly signal?: AbortSignal;
   /** Called after every tensor. */
   readonly progress?: (at: LoadProgress) => void;
@@ -75,10 +77,12 @@ export async function openGraphs(location: string, options: WebgpuOptions = {}):
   if (options.device !== undefined) checkDevice(manifest, options.device);
   const device = options.device ?? (await requestDevice(manifest, options.gpu));
   const memory = deviceMemory(device, options.device === undefined);
+  const has = (feature: string): boolean =>
+    device.features.has(feature) && !(feature === "shader-f16" && options.f16 === "off");
   try {
     const bound = await memory.guarded(async () => {
       const [pipelines, weights] = await settled(
-        loadPipelines(device, location, manifest, signal),
+        loadPipelines(device, location, manifest, has, signal),
         loadWeights(memory, location, manifest, options.progress, signal),
       );
       const arenas = manifest.arenas.map((bytes) => memory.storage(bytes));
