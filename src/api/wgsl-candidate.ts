@@ -13,6 +13,7 @@ import { type OpenedGraphs, openGraphs } from "../runtime/webgpu/model.js";
 import { wgsl } from "../runtime-check/accuracy.js";
 import type { Candidate } from "../runtime-check/candidate.js";
 import { bug, fail } from "../support/diagnostic.js";
+import { decodeHalf, encodeHalf } from "../support/half.js";
 import { version } from "../version.js";
 import { openGpu } from "./gpu.js";
 
@@ -48,7 +49,8 @@ export async function wgslCandidate(batch: number): Promise<Candidate & { dispos
       const { graphs, memory } = await load(module, sizesOf(module, graph, inputs, batch));
       const bound = graphs.get(name) ?? bug(`the emitter left out @${name}`);
       bound.graph.inputs.forEach((port, i) => {
-        bound.write(port.name, inputs[i]!.data);
+        const { data } = inputs[i]!;
+        bound.write(port.name, port.element === "f16" ? halvesOf(data) : data);
       });
       const encoder = device.createCommandEncoder();
       bound.encode(encoder);
@@ -61,7 +63,8 @@ export async function wgslCandidate(batch: number): Promise<Candidate & { dispos
       device.queue.submit([encoder.finish()]);
       return Promise.all(
         bound.graph.outputs.map(async (port, i) => {
-          const numbers = unpacked(port, await memory.read(staged[i]!));
+          const bytes = await memory.read(staged[i]!);
+          const numbers = port.element === "f16" ? numbersOf(bytes) : unpacked(port, bytes);
           const size = inputsSize(port.shape, port.element);
           return tensor(port.element, port.shape, Float64Array.from(numbers.subarray(0, size)));
         }),
@@ -72,6 +75,19 @@ export async function wgslCandidate(batch: number): Promise<Candidate & { dispos
       device.destroy();
     },
   };
+}
+
+/** Halves as a buffer holds them, padded to the four bytes that a write takes. */
+function halvesOf(data: Float64Array): Uint16Array {
+  const halves = new Uint16Array(Math.ceil(data.length / 2) * 2);
+  data.forEach((value, i) => {
+    halves[i] = encodeHalf(value);
+  });
+  return halves;
+}
+
+function numbersOf(halves: ArrayBuffer): Float32Array {
+  return Float32Array.from(new Uint16Array(halves), decodeHalf);
 }
 
 function inputsSize(shape: readonly number[], element: string): number {

@@ -1,14 +1,13 @@
 // A graph of the bundle on a device: its bind groups are made once, a run encodes its dispatches.
 
 import { bug } from "../../support/diagnostic.js";
-import { decodeHalf, encodeHalf } from "../../support/half.js";
 import type { CommandEncoder, ComputePass, GpuBuffer, GpuHandle } from "./gpu.js";
 import type { Pipeline } from "./load-files.js";
 import type { Place, WgslGraph, WgslPort } from "./manifest.js";
 import type { Memory } from "./memory.js";
 
 /** Any array of the runtime. */
-export type HostArray = Float32Array | Float64Array | Int32Array | Uint8Array;
+export type HostArray = Float32Array | Float64Array | Int32Array | Uint16Array | Uint8Array;
 
 /** Bytes on the device. */
 export interface Range {
@@ -110,20 +109,14 @@ export function bindGraph(
   };
 }
 
-/** Values as the port stores them. */
-function packed({ element, bytes }: WgslPort, values: HostArray): ArrayBufferView {
+/** Values as the port stores them; halves come as they are stored. */
+function packed({ element }: WgslPort, values: HostArray): ArrayBufferView {
   switch (element) {
+    case "f16":
+      return values;
     case "f32":
     case "c64":
       return values instanceof Float32Array ? values : Float32Array.from(values);
-    case "f16": {
-      // Writes come in multiples of four bytes.
-      const halves = new Uint16Array(Math.ceil(bytes / 4) * 2);
-      values.forEach((value, i) => {
-        halves[i] = encodeHalf(value);
-      });
-      return halves;
-    }
     case "i32":
       return values instanceof Int32Array ? values : Int32Array.from(values);
     case "bool":
@@ -131,8 +124,7 @@ function packed({ element, bytes }: WgslPort, values: HostArray): ArrayBufferVie
   }
 }
 
-/** The numbers of a port from the bytes that were read back. */
+/** The numbers of a port from the bytes that were read back; no output of a bundle is in halves. */
 export function unpacked({ element }: WgslPort, bytes: ArrayBuffer): Float32Array | Int32Array {
-  if (element === "i32" || element === "bool") return new Int32Array(bytes);
-  return element === "f16" ? Float32Array.from(new Uint16Array(bytes), decodeHalf) : new Float32Array(bytes);
+  return element === "i32" || element === "bool" ? new Int32Array(bytes) : new Float32Array(bytes);
 }
