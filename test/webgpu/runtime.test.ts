@@ -77,6 +77,33 @@ describe("tokens", () => {
     }
   });
 
+  test("weights in halves: the tokens of float32, read as halves and as words", {
+    timeout: 600_000,
+  }, async () => {
+    const directory = built({ model: sudoku, precision: "f16" });
+    const { kernels, weights } = JSON.parse(readFileSync(join(directory, "manifest.json"), "utf8"));
+    const forms = kernels.flatMap((kernel: { forms?: { features: string[] }[] }) => kernel.forms ?? []);
+    expect(forms.length).toBeGreaterThan(3);
+    expect(new Set(forms.flatMap((form: { features: string[] }) => form.features))).toEqual(
+      new Set(["shader-f16"]),
+    );
+    const whole = JSON.parse(readFileSync(join(built({ model: sudoku }), "manifest.json"), "utf8")).weights;
+    expect(weights.bytes / whole.bytes).toBeLessThan(0.55);
+    const options = { seed: 11, prompt: puzzle };
+    const reference = await expected({ model: sudoku, target: "reference", ...options });
+    const other = await bundleProcess("swiftshader");
+    try {
+      // lavapipe has shader-f16, SwiftShader has not.
+      for (const process of [device, other])
+        if (process !== undefined) {
+          const { tokens } = await process.generate({ directory, options });
+          expect(tokens.at(-1)).toEqual(reference.tokens.at(-1));
+        }
+    } finally {
+      other?.close();
+    }
+  });
+
   test.each([
     ["diffusion-lm", 1],
     ["diffusion-lm", 2],
