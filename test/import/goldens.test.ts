@@ -40,6 +40,8 @@ interface Case {
   readonly output?: string;
   /** The tensor of the case that the output is. */
   readonly out?: string;
+  /** What --set says besides the case's arguments. */
+  readonly set?: Readonly<Record<string, string | number | boolean>>;
   /** The case's numbers are [B, H, L]. */
   readonly channelsFirst?: true;
   /** Upstream's network ends with the log scores, ours with what they are read from. */
@@ -48,6 +50,8 @@ interface Case {
 
 const cases: readonly Case[] = [
   { id: "langflow-a", layout: "langflow", output: "logits" },
+  { id: "elf-a", layout: "elf", output: "x0", set: { mode: "always" } },
+  { id: "elf-a", layout: "elf", output: "logits", out: "out.decoder_logits", set: { mode: "always" } },
   { id: "dlm-net-a", layout: "diffusion-lm", output: "x0" },
   { id: "mdlm-a", layout: "mdlm", output: "logits" },
   { id: "sedd-net-a", layout: "sedd", output: "logits", logScores: true },
@@ -79,7 +83,7 @@ function inputsOf(golden: GoldenCase, channelsFirst: boolean): Record<string, Te
   const rows = (x ?? tokens)!.shape[0]!;
   const levels = Array.from({ length: rows }, (_, i) => level?.data[level.data.length === 1 ? 0 : i] ?? 0);
   const states = x !== undefined && channelsFirst ? swapLastAxes(x) : x;
-  const previous = firstTensor(golden, "in.x_self_cond", "in.x_sc");
+  const previous = firstTensor(golden, "in.x_self_cond", "in.x_sc", "in.x_prev");
   return {
     ...(states && { x: floats(states.shape, states.data) }),
     ...(tokens && { tokens: tensor("i32", tokens.shape, Float64Array.from(tokens.data)) }),
@@ -116,13 +120,21 @@ describe.each(cases)("$layout imports $id", ({
   out = "out",
   channelsFirst = false,
   logScores = false,
+  set = {},
 }) => {
   it("with upstream's numbers", () => {
     const golden = readCase(join(goldens, id));
     const inputs = inputsOf(golden, channelsFirst);
     const length = (inputs.x ?? inputs.tokens)!.shape[1]!;
     const model = join(work, `${id}.json`);
-    const imported = importCheckpoint({ checkpoint: checkpointOf(golden), out: model, layout, length });
+    const imported = importCheckpoint({
+      checkpoint: checkpointOf(golden),
+      out: model,
+      layout,
+      length,
+      values: set,
+      force: true,
+    });
     expect(imported.layout).toBe(layout);
     const loaded = loadModel({ model });
     const { module } = loaded;
