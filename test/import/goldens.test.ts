@@ -63,6 +63,7 @@ const cases: readonly Case[] = [
   { id: "s4d-a", layout: "s4d", graph: "mixer", output: "y", channelsFirst: true },
   { id: "s4-dplr-a", layout: "s4", graph: "mixer", output: "y", channelsFirst: true },
   { id: "sgconv-a", layout: "sgconv", graph: "mixer", output: "y", channelsFirst: true },
+  { id: "longconv-a", layout: "long-conv", graph: "mixer", output: "y", channelsFirst: true },
 ];
 
 /** A checkpoint directory as upstream would publish it: the weights, and the case's arguments as config.json. */
