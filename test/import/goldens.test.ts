@@ -65,6 +65,7 @@ const cases: readonly Case[] = [
   { id: "sgconv-a", layout: "sgconv", graph: "mixer", output: "y", channelsFirst: true },
   { id: "longconv-a", layout: "long-conv", graph: "mixer", output: "y", channelsFirst: true },
   { id: "gfnet-a", layout: "gfnet", graph: "mixer", output: "y" },
+  { id: "afno-a", layout: "afno", graph: "mixer", output: "y" },
 ];
 
 /** A checkpoint directory as upstream would publish it: the weights, and the case's arguments as config.json. */
