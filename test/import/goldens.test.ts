@@ -49,6 +49,8 @@ const cases: readonly Case[] = [
   { id: "elf-a", layout: "elf", output: "logits", out: "out.decoder_logits", set: { mode: "always" } },
   { id: "dlm-net-a", layout: "diffusion-lm", output: "x0" },
   { id: "mdlm-a", layout: "mdlm", output: "logits" },
+  // The network of the next two is MDLM's; one block as long as the sequence sees what a full mask sees.
+  { id: "mdlm-a", layout: "duo", output: "logits", prefix: "backbone." },
   { id: "sedd-net-a", layout: "sedd", output: "logits", logScores: true },
   { id: "llada-net-a", layout: "llada", output: "logits" },
   { id: "dream-net-a", layout: "dream", output: "logits", out: "out.shifted" },
