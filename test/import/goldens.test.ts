@@ -51,6 +51,7 @@ const cases: readonly Case[] = [
   { id: "mdlm-a", layout: "mdlm", output: "logits" },
   // The network of the next two is MDLM's; one block as long as the sequence sees what a full mask sees.
   { id: "mdlm-a", layout: "duo", output: "logits", prefix: "backbone." },
+  { id: "mdlm-a", layout: "bd3-lm", output: "logits", prefix: "backbone.", set: { block: 8 } },
   { id: "sedd-net-a", layout: "sedd", output: "logits", logScores: true },
   { id: "llada-net-a", layout: "llada", output: "logits" },
   { id: "dream-net-a", layout: "dream", output: "logits", out: "out.shifted" },
