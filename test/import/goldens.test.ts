@@ -48,6 +48,7 @@ const cases: readonly Case[] = [
   { id: "elf-a", layout: "elf", output: "x0", set: { mode: "always" } },
   { id: "elf-a", layout: "elf", output: "logits", out: "out.decoder_logits", set: { mode: "always" } },
   { id: "dlm-net-a", layout: "diffusion-lm", output: "x0" },
+  { id: "dlm-net-a", layout: "diffuseq", output: "x0" },
   { id: "mdlm-a", layout: "mdlm", output: "logits" },
   // The network of the next two is MDLM's; one block as long as the sequence sees what a full mask sees.
   { id: "mdlm-a", layout: "duo", output: "logits", prefix: "backbone." },
