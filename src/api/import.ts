@@ -49,7 +49,8 @@ export interface Imported {
 /**
  * Writes the description of a checkpoint: its sizes, its name map, and published defaults for what a checkpoint
  * cannot say. The description is read back, lowered and bound to the checkpoint before it takes its place, so a file
- * that is there is a model that compiles; on an error nothing is written. Throws DlmcError (exit 2): `import/..`
+ * that is there is a model that compiles; on an error nothing is written. Of the checkpoint only headers are read, and
+ * tensors that the noise schedule names: values are looked at by compile and check. Throws DlmcError (exit 2): `import/..`
  * for the checkpoint, `layout/..` for a layout file, `output/exists`, and what reading descriptions and weights throws.
  */
 export function importCheckpoint(options: ImportOptions): Imported {
@@ -112,7 +113,7 @@ function writeChecked(out: string, description: Json, { warn, force }: ImportOpt
   try {
     mkdirSync(dirname(target), { recursive: true });
     writeFileSync(temporary, `${JSON.stringify(description, undefined, 2)}\n`);
-    loadModel({ model: temporary, ...(warn !== undefined && { warn }) });
+    loadModel({ model: temporary, values: false, ...(warn !== undefined && { warn }) });
     if (force === true) renameSync(temporary, target);
     else linkSync(temporary, target);
   } catch (error) {

@@ -29,6 +29,8 @@ export interface ModelOptions {
   readonly synthetic?: number;
   /** Sequence length; the description's own by default. */
   readonly length?: number;
+  /** Read all weights once to find NaN and infinities; true by default. Without, headers are enough. */
+  readonly values?: boolean;
   /** Sees what is legal but probably not meant; passed over by default. */
   readonly warn?: (warnings: readonly Diagnostic[]) => void;
 }
@@ -94,7 +96,10 @@ function bindWeights(
   const constants = learned.map(
     ({ name, pointer, shape }): ParameterDeclaration => ({ name, shape, pointer }),
   );
-  return resolveParameters([...declared, ...constants], checkpoint, { ...weights, map }, report);
+  const parameters = [...declared, ...constants];
+  return resolveParameters(parameters, checkpoint, { ...weights, map }, report, {
+    values: options.values ?? true,
+  });
 }
 
 interface LearnedConstant {

@@ -2,18 +2,27 @@
 
 import { basename, extname } from "node:path";
 
-/** Where the weights are in checkpoints whose layout says nothing else: under "state_dict", or at the top. */
-const usualPlace = 'state.get("state_dict", state)';
+/** Where the weights are in checkpoints whose layout says nothing else: a key that training scripts use, or the top. */
+const usualPlace =
+  'next((state[k] for k in ("ema", "state_dict", "model") if isinstance(state.get(k), dict)), state)';
 
-/** The script that turns a PyTorch checkpoint into safetensors; `stateDict` is the expression for its weights. */
-export function pickleHelp(file: string, stateDict = usualPlace): string {
-  const name = basename(file);
-  const target = `${basename(file, extname(file))}.safetensors`;
+/**
+ * The four lines that turn a PyTorch checkpoint, in one file or in shards of one folder, into safetensors. `stateDict`
+ * is the expression for the weights within `state`.
+ */
+export function pickleHelp(files: readonly string[], stateDict = usualPlace): string {
+  const names = files.map((file) => JSON.stringify(basename(file)));
+  const target = files.length > 1 ? "model" : basename(files[0]!, extname(files[0]!));
+  const load = (file: string): string => `torch.load(${file}, map_location="cpu", weights_only=True)`;
+  const state =
+    names.length > 1
+      ? `{k: v for f in [${names.join(", ")}] for k, v in ${load("f")}.items()}`
+      : load(names[0]!);
   return [
-    "convert it once, in Python, and import the result:",
+    "convert it once, in Python beside the checkpoint, and import the result:",
     "import torch; from safetensors.torch import save_file",
-    `state = torch.load(${JSON.stringify(name)}, map_location="cpu", weights_only=True)`,
+    `state = ${state}`,
     `weights = ${stateDict}`,
-    `save_file({k: v.clone().contiguous() for k, v in weights.items()}, ${JSON.stringify(target)})`,
+    `save_file({k: v.clone().contiguous() for k, v in weights.items()}, ${JSON.stringify(`${target}.safetensors`)})`,
   ].join("\n  ");
 }

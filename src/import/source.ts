@@ -17,7 +17,8 @@ export interface Source {
   readonly configFile: string;
 }
 
-const pickles = [".pt", ".pth", ".ckpt", ".bin", ".pkl"];
+const isPickle = (name: string): boolean =>
+  [".pt", ".pth", ".ckpt", ".bin", ".pkl"].includes(extname(name).toLowerCase());
 
 /**
  * Reads names and shapes of a safetensors file, an index of shards, or a directory that holds one of them.
@@ -26,8 +27,7 @@ const pickles = [".pt", ".pth", ".ckpt", ".bin", ".pkl"];
  */
 export function readSource(path: string, stateDict: string | undefined): Source {
   const file = pathKind(path) === "directory" ? weightFile(path, stateDict) : path;
-  if (pickles.includes(extname(file).toLowerCase()) && pathKind(file) === "file")
-    refusePickle(file, stateDict);
+  if (isPickle(file) && pathKind(file) === "file") refusePickle([file], stateDict);
   const checkpoint = openCheckpoint(file);
   try {
     const shapes = new Map(checkpoint.names().map((name) => [name, checkpoint.info(name)!.shape]));
@@ -38,15 +38,16 @@ export function readSource(path: string, stateDict: string | undefined): Source 
   }
 }
 
-/** The index, model.safetensors, or the only safetensors file of a directory. */
+/** The index of shards, model.safetensors, or the only safetensors file of a directory. */
 function weightFile(directory: string, stateDict: string | undefined): string {
   const names = readdirSync(directory).sort();
+  const indexes = names.filter((name) => name.endsWith(".safetensors.index.json"));
   const usual = ["model.safetensors.index.json", "model.safetensors"].find((name) => names.includes(name));
   if (usual !== undefined) return join(directory, usual);
+  if (indexes.length === 1) return join(directory, indexes[0]!);
   const stored = names.filter((name) => name.endsWith(".safetensors"));
   if (stored.length === 1) return join(directory, stored[0]!);
-  const pickle = names.find((name) => pickles.includes(extname(name).toLowerCase()));
-  if (stored.length === 0 && pickle !== undefined) refusePickle(join(directory, pickle), stateDict);
+  if (stored.length === 0) refusePickles(directory, names, stateDict);
   return fail(
     "import/no-checkpoint",
     stored.length === 0
@@ -56,10 +57,22 @@ function weightFile(directory: string, stateDict: string | undefined): string {
   );
 }
 
-function refusePickle(file: string, stateDict: string | undefined): never {
+/** Refuses a directory of PyTorch files: its numbered shards together, else the first one. */
+function refusePickles(directory: string, names: readonly string[], stateDict: string | undefined): void {
+  const found = names.filter(isPickle);
+  const shards = found.filter((name) => /-\d+-of-\d+\./.test(name));
+  const chosen = shards.length > 0 ? shards : found.slice(0, 1);
+  if (chosen.length > 0)
+    refusePickle(
+      chosen.map((name) => join(directory, name)),
+      stateDict,
+    );
+}
+
+function refusePickle(files: readonly string[], stateDict: string | undefined): never {
   return fail("import/pickle", "this is a PyTorch checkpoint; dlmc reads safetensors", {
-    file,
-    help: pickleHelp(file, stateDict),
+    file: files[0]!,
+    help: pickleHelp(files, stateDict),
   });
 }
 

@@ -20,7 +20,7 @@ import { isTokenPlan, levelFromGamma, priorScale } from "../../src/diffusion/ind
 import { importCheckpoint, importLayouts } from "../../src/index.js";
 import { evaluate } from "../../src/ir/evaluate.js";
 import { type Tensor, tensor } from "../../src/ir/tensor.js";
-import { file } from "../weights/helpers.js";
+import { renamed } from "./checkpoints.js";
 
 const goldens = fileURLToPath(new URL("../goldens", import.meta.url));
 const work = mkdtempSync(join(tmpdir(), "dlmc-import-"));
@@ -66,17 +66,6 @@ const cases: readonly Case[] = [
   { id: "gfnet-a", layout: "gfnet", graph: "mixer", output: "y" },
   { id: "afno-a", layout: "afno", graph: "mixer", output: "y" },
 ];
-
-/** The bytes of a safetensors file with a prefix before every name. */
-function renamed(bytes: Uint8Array, prefix: string): Uint8Array {
-  const end = 8 + Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
-  const header = JSON.parse(new TextDecoder().decode(bytes.subarray(8, end))) as Record<string, object>;
-  const entries = Object.entries(header).filter(([name]) => name !== "__metadata__");
-  return file(
-    Object.fromEntries(entries.map(([name, entry]) => [prefix + name, entry])),
-    bytes.subarray(end),
-  );
-}
 
 /** A checkpoint directory as upstream would publish it: the weights, and the case's arguments as config.json. */
 function checkpointOf(golden: GoldenCase, prefix: string): string {
