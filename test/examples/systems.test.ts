@@ -30,10 +30,11 @@ test("every golden case is held by a system", () => {
   expect([...listed].filter((name) => !existsSync(`test/goldens/${name}`))).toEqual([]);
 });
 
-test("oracles are test files, and the page has a row for each system", () => {
+test("every system is held to something, oracles are test files, and the page has a row for each", () => {
   const page = readFileSync("docs/systems.md", "utf8");
-  for (const { system, example, oracle } of systems) {
+  for (const { system, example, goldens, oracle } of systems) {
     expect(page, system).toContain(`[${system}](../examples/${example})`);
+    expect([...goldens, ...(oracle === undefined ? [] : [oracle])], system).not.toEqual([]);
     if (oracle?.startsWith("test/")) expect(existsSync(oracle.split(" ")[0]!), oracle).toBe(true);
   }
 });

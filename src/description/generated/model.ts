@@ -1616,7 +1616,7 @@ export interface ConfidenceSampler {
   readonly suppress_tokens: readonly number[];
   readonly edit: Edit;
   /**
-   * What becomes of open positions that were not placed. keep: they stay. uniform: a random token each (DiffusionGemma).
+   * What becomes of open positions that were not placed. keep: they stay. uniform: a random token each; the result is then the best tokens of the last step (DiffusionGemma).
    */
   readonly renoise: "keep" | "uniform";
   readonly stop: EarlyStop;
@@ -1670,7 +1670,7 @@ export interface FactorQuota {
   readonly factor: number;
 }
 /**
- * Positions by rising entropy, while the entropies before them sum to at most the bound; at least one (DiffusionGemma, SDAR).
+ * Positions by rising entropy, while the entropies before them sum to at most the bound; at least one (DiffusionGemma). Entropies are those of the probabilities that score_from names.
  */
 export interface EntropyBoundQuota {
   readonly kind: "entropy_bound";
@@ -1694,7 +1694,7 @@ export interface ThresholdEdit {
   readonly max_steps: number;
 }
 /**
- * The best tokens have not changed for `steps` steps and the mean entropy is below the bound (DiffusionGemma).
+ * The best tokens have not changed for `steps` steps and the mean entropy, of the probabilities that score_from names, is below the bound (DiffusionGemma).
  */
 export interface StableStop {
   readonly kind: "stable";
@@ -1703,7 +1703,7 @@ export interface StableStop {
    */
   readonly steps: number;
   /**
-   * Mean entropy of the proposals, in nats.
+   * Bound of the mean entropy, in nats.
    */
   readonly entropy: number;
 }

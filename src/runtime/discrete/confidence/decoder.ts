@@ -4,7 +4,8 @@
 //   select   the surest of them, or drawn ones
 //   edit     they become their proposals; placed ones may be replaced
 //   renoise  open positions that were not placed stay, or become random tokens
-//   stop     nothing is open and nothing changes; the steps are over; or the proposals are stable and sure
+//   stop     nothing is open and nothing changes; the steps are over; or the best tokens are stable and sure. After
+//            renoising the best tokens of the last step are the result: random ones are never left
 //
 // Draw k + 1 of the block: categories 0 .. n-1 of a position choose its token, category n is its random score or its
 // chance to be placed, n + 1 its new noise, n + 2 its place among drawn positions.
@@ -172,7 +173,7 @@ function finish(
   { proposals, edited, left, last, context, row }: Finished,
 ): void {
   if (sampler.stop?.kind === "stable") {
-    const best = [...proposals.values()].map(({ token }) => token);
+    const best = [...proposals.values()].map((proposal) => proposal.best);
     const same = best.length === state.best.length && best.every((token, i) => token === state.best[i]);
     state.stable = same ? state.stable + 1 : 0;
     state.best = best;
@@ -185,9 +186,8 @@ function finish(
     if (left === 0) state.after++;
     if (left === 0 && (!edited || state.after > (sampler.edit.max_steps ?? 16))) state.done = true;
   } else if (left === 0 && sampler.renoise !== "uniform") state.done = true;
-  // The last step of a uniform state places every proposal that is still open.
-  if (last && sampler.renoise === "uniform") {
-    for (const [i, { token }] of proposals) context.tokens[row * context.length + i] = token;
+  if (sampler.renoise === "uniform" && (last || state.done)) {
+    for (const [i, { best }] of proposals) context.tokens[row * context.length + i] = best;
     state.done = true;
   }
 }

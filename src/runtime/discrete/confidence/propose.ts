@@ -6,9 +6,11 @@ import type { FloatArray } from "../../step-runner.js";
 
 export interface Proposal {
   readonly token: number;
+  /** The token of the largest logit; `token` where nothing is drawn. */
+  readonly best: number;
   /** Larger is surer. */
   readonly score: number;
-  /** -sum p ln p of softmax(logits), in nats. */
+  /** -sum p ln p in nats, of the probabilities that the score is read from. */
   readonly entropy: number;
 }
 
@@ -33,12 +35,14 @@ export function propose(logits: FloatArray, options: ProposeOptions): Proposal {
     softmaxInto(allowed, temperature || 1, new Float64Array(allowed.length)),
     options,
   );
-  const token = temperature === 0 ? argmax(allowed) : options.draw(choice);
+  const best = argmax(allowed);
+  const token = temperature === 0 ? best : options.draw(choice);
   const p = scoreFrom === "logits" ? plain : choice;
   return {
     token,
+    best,
     score: score === "random" ? options.random() : scores[score](p, token),
-    entropy: entropyOf(plain),
+    entropy: entropyOf(p),
   };
 }
 

@@ -1,0 +1,282 @@
+// Decoders without recorded upstream runs, held to their published rules in plain loops: SDAR's three remasking
+// strategies, DiffusionGemma's entropy bound with renoising, greedy autoregression. The network is a formula of the tokens.
+
+import { expect, it } from "vitest";
+import { openSession } from "../../src/api/generate.js";
+import { planTokens } from "../../src/diffusion/index.js";
+import { decodeTokens } from "../../src/runtime/discrete/decode-tokens.js";
+import type { TokenDraws } from "../../src/runtime/discrete/driver.js";
+import type { TokenRunner } from "../../src/runtime/token-runner.js";
+
+const [length, n, mask] = [12, 7, 6];
+
+/** Logits of every position: uneven, and different for every state of the tokens. */
+function logitsOf(tokens: readonly number[]): number[][] {
+  const state = tokens.reduce((sum, token, j) => sum + 0.37 * (j + 1) * (token + 1), 0);
+  return tokens.map((_, i) =>
+    Array.from(
+      { length: n },
+      (_u, v) => 3 * Math.sin(1.7 * (i + 1) * (v + 2) + state) - (v === mask ? 50 : 0),
+    ),
+  );
+}
+
+const network: TokenRunner = {
+  length,
+  vocabulary: n,
+  logits: async ({ tokens }) => Float64Array.from(logitsOf([...tokens]).flat()),
+  async dispose() {},
+};
+
+function softmax(logits: readonly number[], temperature = 1): number[] {
+  const top = Math.max(...logits);
+  const e = logits.map((l) => Math.exp((l - top) / temperature));
+  const sum = e.reduce((total, v) => total + v, 0);
+  return e.map((v) => v / sum);
+}
+
+const entropy = (p: readonly number[]): number =>
+  p.reduce((sum, v) => sum - (v > 0 ? v * Math.log(v) : 0), 0);
+const argmax = (row: readonly number[]): number => row.indexOf(Math.max(...row));
+
+/** Some token for a position in a call; the same for both sides. */
+const pick = (call: number, position: number): number => (3 * call + 5 * position + call * position) % mask;
+
+/** Draws that give what `pick` says, counting the calls of the network. */
+function picking(): { readonly draws: TokenDraws; readonly runner: TokenRunner } {
+  let call = 0;
+  return {
+    draws: { uniform: () => 0.5, chosen: (_draw, _row, position) => pick(call, position) },
+    runner: {
+      ...network,
+      logits: (inputs) => {
+        call++;
+        return network.logits(inputs);
+      },
+    },
+  };
+}
+
+type Strategy = "sequential" | "static" | "dynamic";
+
+/** Block after block: a quota of positions becomes the drawn tokens, chosen by place or by their probability. */
+function sdar(
+  strategy: Strategy,
+  prompt: readonly number[],
+  block: number,
+  steps: number,
+  threshold: number,
+) {
+  const tokens = Array.from({ length }, (_, i) => prompt[i] ?? mask);
+  const states: number[][] = [];
+  let call = 0;
+  for (let start = 0; start < length; start += block) {
+    for (let step = 0; step < steps; step++) {
+      const open = Array.from({ length: block }, (_, i) => start + i).filter((i) => tokens[i] === mask);
+      if (open.length === 0) break;
+      call++;
+      const logits = logitsOf(tokens);
+      const confidence = (i: number): number => softmax(logits[i]!)[pick(call, i)]!;
+      const quota = Math.floor(block / steps) + (step < block % steps ? 1 : 0);
+      const surest = [...open].sort((i, j) => confidence(j) - confidence(i));
+      const high = open.filter((i) => confidence(i) > threshold);
+      const taken =
+        strategy === "sequential"
+          ? open.slice(0, quota)
+          : strategy === "dynamic" && high.length >= quota
+            ? high
+            : surest.slice(0, quota);
+      for (const i of taken) tokens[i] = pick(call, i);
+      states.push([...tokens]);
+    }
+  }
+  return states;
+}
+
+/** Low enough that several positions reach it at once. */
+const threshold = 0.1;
+
+const quotas = {
+  sequential: { kind: "uniform" },
+  static: { kind: "uniform" },
+  dynamic: { kind: "threshold", threshold, at_least: "uniform" },
+} as const;
+
+it.each([
+  { strategy: "dynamic", block: 4, steps: 4 },
+  { strategy: "dynamic", block: 6, steps: 4 },
+  { strategy: "static", block: 4, steps: 4 },
+  { strategy: "static", block: 6, steps: 4 },
+  // One position after the other is a block of one; what a position sees is the network's mask, not the decoder's.
+  { strategy: "sequential", block: 4, steps: 4 },
+] as const)("SDAR, $strategy, $steps steps for $block positions", async ({ strategy, block, steps }) => {
+  const blocks = strategy === "sequential" ? { length: 1, steps: 1 } : { length: block, steps };
+  const plan = planTokens({
+    state_space: { kind: "absorbing", vocab_size: n, mask_token_id: mask },
+    noise_schedule: { family: "log_linear" },
+    timesteps: { kind: "linspace", num_steps: blocks.steps + 1 },
+    sampler: {
+      kind: "confidence",
+      score_from: "choice",
+      temperature: 1,
+      quota: quotas[strategy],
+      blocks: { length: blocks.length },
+    },
+  });
+  // A prompt of one whole block.
+  const prompt = Array.from({ length: block }, (_, i) => (2 * i + 1) % mask);
+  const fixed = { tokens: new Int32Array(length).fill(mask), mask: new Uint8Array(length) };
+  for (const [i, token] of prompt.entries()) {
+    fixed.tokens[i] = token;
+    fixed.mask[i] = 1;
+  }
+  const { draws, runner } = picking();
+  const states: number[][] = [];
+  for await (const state of decodeTokens(runner, { plan, noise: draws, fixed }))
+    if (!state.done) states.push([...state.tokens]);
+  const expected = sdar(strategy, prompt, block, steps, threshold);
+  if (strategy === "dynamic")
+    expect(expected.length).toBeLessThan(sdar("static", prompt, block, steps, threshold).length);
+  expect(expected.at(-1)).not.toContain(mask);
+  expect(states).toEqual(expected);
+});
+
+const bounded = (
+  steps: number,
+  bound: number,
+  stop?: { readonly kind: "stable"; readonly entropy: number },
+) =>
+  planTokens({
+    state_space: { kind: "uniform", vocab_size: n },
+    noise_schedule: { family: "log_linear" },
+    timesteps: { kind: "linspace", num_steps: steps + 1 },
+    sampler: {
+      kind: "confidence",
+      score_from: "choice",
+      quota: { kind: "entropy_bound", bound },
+      temperature: 0.8,
+      final_temperature: 0.4 + 0.4 / steps,
+      renoise: "uniform",
+      ...(stop && { stop }),
+    },
+  });
+
+/** DiffusionGemma's canvas: temperature 0.4 + 0.4 r / N with r steps remaining; sure tokens stay, the others are drawn anew. */
+function canvas(start: readonly number[], steps: number, bound: number, noise: number, confident: number) {
+  let tokens = [...start];
+  const states: number[][] = [];
+  let before: number[] = [];
+  let call = 0;
+  for (let remaining = steps; remaining > 0; remaining--) {
+    call++;
+    const logits = logitsOf(tokens).map((row) => row.map((l) => l / (0.4 + (0.4 * remaining) / steps)));
+    const entropies = logits.map((row) => entropy(softmax(row)));
+    const order = [...tokens.keys()].sort((i, j) => entropies[i]! - entropies[j]!);
+    const accepted = new Set<number>();
+    let sum = 0;
+    for (const i of order) {
+      sum += entropies[i]!;
+      if (sum - entropies[i]! <= bound) accepted.add(i);
+    }
+    const best = logits.map(argmax);
+    tokens = tokens.map((_, i) => (accepted.has(i) ? pick(call, i) : Math.floor(noise * n)));
+    const stable = best.every((token, i) => token === before[i]);
+    const mean = entropies.reduce((total, v) => total + v, 0) / length;
+    before = best;
+    const ends = remaining === 1 || (stable && mean < confident);
+    states.push(ends ? best : [...tokens]);
+    if (ends) break;
+  }
+  return states;
+}
+
+it.each([
+  { steps: 6, bound: 0.1, confident: 0 },
+  { steps: 9, bound: 2.5, confident: 0 },
+])("DiffusionGemma: $steps steps under an entropy of $bound", async ({ steps, bound, confident }) => {
+  const start = Int32Array.from({ length }, (_, i) => (4 * i + 2) % n);
+  const { draws, runner } = picking();
+  const noise = { ...draws, uniform: () => 0.6, start };
+  const states: number[][] = [];
+  for await (const state of decodeTokens(runner, { plan: bounded(steps, bound), noise }))
+    if (!state.done) states.push([...state.tokens]);
+  expect(states).toEqual(canvas([...start], steps, bound, 0.6, confident));
+});
+
+it("an entropy bound by hand: three of four fit below ln 2 + a little, the fourth becomes noise, the best ones end it", async () => {
+  // Entropies 0, ln 2, ln 2, ln 2: before the third stands ln 2, before the fourth 2 ln 2.
+  const sure = [50, 0, 0];
+  const either = [0, 9, 9];
+  const fixedNetwork: TokenRunner = {
+    length: 4,
+    vocabulary: 3,
+    logits: async () => Float64Array.from([either, sure, either, either].flat().map((l) => 10 * l)),
+    async dispose() {},
+  };
+  const plan = planTokens({
+    state_space: { kind: "uniform", vocab_size: 3 },
+    noise_schedule: { family: "log_linear" },
+    timesteps: { kind: "linspace", num_steps: 3 },
+    sampler: { kind: "confidence", quota: { kind: "entropy_bound", bound: 0.7 }, renoise: "uniform" },
+  });
+  const noise = { uniform: () => 0.1, start: Int32Array.of(2, 2, 2, 2) };
+  const states: number[][] = [];
+  for await (const state of decodeTokens(fixedNetwork, { plan, noise })) states.push([...state.tokens]);
+  expect(states).toEqual([
+    [1, 0, 1, 0],
+    [1, 0, 1, 1],
+    [1, 0, 1, 1],
+  ]);
+});
+
+it("a canvas stops when its best tokens are stable and sure, and ends with them, not with noise", async () => {
+  const settled: TokenRunner = {
+    length: 5,
+    vocabulary: 3,
+    logits: async () =>
+      Float64Array.from([0, 1, 2, 1, 0].flatMap((best) => [0, 1, 2].map((v) => (v === best ? 8 : 0)))),
+    async dispose() {},
+  };
+  const plan = planTokens({
+    state_space: { kind: "uniform", vocab_size: 3 },
+    noise_schedule: { family: "log_linear" },
+    timesteps: { kind: "linspace", num_steps: 31 },
+    sampler: {
+      kind: "confidence",
+      // Nothing but the surest position fits.
+      quota: { kind: "entropy_bound", bound: 0 },
+      renoise: "uniform",
+      stop: { kind: "stable", entropy: 0.01 },
+    },
+  });
+  const states: number[][] = [];
+  for await (const state of decodeTokens(settled, { plan, noise: 3 })) states.push([...state.tokens]);
+  expect(states.at(-1)).toEqual([0, 1, 2, 1, 0]);
+  expect(states).toHaveLength(3);
+});
+
+it("the autoregressive example: each token is the best one after a full pass over those before it", async () => {
+  const session = await openSession({
+    model: "examples/autoregressive/model.json",
+    synthetic: 1,
+    target: "reference",
+    tokens: [5, 17, 40, ...new Array<null>(13).fill(null)],
+  });
+  const { runner } = session;
+  if (!("logits" in runner)) throw new Error("the example's state is not discrete");
+  let last: readonly number[] = [];
+  for await (const { tokens } of session.states()) last = [...tokens];
+  const [vocabulary, masked] = [runner.vocabulary, runner.vocabulary - 1];
+  const expected = [5, 17, 40];
+  while (expected.length < runner.length) {
+    // What comes after is hidden from every position: other tokens there than the decoder has.
+    const tokens = Int32Array.from({ length: runner.length }, (_, i) => expected[i] ?? (11 * i) % masked);
+    const logits = await runner.logits({ batch: 1, tokens, level: [0] });
+    expected.push(
+      argmax([...logits.subarray(expected.length * vocabulary, (expected.length + 1) * vocabulary)]),
+    );
+  }
+  expect(last).toEqual(expected);
+  expect(new Set(last).size).toBeGreaterThan(3);
+  await session.close();
+});
