@@ -1,11 +1,12 @@
 // Writes docs/systems.md: every system of examples/systems.json with the concepts its example uses, what it is held to, and
-// the largest difference measured on each back end.
+// the largest difference measured on each back end. Writes examples/README.md too (example-list.js).
 //   npm run systems [-- EXAMPLE ..]      (WGSL needs a Vulkan driver: scripts/install-webgpu-drivers.sh)
 // With examples named, only their rows are measured; the others stay as they are.
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { runCase } from "../dist/conformance/goldens/run.js";
 import { check, resolved } from "../dist/index.js";
+import { exampleList } from "./example-list.js";
 
 const at = (path) => fileURLToPath(new URL(`../${path}`, import.meta.url));
 const systems = JSON.parse(readFileSync(at("examples/systems.json"), "utf8"));
@@ -91,11 +92,7 @@ for (const { system, source, example, goldens, oracle } of systems) {
     rows.push(known.slice(2, -2).split(" | "));
     continue;
   }
-  const held = [
-    ...goldens.map((id) => `golden ${id}`),
-    ...(oracle === undefined ? [] : [oracle]),
-    ...(goldens.length === 0 && oracle === undefined ? ["dlmc check"] : []),
-  ];
+  const held = [...goldens.map((id) => `golden ${id}`), ...(oracle === undefined ? [] : [oracle])];
   const golden = await ofGoldens(goldens);
   const own = golden[1] === undefined ? await ofCheck(example) : [];
   const numbers = golden.map((value, i) => value ?? own[i]);
@@ -127,15 +124,29 @@ writeFileSync(
   at("docs/systems.md"),
   `# Systems
 
-Written by \`npm run systems\` from [examples/systems.json](../examples/systems.json), the examples and the golden cases.
-Every example compiles on both targets and agrees with the float64 reference (\`test/examples\`).
+Every system that an example describes. dlmc knows no system by name: a row is a choice for each concept, and the columns
+*state* to *sampler* are those choices in the words of the [schema](../schema/model.schema.json). A part of a model, a
+mixer or a block, has no schedule and no sampler.
 
-The last three columns are the largest difference over what is allowed. With golden cases that is upstream's own number:
-1e-9 of the largest value for the reference, ten times upstream's float32 gap for ONNX Runtime (CPU) and WGSL
-(SwiftShader where the machine has no GPU); tokens must be equal. Without one it is the largest strain of
-\`dlmc check\`, measured over predicted float32 rounding, and the reference is what is compared with. Golden cases with a
-stub network have no graph; only the host computes them.
+*Held to* says where the numbers come from that dlmc has to give. A *golden* case is what upstream's own program printed,
+recorded in [test/goldens](../test/goldens). A test file works the numbers out another way, by formulas in plain loops or
+by counting every case.
+
+The last three columns are how far the three ways of running a model are from those numbers: *reference* is the float64
+evaluator, *ONNX* is ONNX Runtime on the CPU, *WGSL* is WebGPU. Each is the largest difference as a share of what is
+allowed, so below 1 agrees and 0.1 is a tenth of the allowance.
+
+- With a golden case the numbers are upstream's. Allowed are 1e-9 of the largest value for the reference, and for ONNX and
+  WGSL ten times what upstream's own float32 run differs from its float64 run. Tokens must be equal.
+- Without one, *reference* says *itself*: it is compared with nothing recorded, its formula is what the named test checks.
+  ONNX and WGSL are compared with it by \`dlmc check\`, op by op; allowed is what float32 can round
+  ([agreement.md](agreement.md)).
+- Cases whose network is a stand-in have no graph: only the host computes them.
+
+Written by \`npm run systems\` from [examples/systems.json](../examples/systems.json), the examples and the golden cases;
+\`npm run systems -- NAME\` measures the rows of one example again. WGSL was measured on SwiftShader, a software driver.
 
 ${[heading, heading.map(() => "---"), ...rows].map((row) => `| ${row.join(" | ")} |`).join("\n")}
 `,
 );
+writeFileSync(at("examples/README.md"), exampleList());

@@ -20,8 +20,12 @@ function faults(graphs: Graphs): unknown[] {
   ]);
 }
 
-test("every directory is an example with a page, and the list names it", () => {
+test("every directory is an example with a page, and the list says what each page begins with", async () => {
   const list = readFileSync("examples/README.md", "utf8");
+  const { exampleList } = (await import(new URL("../../scripts/example-list.js", import.meta.url).href)) as {
+    exampleList(): string;
+  };
+  expect(list, "npm run examples").toBe(exampleList());
   for (const name of examples) {
     expect(existsSync(`examples/${name}/model.json`), name).toBe(true);
     expect(existsSync(`examples/${name}/README.md`), name).toBe(true);
