@@ -92,7 +92,7 @@ export function recognise(
   return fail("import/unknown-layout", unknownMessage(source, fitting), {
     file: source.file,
     notes: nearest(all, source, layouts.length === 1),
-    help: "name another layout (`dlmc import --list`), where it begins (--prefix TEXT), or write one (docs/import.md)",
+    help: "name another layout (`dlmc import --list`), where it begins (--prefix TEXT), or write one (docs/import.md); for a module of your own, write the description (docs/from-pytorch.md)",
   });
 }
 

@@ -10,7 +10,8 @@ export function suggest(word: string, candidates: Iterable<string>): string | un
   for (const candidate of candidates) {
     const [a, b] = [plain(word), plain(candidate)];
     const cut = Math.min(a.length, b.length) >= 4 && (a.startsWith(b) || b.startsWith(a));
-    const distance = a === b ? 0 : cut ? 1 : editDistance(a, b);
+    // What was cut short is nearer than any misspelling: "gelu" means "gelu_erf" before "relu".
+    const distance = a === b ? 0 : cut ? (b.startsWith(a) ? 0.5 : 1) : editDistance(a, b);
     const allowed = Math.max(1, Math.floor(Math.max(word.length, candidate.length) / 3));
     if (distance <= allowed && distance < least) {
       least = distance;

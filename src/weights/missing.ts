@@ -1,5 +1,5 @@
 // Parameters that the checkpoint does not have: one message per pattern of names, with the names that come
-// nearest and the line of `weights.map` that would join them.
+// nearest and, where a tensor of the same shape is among them, the line of `weights.map` that would join them.
 
 import type { Note, Report } from "../support/diagnostic.js";
 import type { StoredTensor } from "./header-entry.js";
@@ -36,17 +36,24 @@ function reportGroup(
   const looked = name === declaration.name ? "no tensor of this name" : `no tensor \`${name}\``;
   const others =
     group.length > 1 ? ` (and ${group.length - 1} more of \`${numberPattern(declaration.name)}\`)` : "";
-  const near = nearestNames(name, stored.keys());
+  const fitting = [...stored.values()].filter(({ shape }) => String(shape) === String(declaration.shape));
+  const nearFitting = nearestNames(
+    name,
+    fitting.map((tensor) => tensor.name),
+  );
+  // One tensor of that shape, or one in every block, is it whatever its name.
+  const alike = new Set(fitting.map((tensor) => numberPattern(tensor.name)));
+  const near = [...new Set([...nearFitting, ...nearestNames(name, stored.keys())])].slice(0, 3);
   const notes: Note[] = near.map((other) => ({
     message: `the file has \`${other}\` ${shapeOf(stored.get(other)!)}`,
   }));
   if (recipe.pointer !== undefined)
     notes.unshift({ message: "the map sends it there", pointer: recipe.pointer });
-  const candidate = prefix !== undefined ? prefix + name : near[0];
-  const entry =
-    candidate === undefined
-      ? undefined
-      : `"${numberPattern(declaration.name)}": "${numberPattern(candidate)}"`;
+  const candidate =
+    prefix !== undefined
+      ? prefix + name
+      : (nearFitting[0] ?? (alike.size === 1 ? fitting[0]!.name : undefined));
+  const entry = candidate === undefined ? undefined : mapEntry(group, candidate, stored);
   report.error(
     "weights/missing",
     `parameter \`${declaration.name}\` ${shapeText(declaration.shape)} is not in the weights: \`${file}\` has ${looked}${others}`,
@@ -60,6 +67,31 @@ function reportGroup(
     },
   );
 }
+
+/** The entry for a whole group, where the same pattern leads to a tensor for each of it; else for its first. */
+function mapEntry(
+  group: readonly Missing[],
+  candidate: string,
+  stored: ReadonlyMap<string, StoredTensor>,
+): string {
+  const first = group[0]!.declaration.name;
+  const key = numberPattern(first);
+  const numbers = numbersOf(first);
+  const letters = [...key.matchAll(/\{\w\}/g)].map(([letter]) => letter);
+  // The candidate's numbers that are the parameter's, in order, follow it; any other stays as it is.
+  let next = 0;
+  const value = candidate
+    .split(".")
+    .map((part) => (/^\d+$/.test(part) && part === numbers[next] ? letters[next++]! : part))
+    .join(".");
+  const follows = group.every(({ declaration }) => {
+    const own = numbersOf(declaration.name);
+    return stored.has(letters.reduce((text, letter, k) => text.replaceAll(letter, own[k]!), value));
+  });
+  return next === letters.length && follows ? `"${key}": "${value}"` : `"${first}": "${candidate}"`;
+}
+
+const numbersOf = (name: string): readonly string[] => name.split(".").filter((part) => /^\d+$/.test(part));
 
 /** A prefix such as `model.` that every name looked for lacks. */
 function commonPrefix(

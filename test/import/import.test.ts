@@ -156,7 +156,7 @@ it("PyTorch files: says how to convert, and where the weights are", () => {
   writeFileSync(path, "PK\x03\x04");
   const problem = refusal({ checkpoint: path, out, layout: "mdlm" });
   expect(problem.code).toBe("import/pickle");
-  expect(problem.help).toContain('weights = state["state_dict"]');
+  expect(problem.help).toContain('state["ema"]["shadow_params"]');
   expect(problem.help).toContain('"last.safetensors"');
 });
 

@@ -13,6 +13,7 @@ describe("suggest", () => {
     expect(suggest("rounding", names)).toBe("rounding_head");
     expect(suggest("dims", names)).toBe("dim");
     expect(suggest("postiions", names)).toBe("positions");
+    expect(suggest("gelu", ["relu", "gelu_erf", "gelu_tanh"])).toBe("gelu_erf");
   });
   it("finds nothing where nothing is near", () => {
     expect(suggest("vocabulary", names)).toBeUndefined();
