@@ -55,17 +55,17 @@ export interface Imported {
  */
 export function importCheckpoint(options: ImportOptions): Imported {
   const { checkpoint, out = "model.json", prefix } = options;
-  if (existsSync(out) && options.force !== true)
-    fail("output/exists", `${out} is already there`, {
-      file: out,
-      help: "give another place with -o FILE, or --force to replace it",
-    });
   const layouts = layoutsFor(options.layout);
   const source = readSource(checkpoint, layouts.length === 1 ? layouts[0]!.state_dict : undefined);
   const recognised = recognise(layouts, source, prefix);
   const given = new Map(Object.entries(options.values ?? {}));
   if (options.length !== undefined) given.set("length", options.length);
   const { description, assumed } = describeCheckpoint(recognised, source, given);
+  if (existsSync(out) && options.force !== true)
+    fail("output/exists", `${out} is already there`, {
+      file: out,
+      help: "give another place with -o FILE, or --force to replace it",
+    });
   const { map, ignore } = description.weights as { readonly map: Json; readonly ignore: readonly Json[] };
   const others = prefix === undefined ? [] : outside([...source.shapes.keys()], prefix);
   const path = relative(dirname(resolve(out)), resolve(source.file)).replaceAll("\\", "/");

@@ -14,6 +14,7 @@ import {
 } from "../diffusion/index.js";
 import type { Tensor } from "../ir/tensor.js";
 import { type Diagnostic, fail } from "../support/diagnostic.js";
+import { pathKind } from "../weights/file-source.js";
 import { openCheckpoint, openWeights } from "../weights/open.js";
 import { resolveParameters } from "../weights/resolve.js";
 import { memoryStore, type ParameterDeclaration, type WeightStore } from "../weights/store.js";
@@ -60,16 +61,27 @@ export function loadModel(options: ModelOptions): LoadedModel {
   return { ...lowered, file: options.model, text, store };
 }
 
-/** The text of a description. Throws `model/open` (exit 2) when there is none. */
+/** The text of a description. Throws `model/open` (exit 2) when there is none, or when the file is something else. */
 export function readModelText(path: string): string {
+  if (pathKind(path) === "directory")
+    fail("model/open", `${path} is a directory; a description was expected`, {
+      help: `name its model.json${noDescription(path)}`,
+    });
+  if (/\.(safetensors|pt|pth|ckpt|bin|onnx|py)$/i.test(path))
+    fail("model/open", `${path} is no description: descriptions are JSON`, {
+      help: `name a model.json; weights go into its weights.file${noDescription(path)}`,
+    });
   try {
     return readFileSync(path, "utf8");
   } catch (error) {
     return fail("model/open", `cannot read the description ${path}: ${(error as Error).message}`, {
-      help: "name a model.json; `dlmc init` writes one to start from",
+      help: "name a model.json; docs/from-pytorch.md has one to start from, `dlmc import` writes one for a known checkpoint",
     });
   }
 }
+
+const noDescription = (path: string): string =>
+  `; \`dlmc import ${path}\` writes a description where the checkpoint is of a known system`;
 
 function bindWeights(
   description: Description,

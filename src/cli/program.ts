@@ -44,7 +44,10 @@ export async function main(argv: readonly string[]): Promise<ExitCode> {
   ])
     add(program, finish);
   // Flags are the user's input too: commander throws instead of ending the process with its own code.
-  for (const command of [program, ...program.commands]) command.exitOverride();
+  for (const command of withCommands(program)) {
+    command.exitOverride();
+    if (command !== program) command.showHelpAfterError(`(${pathOf(command)} --help lists what it takes)`);
+  }
   try {
     await program.parseAsync([...argv]);
     return code;
@@ -57,4 +60,14 @@ export async function main(argv: readonly string[]): Promise<ExitCode> {
     printBug(error instanceof DlmcBug ? error : (error as Error));
     return exitCodes.internal;
   }
+}
+
+/** A command and all commands below it. */
+function withCommands(command: Command): readonly Command[] {
+  return [command, ...command.commands.flatMap(withCommands)];
+}
+
+/** The command as it is typed. */
+function pathOf(command: Command): string {
+  return command.parent === null ? command.name() : `${pathOf(command.parent)} ${command.name()}`;
 }

@@ -219,7 +219,24 @@ describe("bad input is exit 2, one diagnostic with its place, and the old output
   const cases: Record<string, { args: string[]; says: RegExp[] }> = {
     "no description": {
       args: ["compile", join(directory, "absent.json"), "-o", "out"],
-      says: [/model\/open/, /absent\.json/],
+      says: [/model\/open/, /absent\.json/, /docs\/from-pytorch\.md/],
+    },
+    "weights where a description belongs": {
+      args: ["inspect", write("only.safetensors", "")],
+      says: [/model\/open/, /dlmc import .*only\.safetensors/],
+    },
+    "a directory where a description belongs": {
+      args: ["compile", directory, "-o", join(directory, "never")],
+      says: [/is a directory/, /name its model\.json/],
+    },
+    "no argument": { args: ["explain", "fft"], says: [/argument 'model'/, /dlmc explain fft --help/] },
+    "import of a PyTorch file": {
+      args: ["import", write("net.pt", "PK")],
+      says: [/import\/pickle/, /torch\.load\("net\.pt", map_location="cpu", weights_only=True\)/],
+    },
+    "import with a flag that is no pair": {
+      args: ["import", "--set", "heads", "x.safetensors"],
+      says: [/NAME=VALUE/],
     },
     "not JSON": { args: ["inspect", write("broken.json", '{ "version": 1, ')], says: [/broken\.json:1:/] },
     "unknown key": {
