@@ -152,26 +152,6 @@ test("missing in every block is one message, and a common prefix is recognised",
   expect(missing.help).toContain('"blocks.{i}.norm1.weight": "model.blocks.{i}.norm1.weight"');
 });
 
-test("the entry to add names a tensor of the same shape, and a pattern only where it holds for every block", () => {
-  const helps = (declared: ReturnType<typeof parameter>[], tensors: ReturnType<typeof real>[]): string[] =>
-    resolve(declared, tensors, { ignore: ["*"] })
-      .found.filter(({ code }) => code === "weights/missing")
-      .map(({ help }) => help!.split(": ").slice(1).join(": "));
-  const layers = [parameter("time.mlp.0.weight", 3, 2), parameter("time.mlp.1.weight", 3, 2)];
-  const sequential = [real("time.0.weight", [3, 2]), real("time.2.weight", [3, 2])];
-  expect(helps(layers, sequential)).toEqual(['"time.mlp.0.weight": "time.0.weight"']);
-  const joint = [0, 1].map((i) => parameter(`blocks.${i}.mixer.qkv.weight`, 6, 2));
-  const attention = [0, 1].flatMap((i) => [
-    real(`blocks.${i}.attn.in_proj_weight`, [6, 2]),
-    real(`blocks.${i}.mlp.0.weight`, [5, 2]),
-  ]);
-  expect(helps(joint, attention)).toEqual([
-    '"blocks.{i}.mixer.qkv.weight": "blocks.{i}.attn.in_proj_weight"',
-  ]);
-  const up = [0, 1].map((i) => parameter(`blocks.${i}.ffn.up.weight`, 5, 2));
-  expect(helps(up, attention)).toEqual(['"blocks.{i}.ffn.up.weight": "blocks.{i}.mlp.0.weight"']);
-});
-
 test("missing through the map: the name looked for and the map's entry", () => {
   const { found } = resolve([parameter("head.bias", 2)], [], { map: { "head.bias": "lm_head.bias" } });
   const missing = only(found, "weights/missing");
