@@ -1,7 +1,7 @@
-// What an import reads: shapes of a checkpoint's tensors and the config.json beside it.
+// What an import reads: shapes of a checkpoint's tensors and the config.json beside it, or the training arguments.
 
 import { readdirSync, readFileSync } from "node:fs";
-import { dirname, extname, join } from "node:path";
+import { basename, dirname, extname, join } from "node:path";
 import { fail } from "../support/diagnostic.js";
 import { pathKind } from "../weights/file-source.js";
 import { openCheckpoint } from "../weights/open.js";
@@ -12,7 +12,7 @@ export interface Source {
   /** The file that the description names: a safetensors file or an index of shards. */
   readonly file: string;
   readonly shapes: ReadonlyMap<string, readonly number[]>;
-  /** Undefined when there is no config.json. */
+  /** Undefined when there is neither config.json nor training_args.json. */
   readonly config: unknown;
   readonly configFile: string;
 }
@@ -31,11 +31,17 @@ export function readSource(path: string, stateDict: string | undefined): Source 
   const checkpoint = openCheckpoint(file);
   try {
     const shapes = new Map(checkpoint.names().map((name) => [name, checkpoint.info(name)!.shape]));
-    const configFile = join(dirname(file), "config.json");
+    const configFile = configBeside(file);
     return { file, shapes, configFile, config: readConfig(configFile) };
   } finally {
     checkpoint.close();
   }
+}
+
+/** Hugging Face's file, or what Diffusion-LM and DiffuSeq write beside their checkpoints. */
+function configBeside(file: string): string {
+  const paths = ["config.json", "training_args.json"].map((name) => join(dirname(file), name));
+  return paths.find((path) => pathKind(path) === "file") ?? paths[0]!;
 }
 
 /** The index of shards, model.safetensors, or the only safetensors file of a directory. */
@@ -81,7 +87,7 @@ function readConfig(file: string): unknown {
   try {
     return JSON.parse(readFileSync(file, "utf8"));
   } catch (error) {
-    return fail("import/config", `config.json cannot be read: ${(error as Error).message}`, {
+    return fail("import/config", `${basename(file)} cannot be read: ${(error as Error).message}`, {
       file,
       help: "repair it or move it away; sizes it would have said can be given with --set NAME=VALUE",
     });

@@ -158,6 +158,35 @@ it.each([
   expect(described(model).weights.map["embedding.table"]).toBe(`${prefix}vocab_embed.embedding`);
 });
 
+it.each([
+  { layout: "mdlm", id: "mdlm-a", file: "config.json", config: mdlm },
+  { layout: "sedd", id: "mdlm-a", file: "config.json", config: { graph: { type: "absorb" }, n_heads: 2 } },
+  { layout: "duo", id: "mdlm-a", file: "config.json", config: { model_type: "DUO", n_heads: 2 } },
+  {
+    layout: "bd3-lm",
+    id: "mdlm-a",
+    file: "config.json",
+    config: { ...mdlm, model_type: "bd3lm", block_size: 4 },
+  },
+  {
+    layout: "diffusion-lm",
+    id: "dlm-net-a",
+    file: "training_args.json",
+    config: { model_arch: "transformer" },
+  },
+  {
+    layout: "diffuseq",
+    id: "dlm-net-a",
+    file: "training_args.json",
+    config: { use_plm_init: "no", seq_len: 8 },
+  },
+])("systems that share a network: $file says $layout", ({ layout, id, file, config }) => {
+  const path = directory(`says-${layout}`, { "model.safetensors": golden(id), [file]: config });
+  const given = id === "dlm-net-a" ? { values: { heads: 2 } } : {};
+  const imported = importCheckpoint({ checkpoint: path, out: join(path, "model.json"), length: 8, ...given });
+  expect(imported.layout).toBe(layout);
+});
+
 it("weights beside their moving averages: asks which", () => {
   const weights = golden("mdlm-a");
   const path = directory("twice", {
