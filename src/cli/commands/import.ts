@@ -52,7 +52,10 @@ export function addImport(program: Command, finish: (code: ExitCode) => void): v
 function list(json: boolean): void {
   const layouts = importLayouts();
   if (json) printJson({ layouts });
-  else for (const { name, title, source } of layouts) print(`${name.padEnd(14)}${title} (${source})`);
+  else {
+    const width = Math.max(...layouts.map(({ name }) => name.length)) + 2;
+    for (const { name, title, source } of layouts) print(`${name.padEnd(width)}${title}: ${source}`);
+  }
 }
 
 function run(checkpoint: string, { set, json, list: _, ...flags }: Flags): void {
