@@ -77,18 +77,19 @@ for (const name of ["reduce_sum", "reduce_mean", "reduce_max"])
     last: { inputs: [x3], batched: [0], attributes: { axis: 2 } },
     "middle, kept": { inputs: [x3], batched: [0], attributes: { axis: 1, keepdims: true } },
   });
+const tied = { ...numbers(20, [4, 13]), data: Float64Array.from({ length: 52 }, (_, i) => (i * 7) % 3) };
 agrees("argmax", {
   last: { inputs: [x3], batched: [0], attributes: { axis: 2 } },
-  "ties take the lowest": {
-    inputs: [{ ...numbers(20, [4, 13]), data: Float64Array.from({ length: 52 }, (_, i) => (i * 7) % 3) }],
-    attributes: { axis: 1 },
-  },
+  "ties take the lowest": { inputs: [tied], attributes: { axis: 1 } },
+});
+agrees("top_mask", {
+  last: { inputs: [x3], batched: [0], attributes: { axis: 2, k: 2 } },
+  "ties take the lowest": { inputs: [tied], attributes: { axis: 1, k: 6 } },
 });
 agrees("softmax", {
   last: { inputs: [x3], batched: [0], attributes: { axis: 2 } },
   middle: { inputs: [numbers(21, [2, 16, 3], "f32", 30)], attributes: { axis: 1 } },
 });
-
 agrees("reshape", {
   "splits channels": {
     inputs: [numbers(22, [2, 5, 6])],

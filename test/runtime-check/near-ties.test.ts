@@ -24,6 +24,20 @@ test("argmax: the margin is that between the two choices, which may both move", 
   expect(flips(argmax, [x], i32(0, 9), i32(1, 0), [0.125]).map((f) => f.margin)).toEqual([0.5, Infinity]);
 });
 
+test("top_mask: a chosen one must fall below the next, another rise to the last chosen", () => {
+  const top = op(
+    "graph @g(%x: f32[1, 4]) {\n  %y = top_mask %x {axis = 1, k = 2} : bool[1, 4]\n  return y = %y\n}\n",
+  );
+  const mask = (...numbers: number[]) => tensor("bool", [1, 4], Float64Array.from(numbers));
+  const x = f32([1, 4], 1, 4, 1.25, 2);
+  // The reference chooses 4 and 2; the candidate 4 and 1.25: one left, one came, each 0.75 from the other side.
+  const found = flips(top, [x], mask(0, 1, 1, 0), mask(0, 1, 0, 1), [0.125]);
+  expect(found.map(({ index, margin, allowed }) => [index, margin, allowed])).toEqual([
+    [2, 0.75, 0.25],
+    [3, 0.75, 0.25],
+  ]);
+});
+
 test("nearest_row: the margin of squared distances, and what rounding of x may do to it", () => {
   const nearest = op(
     "graph @g(%x: f32[1, 2], %t: f32[2, 2]) {\n  %y = nearest_row %x, %t : i32[1]\n  return y = %y\n}\n",
