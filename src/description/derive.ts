@@ -102,8 +102,24 @@ function deriveBlock(block: Block, sizes: Sizes): Block {
   };
 }
 
-function deriveFeedForward(ffn: FeedForward, { width }: Sizes): FeedForward {
-  return ffn.kind === "none" ? ffn : { hidden: 4 * width, ...ffn };
+function deriveFeedForward(ffn: FeedForward, sizes: Sizes): FeedForward {
+  const hidden = 4 * sizes.width;
+  switch (ffn.kind) {
+    case "none":
+      return ffn;
+    case "dense":
+    case "glu":
+      return { hidden, ...ffn };
+    case "moe": {
+      const { router, shared } = ffn;
+      return {
+        ...ffn,
+        expert: { hidden, ...ffn.expert },
+        router: { ...router, groups: { keep: router?.groups?.count ?? 1, ...router?.groups } },
+        shared: deriveFeedForward(shared ?? { kind: "none" }, sizes),
+      };
+    }
+  }
 }
 
 function deriveMixer(mixer: Mixer, sizes: Sizes): Mixer {

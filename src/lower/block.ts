@@ -5,7 +5,7 @@
 import type { Block, Branch } from "../description/description.js";
 import type { Value } from "../ir/graph.js";
 import { child, type GraphContext, type Scope } from "./context.js";
-import { lowerFeedForward } from "./ffn.js";
+import { lowerFeedForward } from "./ffn/index.js";
 import { lastExtent, normalize } from "./layers.js";
 import { lowerMixer } from "./mixers/index.js";
 import { type Modulation, modulate, modulations, type Time } from "./time.js";

@@ -16,7 +16,7 @@ export type Placement = "pre" | "post" | "sandwich" | "none";
 /**
  * The same small network at every position.
  */
-export type FeedForward = DenseFeedForward | GluFeedForward | None;
+export type FeedForward = DenseFeedForward | GluFeedForward | MoeFeedForward | None;
 /**
  * Width between the layers.
  */
@@ -445,6 +445,95 @@ export interface GluFeedForward {
    */
   readonly fused: boolean;
   readonly structure: LinearStructure;
+}
+/**
+ * y = shared(x) + sum_e w_e expert_e(x) over the top_k experts that the router chooses for each position (Shazeer et al. 2017); equal scores go to the lowest index. Every expert is computed for every position and those not chosen get the weight 0. Parameters ffn.router.*, ffn.experts.*, ffn.shared.*.
+ */
+export interface MoeFeedForward {
+  readonly kind: "moe";
+  /**
+   * Number of experts E.
+   */
+  readonly experts: number;
+  /**
+   * Experts that a position gets.
+   */
+  readonly top_k: number;
+  readonly expert: Expert;
+  readonly router: Router;
+  /**
+   * Normalisation of what the experts read, parameters ffn.norm; the router and the shared network read x itself (DiffusionGemma).
+   */
+  readonly norm: OptionalNorm;
+  /**
+   * A network that every position gets besides, parameters ffn.shared.*; several shared experts are one of their hidden widths' sum (LLaDA2).
+   */
+  readonly shared: FeedForward;
+}
+/**
+ * One expert, without biases. glu: down(activation(gate(x)) * up(x)), parameters ffn.experts.gate.weight and ffn.experts.up.weight [E hidden, width], expert after expert, and ffn.experts.down.weight [width, E hidden]. dense: down(activation(up(x))), without the gate.
+ */
+export interface Expert {
+  /**
+   * Gated or not.
+   */
+  readonly kind: "glu" | "dense";
+  /**
+   * Hidden width of one expert.
+   */
+  readonly hidden: Hidden;
+  readonly activation: Activation;
+}
+/**
+ * scores s = score(input_scale W norm(x) + b), W ffn.router.weight [E, width], b ffn.router.bias [E]. The experts with the top_k largest s + c are chosen, c ffn.router.expert_bias [E] or 0; their weights are w = s, divided by their sum with normalize, times scale and times ffn.router.expert_scale [E] if there is one.
+ */
+export interface Router {
+  /**
+   * Normalisation of what the router reads, parameters ffn.router.norm.
+   */
+  readonly norm: OptionalNorm;
+  /**
+   * Factor of the router's matrix: width^-0.5 in DiffusionGemma.
+   */
+  readonly input_scale: number;
+  /**
+   * Whether b exists.
+   */
+  readonly bias: boolean;
+  /**
+   * softmax over all experts, or sigmoid of each.
+   */
+  readonly score: "softmax" | "sigmoid";
+  /**
+   * Whether c exists: it changes the choice only, and training moves it to balance the experts (Wang et al. 2024, LLaDA2).
+   */
+  readonly expert_bias: boolean;
+  readonly groups: ExpertGroups;
+  /**
+   * Whether the weights of the chosen experts are divided by their sum + 1e-20.
+   */
+  readonly normalize: boolean;
+  /**
+   * Factor of all weights (2.5 in LLaDA2).
+   */
+  readonly scale: number;
+  /**
+   * Whether each expert's weight has a trained factor (DiffusionGemma).
+   */
+  readonly expert_scale: boolean;
+}
+/**
+ * Group-limited routing (DeepSeek-AI 2024): experts are chosen from the groups whose two largest s + c have the largest sums.
+ */
+export interface ExpertGroups {
+  /**
+   * Number of groups, a divisor of E; consecutive experts form one.
+   */
+  readonly count: number;
+  /**
+   * Groups that experts are chosen from.
+   */
+  readonly keep: number;
 }
 /**
  * Which layers have a bias.
