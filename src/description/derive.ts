@@ -119,6 +119,11 @@ function deriveFeedForward(ffn: FeedForward, sizes: Sizes): FeedForward {
         shared: deriveFeedForward(shared ?? { kind: "none" }, sizes),
       };
     }
+    case "parallel":
+      return {
+        ...ffn,
+        branches: ffn.branches.map((branch) => ({ ...branch, ffn: deriveFeedForward(branch.ffn, sizes) })),
+      };
   }
 }
 
@@ -187,7 +192,7 @@ function closingNorm(blocks: Blocks): OptionalNorm {
   const list = "pattern" in blocks ? blocks.pattern : "mixer" in blocks ? [blocks] : blocks;
   const last = list.at(-1);
   const branch = last?.ffn?.kind === "none" ? last.mixer_branch : last?.ffn_branch;
-  return branch?.placement === "pre" || branch?.placement === "sandwich"
+  return branch !== undefined && branch.placement !== "post" && branch.placement !== "none"
     ? (branch.norm ?? last?.norm ?? { kind: "layer" })
     : { kind: "none" };
 }

@@ -1,6 +1,6 @@
 // One block: the mixer branch, then the feed-forward branch, each with its normalisation, residual and
 // adaLN modulation. Placement: pre x + f(norm(x)), post norm(x + f(x)), sandwich x + norm_out(f(norm(x))),
-// none x + f(x); f is scaled where the branch says so.
+// res_post x + norm_out(f(x)), none x + f(x); f is scaled where the branch says so.
 
 import type { Block, Branch } from "../description/description.js";
 import type { Value } from "../ir/graph.js";
@@ -71,7 +71,7 @@ function branch(
   const before = inside ? normalize(c, scope, x, norm) : x;
   const inner = f(modulation === undefined ? before : modulate(c, before, modulation));
   const after =
-    placement === "sandwich"
+    placement === "sandwich" || placement === "res_post"
       ? normalize(c, child(names.scope, `${names.norm}_out`, "/norm"), inner, norm)
       : inner;
   const gated = modulation === undefined ? after : b.emit("mul", { a: after, b: modulation.gate }, {});

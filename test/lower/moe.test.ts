@@ -9,17 +9,22 @@ import type { Module } from "../../src/ir/graph.js";
 import { tensor } from "../../src/ir/tensor.js";
 
 const [length, width] = [9, 6];
+const noBias = { up: false, down: false };
 const x = Float64Array.from({ length: length * width }, (_, i) => Math.sin(5 * i + 1) * (1 + (i % 4)));
 
 type Read = (name: string) => Float64Array;
 
 /** What the feed-forward network of a block adds to x; the mixer's branch adds nothing. */
-function run(ffn: object, change: (name: string, data: Float64Array) => Float64Array = (_, d) => d) {
+function run(
+  ffn: object,
+  change: (name: string, data: Float64Array) => Float64Array = (_, data) => data,
+  around: object = {},
+) {
   const directory = mkdtempSync(join(tmpdir(), "dlmc-moe-"));
   try {
     const model = join(directory, "model.json");
     const mixer = { kind: "attention", heads: 1 };
-    const block = { placement: "none", mixer, mixer_branch: { scale: 0 }, ffn };
+    const block = { placement: "none", mixer, mixer_branch: { scale: 0 }, ffn_branch: around, ffn };
     writeFileSync(model, JSON.stringify({ version: 1, part: "block", width, seq_len: length, block }));
     const { module } = loadModel({ model, synthetic: 3 });
     const weights = module.weights;
@@ -115,7 +120,7 @@ test("LLaDA2: sigmoid scores, a bias for the choice alone, groups by their two b
     top_k: top,
     expert: { hidden },
     router: { score: "sigmoid", expert_bias: true, groups: { count: groups, keep }, scale: 2.5 },
-    shared: { kind: "glu", hidden: 4, bias: { up: false, down: false } },
+    shared: { kind: "glu", hidden: 4, bias: noBias },
   });
   const bias = read("ffn.router.expert_bias");
   let limited = 0;
@@ -199,5 +204,56 @@ test("all experts chosen and unweighted is the sum of ungated networks, each wit
       return (v * powers[e]! * read("ffn.router.expert_scale")[e]!) / sum;
     });
     expectRow(y, t, product(rowsOf(read("ffn.experts.down.weight"), count * hidden), weighted));
+  });
+});
+
+test("DiffusionGemma: a dense network beside experts, norms around each and after their sum", () => {
+  const [count, hidden] = [5, 3];
+  const norm = { kind: "rms", eps: 0.125 };
+  const dense = { kind: "glu", hidden: 7, activation: "relu", bias: noBias };
+  const moe = {
+    kind: "moe",
+    experts: count,
+    top_k: 2,
+    expert: { hidden },
+    norm,
+    router: { norm: { ...norm, affine: "none" }, input_scale: width ** -0.5, expert_scale: true },
+  };
+  const branches = [
+    { norm_in: norm, ffn: dense, norm_out: norm },
+    { ffn: moe, norm_out: norm },
+  ];
+  const { y, read } = run({ kind: "parallel", branches }, undefined, { placement: "res_post", norm });
+  const normed = (v: ArrayLike<number>, name?: string) => {
+    const size = Math.sqrt(dot(v, v) / width + 0.125);
+    return Float64Array.from(v, (a, i) => (a / size) * (name === undefined ? 1 : read(`${name}.weight`)[i]!));
+  };
+  const [one, two] = ["ffn.branches.0", "ffn.branches.1"];
+  rowsOf(x, width).forEach((token, t) => {
+    const input = normed(token, `${one}.norm_in`);
+    const up = product(rowsOf(read(`${one}.up.weight`), width), input);
+    const gate = product(rowsOf(read(`${one}.gate.weight`), width), input);
+    const units = gate.map((v, i) => Math.max(0, v) * up[i]!);
+    const first = normed(product(rowsOf(read(`${one}.down.weight`), 7), units), `${one}.norm_out`);
+    const logits = product(rowsOf(read(`${two}.router.weight`), width), normed(token));
+    const powers = logits.map((v) => Math.exp(v / Math.sqrt(width)));
+    const chosen = order(powers).slice(0, 2);
+    const sum = chosen.reduce((s, e) => s + powers[e]!, 0);
+    const mixed = new Array<number>(width).fill(0);
+    const branch: Read = (name) => read(name.replace(/^ffn/, two));
+    for (const e of chosen) {
+      const weight = (powers[e]! / sum) * read(`${two}.router.expert_scale`)[e]!;
+      const part = expert(branch, e, count, hidden, normed(token, `${two}.norm`));
+      for (let i = 0; i < width; i++) mixed[i]! += weight * part[i]!;
+    }
+    const second = normed(mixed, `${two}.norm_out`);
+    expectRow(
+      y,
+      t,
+      normed(
+        first.map((v, i) => v + second[i]!),
+        "norm2_out",
+      ),
+    );
   });
 });

@@ -10,13 +10,13 @@ export type BlockList = readonly Block[];
  */
 export type Repeat = number;
 /**
- * pre: x + f(norm(x)). post: norm(x + f(x)). sandwich: x + norm_out(f(norm(x))), the second one with parameters norm1_out, norm2_out (Gemma). none: x + f(x). Without a residual: f(norm(x)), norm(f(x)), norm_out(f(norm(x))), f(x).
+ * pre: x + f(norm(x)). post: norm(x + f(x)). sandwich: x + norm_out(f(norm(x))), the second one with parameters norm1_out, norm2_out (Gemma). res_post: x + norm_out(f(x)) (Liu et al. 2022, Swin V2). none: x + f(x). Without a residual: f(norm(x)), norm(f(x)), norm_out(f(norm(x))), norm_out(f(x)), f(x).
  */
-export type Placement = "pre" | "post" | "sandwich" | "none";
+export type Placement = "pre" | "post" | "sandwich" | "res_post" | "none";
 /**
  * The same small network at every position.
  */
-export type FeedForward = DenseFeedForward | GluFeedForward | MoeFeedForward | None;
+export type FeedForward = DenseFeedForward | GluFeedForward | MoeFeedForward | ParallelFeedForward | None;
 /**
  * Width between the layers.
  */
@@ -534,6 +534,24 @@ export interface ExpertGroups {
    * Groups that experts are chosen from.
    */
   readonly keep: number;
+}
+/**
+ * The sum of several networks of one input, each with norms of its own: sum_k norm_out_k(ffn_k(norm_in_k(x))) (DiffusionGemma's dense network beside its experts). Parameters ffn.branches.{k}.*.
+ */
+export interface ParallelFeedForward {
+  readonly kind: "parallel";
+  /**
+   * The networks, in the order of their numbers k.
+   */
+  readonly branches: readonly ParallelBranch[];
+}
+/**
+ * norm_out(ffn(norm_in(x))), parameters ffn.branches.{k}.norm_in, .norm_out and those of the network.
+ */
+export interface ParallelBranch {
+  readonly norm_in: OptionalNorm;
+  readonly ffn: FeedForward;
+  readonly norm_out: OptionalNorm;
 }
 /**
  * Which layers have a bias.

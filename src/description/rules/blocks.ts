@@ -24,6 +24,12 @@ export function checkBlocks(description: Description, report: Report): void {
 
 /** A block-diagonal matrix cannot have more blocks than rows or columns. */
 function checkFeedForward(ffn: FeedForward, width: PlacedSize, pointer: string, report: Report): void {
+  if (ffn.kind === "parallel") {
+    ffn.branches.forEach((branch, k) => {
+      checkFeedForward(branch.ffn, width, `${pointer}/branches/${k}/ffn`, report);
+    });
+    return;
+  }
   if (ffn.kind === "moe") {
     checkExperts(ffn, pointer, report);
     checkFeedForward(ffn.shared, width, `${pointer}/shared`, report);

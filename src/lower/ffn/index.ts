@@ -5,6 +5,7 @@ import type { Value } from "../../ir/graph.js";
 import type { GraphContext, Scope } from "../context.js";
 import { lowerLayers } from "./dense.js";
 import { lowerMixture } from "./moe.js";
+import { lowerParallel } from "./parallel.js";
 
 /** f32[B, L, width] -> f32[B, L, width], each position for itself; `none` passes x on. */
 export function lowerFeedForward(c: GraphContext, scope: Scope, x: Value, ffn: FeedForward): Value {
@@ -16,5 +17,7 @@ export function lowerFeedForward(c: GraphContext, scope: Scope, x: Value, ffn: F
       return lowerLayers(c, scope, x, ffn);
     case "moe":
       return lowerMixture(c, scope, x, ffn, lowerFeedForward);
+    case "parallel":
+      return lowerParallel(c, scope, x, ffn, lowerFeedForward);
   }
 }
