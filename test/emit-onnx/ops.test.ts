@@ -202,7 +202,7 @@ agrees("attention", {
   "shared keys": {
     inputs: [heads(5), numbers(51, [2, 5, 6]), numbers(52, [2, 5, 6])],
     batched: [0, 1, 2],
-    attributes: { heads: 4, kv_heads: 2, scale: 0.5, mask: "causal" },
+    attributes: { heads: 4, kv_heads: 2, scale: 0.5, mask: "canvas", span: 3, window: 2 },
   },
   "other key length": {
     inputs: [heads(3), numbers(51, [2, 5, 12]), numbers(52, [2, 5, 12])],
@@ -219,7 +219,7 @@ agrees("rope", {
   "pair, partial": {
     inputs: [numbers(53, [2, 7, 12])],
     batched: [0],
-    attributes: { heads: 2, rotary: 4, base: 100, layout: "pair" },
+    attributes: { heads: 2, rotary: 4, base: 100, layout: "pair", turning: 1 },
   },
   "half, partial, skipping": {
     inputs: [numbers(53, [2, 7, 12])],

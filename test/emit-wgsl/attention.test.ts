@@ -19,13 +19,16 @@ interface Shape {
   readonly heads: number;
   readonly size: number;
   readonly shared?: number;
-  readonly mask?: "full" | "causal";
+  readonly mask?: "full" | "causal" | "canvas";
+  readonly span?: number;
+  readonly window?: number;
   readonly keys?: number;
   readonly scale?: number;
 }
 
 function made(shape: Shape, turn: (b: Builder, x: Value) => Value = (_, x) => x): Case {
   const { length, heads, size, shared = heads, mask = "full", keys = length, scale = 1 } = shape;
+  const { span = 1, window = 0 } = shape;
   return makeCase(JSON.stringify(shape), (b, input) => ({
     y: b.emit(
       "attention",
@@ -34,7 +37,7 @@ function made(shape: Shape, turn: (b: Builder, x: Value) => Value = (_, x) => x)
         k: turn(b, input("k", [2, keys, shared * size], { scale })),
         v: input("v", [2, keys, shared * size]),
       },
-      { heads, kv_heads: shared, scale: 1 / Math.sqrt(size), mask },
+      { heads, kv_heads: shared, scale: 1 / Math.sqrt(size), mask, span, window },
     ),
   }));
 }
@@ -48,6 +51,9 @@ const shapes: readonly Shape[] = [
   { length: 40, heads: 1, size: 64 },
   { length: 34, heads: 1, size: 128, mask: "causal" },
   { length: 31, heads: 2, size: 8, scale: 30 },
+  { length: 97, heads: 2, size: 6, mask: "canvas", span: 31 },
+  { length: 97, heads: 4, size: 8, shared: 2, mask: "canvas", span: 29, window: 11 },
+  { length: 5, heads: 1, size: 4, mask: "canvas", span: 5, window: 1 },
 ];
 
 test.each(shapes.map((shape) => [JSON.stringify(shape), shape] as const))("%s", async (_, shape) => {

@@ -93,7 +93,7 @@ export type Filter =
 /**
  * Which positions a position sees.
  */
-export type AttentionMask = FullMask | CausalMask | BlockCausalMask | SlidingMask;
+export type AttentionMask = FullMask | CausalMask | BlockCausalMask | SlidingMask | CanvasMask;
 /**
  * Rotation of q and k by their position, or none.
  */
@@ -922,9 +922,17 @@ export interface AttentionMixer {
    */
   readonly projection?: "fused" | "separate";
   /**
+   * value: v is its own projection. key: v is the key projection, before its norm and rotation, and there is no mixer.v (DiffusionGemma's full layers).
+   */
+  readonly value_from?: "value" | "key";
+  /**
    * Normalisation of every head of q and of k before the rotation, parameters mixer.q_norm and mixer.k_norm [head_dim].
    */
   readonly qk_norm?: OptionalNorm;
+  /**
+   * Normalisation of every head of v, parameters mixer.v_norm [head_dim].
+   */
+  readonly v_norm?: OptionalNorm;
   readonly mask?: AttentionMask;
   readonly rope?: Rope;
   readonly bias?: AttentionBias;
@@ -975,6 +983,20 @@ export interface SlidingMask {
   readonly window: number;
 }
 /**
+ * The last positions are the canvas that is being decoded, those before it the prompt. A position of the prompt sees no later one, as if an encoder had read it; one of the canvas sees the prompt and the whole canvas (DiffusionGemma).
+ */
+export interface CanvasMask {
+  readonly kind: "canvas";
+  /**
+   * Positions of the canvas.
+   */
+  readonly canvas: number;
+  /**
+   * Of the prompt, a position p of it sees the last `window` up to itself, and every position of the canvas the last window - 1: what a sliding cache holds. 0: all.
+   */
+  readonly window?: number;
+}
+/**
  * Pair i of the first r = fraction * head_dim channels turns by position * base^(-2i/r), positions from 0 (Su et al. 2021): (a, b) -> (a cos - b sin, b cos + a sin).
  */
 export interface RotaryPositions {
@@ -988,9 +1010,13 @@ export interface RotaryPositions {
    */
   readonly base?: number;
   /**
-   * Part of head_dim that is rotated.
+   * Part of head_dim that is rotated, see fraction_of.
    */
   readonly fraction?: number;
+  /**
+   * channels: the first fraction of the channels is rotated as if they were all (LLaDA2, GPT-NeoX). frequencies: pairs reach over the whole head, r = head_dim, and the fraction of them with the highest frequencies turns (DiffusionGemma's full layers; transformers calls it proportional).
+   */
+  readonly fraction_of?: "channels" | "frequencies";
   /**
    * Positions at the start that are not rotated; the others count from 0 behind them (ELF's prefix tokens).
    */

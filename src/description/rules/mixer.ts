@@ -39,9 +39,18 @@ function checkAfno({ blocks }: AfnoMixer, { pointer, width, report }: MixerPlace
 }
 
 function checkAttention(
-  { heads, kv_heads, head_dim, rope }: AttentionMixer,
-  { pointer, width, report }: MixerPlace,
+  { heads, kv_heads, head_dim, rope, mask }: AttentionMixer,
+  { pointer, width, length, report }: MixerPlace,
 ): void {
+  if (mask.kind === "canvas" && mask.canvas > length.value)
+    report.error(
+      "model/canvas-length",
+      `a canvas of ${mask.canvas} positions does not fit into ${length.value}`,
+      {
+        pointer: `${pointer}/mask/canvas`,
+        notes: [length.note],
+      },
+    );
   // Written out, head_dim may be anything: out_proj leads back to the width. Derived, it is a part of the width.
   if (head_dim === Math.floor(width.value / heads) && width.value % heads !== 0) {
     report.error("model/heads-divide", `${heads} heads do not divide the width ${width.value}`, {
