@@ -49,7 +49,8 @@ export function derive(file: DescriptionFile): DescriptionFile {
 function deriveEmbedding(embedding: Embedding, { width, length }: Sizes): Embedding {
   const { positions, prefix = [] } = embedding;
   return {
-    data_std: embedding.normalization === "unit" ? 1 / Math.sqrt(embedding.dim) : 1,
+    data_std:
+      (embedding.scale ?? 1) * (embedding.normalization === "unit" ? 1 / Math.sqrt(embedding.dim) : 1),
     ...embedding,
     ...(positions?.kind === "learned" && { positions: { length, ...positions } }),
     prefix: prefix.map((group) =>

@@ -707,6 +707,10 @@ export interface Embedding {
    */
   readonly normalization: "none" | "unit" | "unit_sqrt_d";
   /**
+   * Factor of every row after its normalisation, wherever the table is used but in a tied head: sqrt(dim) in Difformer and DiffusionGemma.
+   */
+  readonly scale: number;
+  /**
    * Standard deviation of a coordinate of the clean embeddings, which input_preconditioning and the prediction edm take.
    */
   readonly data_std: number;
@@ -1597,6 +1601,10 @@ export interface PredictionType {
    * 1: the logits of position i were computed at position i - 1, as in models made from autoregressive ones; position 0 keeps its own (Dream). 0: each position its own.
    */
   readonly logit_shift: 0 | 1;
+  /**
+   * c > 0: the head's logits l become c tanh(l / c) (Gemma 2; 30 in DiffusionGemma). 0: they stay as they are.
+   */
+  readonly logit_softcap: number;
   /**
    * Normalisation of the trunk's output, parameters final_norm.
    */
