@@ -111,3 +111,31 @@ test("a flip across a wide margin is a failure", async () => {
   expect(graph!.values[1]!.cumulative!.status).toBe("fail");
   expect(graph!.outputs[1]!.whole!.status).toBe("fail");
 });
+
+// Experts 0 and 1 have equal scores but for 1e-9; expert 2 is far below.
+const routed = `graph @g(%x: f32[1, 4, 3]) {
+  %w = weight {name = "w", shape = [3, 3]} : f32[3, 3]
+  %scores = linear %x, %w : f32[1, 4, 3]
+  %chosen = top_mask %scores {axis = 2, k = 1} : bool[1, 4, 3]
+  %zero = literal {values = [0], shape = [1]} : f32[1]
+  %kept = where %chosen, %scores, %zero : f32[1, 4, 3]
+  return kept = %kept, scores = %scores
+}
+`;
+
+test.each([
+  ["near", [0, 1], "near-tie", "after-near-tie"],
+  ["far", [0, 2], "fail", "fail"],
+] as const)("a router that takes another expert of %s score", async (_, [a, b], decision, after) => {
+  const module = parseModule(routed, { weights });
+  const swapped = (data: Float64Array) =>
+    data.map((_, i) => data[i - (i % 3) + (i % 3 === a ? b : i % 3 === b ? a : i % 3)]!);
+  const other = float32Candidate((o, _, [y]) =>
+    o.name === "top_mask" ? [{ ...y!, data: swapped(y!.data) }] : undefined,
+  );
+  const positive = { ...x, data: x.data.map(Math.abs) };
+  const [graph] = (await checkModule(module, other, { inputs: { given: { x: positive } } })).graphs;
+  const status = Object.fromEntries(graph!.values.map((v) => [v.value, v.cumulative!.status]));
+  expect([status.scores, status.chosen, status.kept]).toEqual(["pass", decision, after]);
+  expect(graph!.agrees).toBe(false);
+});
