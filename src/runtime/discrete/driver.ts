@@ -18,7 +18,7 @@ import { margins } from "../margins.js";
 import type { FloatArray } from "../step-runner.js";
 import type { TokenRunner } from "../token-runner.js";
 import { blocksOf } from "./blocks.js";
-import { type Decoders, decoderOf, drawsOf, type Update } from "./decoder.js";
+import { type Decoders, decoderOf, drawsPerBlock, type Update } from "./decoder.js";
 
 /** Where random numbers come from when they are the caller's own. */
 export interface TokenDraws {
@@ -54,6 +54,8 @@ export interface DecodeState extends Update {
   /** 1 after the first update. */
   readonly step: number;
   readonly done: boolean;
+  /** 0 for the first block. */
+  readonly block: number;
   /** The state, [B, L]: a copy. */
   readonly tokens: Int32Array;
   /** Calls of the network so far. */
@@ -86,7 +88,14 @@ export async function* decodeWith(
   const memory = remembered(guided(runner, plan, fixed.mask), tokens, batch, onLogits);
   const blocks = blocksOf(plan.sampler, fixed.mask, batch, length);
   const decoder = decoderOf(plan.sampler, decoders);
-  let last: DecodeState = { of: 0, step: 0, done: false, tokens: tokens.slice(), calls: 0 };
+  let last: DecodeState = {
+    of: 0,
+    step: 0,
+    done: false,
+    block: 0,
+    tokens: tokens.slice(),
+    calls: 0,
+  };
   for (const [b, free] of blocks.entries()) {
     const context = {
       plan,
@@ -97,7 +106,7 @@ export async function* decodeWith(
       uniform: draws.uniform,
       ...(draws.chosen && { chosen: draws.chosen }),
       ...(draws.places && { places: draws.places }),
-      firstDraw: b * drawsOf(plan, length),
+      firstDraw: b * drawsPerBlock(plan.rows.length, length),
       score: memory.score,
     };
     for await (const update of decoder(context)) {
@@ -105,7 +114,7 @@ export async function* decodeWith(
       giveBack();
       const step = last.step + 1;
       const of = Math.max(update.of * blocks.length, step);
-      last = { ...update, of, step, done: false, tokens: tokens.slice(), calls: memory.calls() };
+      last = { ...update, of, step, done: false, block: b, tokens: tokens.slice(), calls: memory.calls() };
       yield last;
       if (await options.stop?.(last)) {
         yield ended(last, memory.last(), vocabulary);
