@@ -75,6 +75,14 @@ export function objectOf(value: unknown): Facts {
   return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Facts) : {};
 }
 
+/** Entries of an object by name, or of a list whose members have a `name`. */
+export function namedEntries(value: unknown): readonly (readonly [name: string, facts: unknown])[] {
+  if (!Array.isArray(value)) return Object.entries(objectOf(value));
+  return value.map(
+    (one, i) => [typeof one === "string" ? one : String(objectOf(one).name ?? i), one] as const,
+  );
+}
+
 /** Names of nested objects lose their path: an outer entry wins over an inner one, an earlier over a later. */
 function flatten(facts: Facts): Map<string, unknown> {
   const found = new Map<string, unknown>();

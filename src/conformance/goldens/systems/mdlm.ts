@@ -199,7 +199,8 @@ function trajectoryResults(
   return trajectoryColumns(golden, name, walks, [
     ["p_x0_first", false, ({ calls }) => p(calls[0]!)],
     ["p_x0_last", false, ({ calls }) => p(calls.at(-1)!)],
-    ["q_last", false, ({ weights }) => weights[updates - 1]],
+    // The last draw: of the analytic predictor that is its denoising step.
+    ["q_last", false, ({ weights }) => weights.findLast((drawn) => drawn !== undefined)],
     ["nfe", true, (walk) => [predictor === "ddpm_cache" ? changes(walk) + 1 : updates + 1]],
   ]);
 }
