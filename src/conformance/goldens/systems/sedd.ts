@@ -146,7 +146,11 @@ function partsOf(golden: GoldenCase, run: Run) {
       to: numberOption(golden, "eps") ?? 1e-5,
       num_steps: steps + 1,
     } as const,
-    sampler: { kind: run.predictor === "euler" ? "tau_leaping" : "analytic", final: "sample" } as const,
+    sampler: {
+      kind: run.predictor === "euler" ? "tau_leaping" : "analytic",
+      // A run without the denoising step drew nothing for it.
+      final: hasTensor(golden, `draw.${run.name}.u_denoise`) ? "sample" : "none",
+    } as const,
   };
 }
 
@@ -224,12 +228,17 @@ async function sampling(golden: GoldenCase, work: string): Promise<Computed[]> {
     results.push(
       ...trajectoryColumns(golden, run.name, walks, [
         ["log_score_first", false, ({ calls }) => scores(calls[0]!, plan.rows[0]!.totalNoise)],
-        ["log_score_last", false, ({ calls }) => scores(calls.at(-1)!, plan.finalRow.totalNoise)],
+        ["log_score_last", false, ({ calls }) => scores(calls.at(-1)!, lastNoise(plan))],
         ["q_denoise", false, ({ weights }) => lastWeights(golden, run, plan, weights.at(-1)!)],
       ]),
     );
   }
   return results;
+}
+
+/** Total noise at the last call. */
+function lastNoise({ final, finalRow, rows }: TokenPlan): number {
+  return (final === "none" ? rows.at(-1)! : finalRow).totalNoise;
 }
 
 /** Upstream drops the mask's column before the last draw. */
