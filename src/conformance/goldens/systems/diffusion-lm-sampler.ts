@@ -3,8 +3,15 @@
 // the update is that back end's @update.
 
 import { type LoadedModel, samplerPlan } from "../../../api/load.js";
-import type { SamplerPlan, SamplerRow } from "../../../diffusion/index.js";
+import { type DiscreteSchedule, respacedBetas, tableFromBetas } from "../../../diffusion/discretize.js";
+import {
+  type NoiseScheduleDescription,
+  resolveSchedule,
+  type SamplerPlan,
+  type SamplerRow,
+} from "../../../diffusion/index.js";
 import type { FloatArray, StepRunner } from "../../../runtime/step-runner.js";
+import { bug } from "../../../support/diagnostic.js";
 import { floats, load, openGraph, type RunGraph } from "../backends.js";
 import type { Computed } from "../compare.js";
 import { mapEach, mapEachInTurn } from "../each.js";
@@ -123,7 +130,7 @@ async function runVariant(golden: GoldenCase, variant: Variant, work: string): P
   return [...results, ...timestepMap(golden, plan, `${at}.timestep_map`)];
 }
 
-function walkVariant(
+async function walkVariant(
   golden: GoldenCase,
   variant: Variant,
   plan: SamplerPlan,
@@ -133,7 +140,9 @@ function walkVariant(
   const draws = firstTensor(golden, `draw.${variant.name}.noise`);
   const [batch, length, width] = start.shape as [number, number, number];
   const given = infilling(golden, variant, batch * length);
-  const network = stub(golden, variant, length, width);
+  const network = stub(golden, variant, { length, width, respaced: respacedTable(golden, variant, plan) });
+  // At given positions the loop's tokens are the given ones; upstream records the rows that it rounded to.
+  const rounded: Int32Array[] = [];
   const runner: StepRunner = {
     length,
     dim: width,
@@ -148,25 +157,49 @@ function walkVariant(
         coefficients: floats([4], [row.a, row.b, row.c, row.s]),
       });
       const tokens = Int32Array.from(outputs.nearest ?? new Float64Array(batch * length));
+      rounded.push(tokens);
       return { x: outputs.x_next!, x0: outputs.clamped!, tokens };
     },
     round: async () => ({ logits: new Float64Array(), tokens: new Int32Array(batch * length) }),
     async dispose() {},
   };
-  return replay(runner, {
+  const walk = await replay(runner, {
     plan,
     batch,
     start: start.data,
     ...(draws && { noise: (k: number) => entry(draws, k) }),
     ...(given && { fixed: { tokens: new Int32Array(batch * length), mask: given.mask } }),
   });
+  return { ...walk, choices: rounded };
+}
+
+/**
+ * Upstream's table of the visited steps, made from respaced betas: where alpha_bar is tiny, 1 - (1 - alpha_bar) has lost
+ * digits, which upstream's x0 from a predicted noise divides by.
+ */
+function respacedTable(golden: GoldenCase, variant: Variant, plan: SamplerPlan): DiscreteSchedule {
+  const schedule = noiseSchedule(
+    String(optionOf(golden, variant, "schedule") ?? "sqrt"),
+    trainSteps(golden),
+  ) as unknown as NoiseScheduleDescription;
+  const table = resolveSchedule(schedule);
+  if (table.kind !== "discrete") return bug("a schedule of Diffusion-LM has training steps");
+  return tableFromBetas(respacedBetas(table, plan.rows.map(({ index }) => index ?? 0).reverse()));
 }
 
 /**
  * The stub: (x + mix roll(x, 1)) W^T + b + (t / 1000) tw, roll along the positions. Where it stands for the noise
  * (EPSILON), x0 = sqrt(1 / abar) x - sqrt(1 / abar - 1) eps.
  */
-function stub(golden: GoldenCase, variant: Variant, length: number, width: number) {
+function stub(
+  golden: GoldenCase,
+  variant: Variant,
+  {
+    length,
+    width,
+    respaced,
+  }: { readonly length: number; readonly width: number; readonly respaced: DiscreteSchedule },
+) {
   const [matrix, bias, byTime] = ["stub.W", "stub.b", "stub.tw"].map((name) => weightOf(golden, name).data);
   const mix = weightOf(golden, "stub.mix").data[0]!;
   const words = [...Object.values(variant).map(String), ...variant.name.split(/[_-]/)];
@@ -183,7 +216,8 @@ function stub(golden: GoldenCase, variant: Variant, length: number, width: numbe
         out[at + o] = sum;
       }
     }
-    const { alphaBar, sigma2 } = row;
+    const visited = respaced.steps - 1 - row.step;
+    const [alphaBar, sigma2] = [respaced.alphaBar[visited]!, respaced.sigma2[visited]!];
     const x0 = epsilon ? out.map((eps, at) => (x[at]! - Math.sqrt(sigma2) * eps) / Math.sqrt(alphaBar)) : out;
     return clip ? x0.map((value) => Math.min(1, Math.max(-1, value))) : x0;
   };
