@@ -95,7 +95,7 @@ function closedForms(golden: GoldenCase): Computed[] {
     .filter(({ name }) => hasTensor(golden, name));
 }
 
-function describeSedd(golden: GoldenCase, run: Run): Record<string, unknown> {
+function describeSedd(golden: GoldenCase, run: Run, length: number): Record<string, unknown> {
   const [, width] = weightShape(golden, "vocab_embed.embedding") ?? [];
   const process = processOf(golden);
   return {
@@ -103,7 +103,7 @@ function describeSedd(golden: GoldenCase, run: Run): Record<string, unknown> {
     state_space: {
       kind: process.kind,
       vocab_size: process.vocabulary,
-      seq_len: tensorOf(golden, "in.tokens").shape[1],
+      seq_len: length,
     },
     embedding: { dim: width },
     ...partsOf(golden, run),
@@ -156,11 +156,15 @@ function partsOf(golden: GoldenCase, run: Run) {
 
 /** Log scores of in.tokens at in.sigma, and values inside. */
 async function network(golden: GoldenCase, work: string): Promise<Computed[]> {
+  const tokens = tensorOf(golden, "in.tokens");
   const model = load(
-    describeSedd(golden, runsOf(golden)[0] ?? { name: "", noise: "loglinear", predictor: "" }),
+    describeSedd(
+      golden,
+      runsOf(golden)[0] ?? { name: "", noise: "loglinear", predictor: "" },
+      tokens.shape[1]!,
+    ),
     work,
   );
-  const tokens = tensorOf(golden, "in.tokens");
   const rows = tokens.shape[0]!;
   const sigma = tensorOf(golden, "in.sigma").data;
   const level = Float64Array.from({ length: rows }, (_, row) => sigma[sigma.length === 1 ? 0 : row]!);
@@ -252,7 +256,7 @@ async function openNetwork(
   run: Run,
   work: string,
 ): Promise<[Each<TokenRunner>, TokenPlan]> {
-  const model = load(describeSedd(golden, run), work);
+  const model = load(describeSedd(golden, run, tensorOf(golden, `traj.${run.name}.x`).shape[2]!), work);
   const plan = planOfModel(model);
   if (!isTokenPlan(plan)) return bug("a discrete model has no plan of tokens");
   return [await tokenRunners(model, work), plan];
