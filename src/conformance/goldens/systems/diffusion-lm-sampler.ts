@@ -16,12 +16,12 @@ import { floats, load, openGraph, type RunGraph } from "../backends.js";
 import type { Computed } from "../compare.js";
 import { mapEach, mapEachInTurn } from "../each.js";
 import {
+  checkedFields,
   type Facts,
   firstTensor,
   type GoldenCase,
   type GoldenTensor,
   hasTensor,
-  objectOf,
   tensorOf,
   weightOf,
   weightShape,
@@ -44,10 +44,18 @@ interface Variant extends Facts {
   readonly name: string;
 }
 
+const variantFields = [
+  ...["name", "loop", "eta", "var", "clamp", "schedule", "spacing", "rescale_timesteps", "clip_denoised"],
+  // The noise is recorded, truncated or not; what the network stands for is read off any of these.
+  ...["top_p", "mean", "predict", "model_mean_type", "predict_xstart", "infill"],
+];
+
 function variantsOf(golden: GoldenCase): readonly Variant[] {
   const listed = golden.options.get("variants");
   return Array.isArray(listed)
-    ? listed.map(objectOf).filter((variant): variant is Variant => typeof variant.name === "string")
+    ? listed
+        .map((one, i) => checkedFields(golden, `variants.${i}`, one, variantFields))
+        .filter((variant): variant is Variant => typeof variant.name === "string")
     : [];
 }
 

@@ -12,13 +12,13 @@ import { bug, fail } from "../../../support/diagnostic.js";
 import type { Computed } from "../compare.js";
 import { mapEach } from "../each.js";
 import {
+  checkedFields,
   type Facts,
   type GoldenCase,
   type GoldenTensor,
   hasTensor,
   namedEntries,
   numberOption,
-  objectOf,
   tensorOf,
   weightShape,
 } from "../golden-case.js";
@@ -32,13 +32,19 @@ export const dreamDecoding: GoldenSystem = {
   compute: async (golden) => [...units(golden), ...(await runs(golden))],
 };
 
+const choiceFields = ["name", "temperature", "top_p", "top_k", "margin_confidence", "neg_entropy"];
+const runFields = [
+  ...["name", "alg", "steps", "temperature", "top_p", "top_k", "alg_temp", "eps"],
+  ...["threshold", "confidence_threshold"],
+];
+
 /** sample_tokens on every row of in.logits. */
 function units(golden: GoldenCase): Computed[] {
   if (!hasTensor(golden, "in.logits")) return [];
   const { shape, data } = tensorOf(golden, "in.logits");
   const [rows = 1, n = 1] = shape;
   return namedEntries(golden.options.get("units")).flatMap(([name, facts]) => {
-    const unit = objectOf(facts);
+    const unit = checkedFields(golden, `units.${name}`, facts, choiceFields);
     const drawn = [`draw.unit_${name}.x0`, `out.unit_${name}.x0`].find((tensor) => hasTensor(golden, tensor));
     const proposals = Array.from({ length: rows }, (_, i) =>
       propose(data.subarray(i * n, (i + 1) * n), {
@@ -73,10 +79,10 @@ async function runs(golden: GoldenCase): Promise<Computed[]> {
     numberOption(golden, "mask_token_id", "mask_id") ?? bug("the case does not say its mask token");
   for (const [name, facts] of namedEntries(golden.options.get("runs"))) {
     if (!hasTensor(golden, `traj.${name}.x`)) continue;
-    const run = objectOf(facts);
+    const run = checkedFields(golden, `runs.${name}`, facts, runFields);
     const recorded = tensorOf(golden, `traj.${name}.x`);
     const length = recorded.shape[2]!;
-    const times = timesOf(Number(run.steps) + 1, numberOption(golden, "eps") ?? 1e-3);
+    const times = timesOf(Number(run.steps) + 1, Number(run.eps ?? numberOption(golden, "eps") ?? 1e-3));
     const walks = await decodePrompt(stubNetwork(golden, length, true), {
       sampler: samplerOf(run),
       times,

@@ -11,12 +11,12 @@ import { bug } from "../../../support/diagnostic.js";
 import type { Computed } from "../compare.js";
 import { type Each, mapEach } from "../each.js";
 import {
+  checkedFields,
   type Facts,
   type GoldenCase,
   hasTensor,
   namedEntries,
   numberOption,
-  objectOf,
   tensorOf,
   weightShape,
 } from "../golden-case.js";
@@ -39,6 +39,12 @@ export const fastDllm: GoldenSystem = {
   ],
 };
 
+const runFields = [
+  ...["name", "steps", "gen_length", "block_length", "temperature", "cfg_scale", "remasking"],
+  ...["threshold", "factor", "mask_id"],
+];
+const unitFields = ["name", "temperature", "num_transfer", "threshold", "factor", "remasking"];
+
 /** Every run of the case on the network that `open` gives for a length. */
 export async function lladaRuns(
   golden: GoldenCase,
@@ -48,7 +54,7 @@ export async function lladaRuns(
   const results: Computed[] = [];
   for (const [name, facts] of namedEntries(golden.options.get("runs"))) {
     if (!hasTensor(golden, `traj.${name}.x`)) continue;
-    const run = objectOf(facts);
+    const run = checkedFields(golden, `runs.${name}`, facts, runFields);
     const length = tensorOf(golden, `traj.${name}.x`).shape[2]!;
     const runners = await open(length);
     const sampler = samplerOf(run);
@@ -151,7 +157,7 @@ function units(golden: GoldenCase): Computed[] {
   const tokens = tensorOf(golden, "in.x").data;
   const mask = maskOf(golden);
   return namedEntries(golden.options.get("units")).flatMap(([name, facts]) => {
-    const unit = objectOf(facts);
+    const unit = checkedFields(golden, `units.${name}`, facts, unitFields);
     const uniforms = hasTensor(golden, `draw.unit_${name}.u`)
       ? tensorOf(golden, `draw.unit_${name}.u`).data
       : undefined;

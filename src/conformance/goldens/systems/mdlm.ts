@@ -10,12 +10,12 @@ import { disposeRunners, floats, load, openGraph, tokenRunners } from "../backen
 import type { Computed } from "../compare.js";
 import { type Each, mapEach, mapEachInTurn } from "../each.js";
 import {
+  checkedFields,
   countWeights,
   type Facts,
   type GoldenCase,
   hasTensor,
   numberOption,
-  objectOf,
   tensorOf,
   weightShape,
 } from "../golden-case.js";
@@ -85,14 +85,18 @@ function describeMdlm(golden: GoldenCase, run: Run): Record<string, unknown> {
   };
 }
 
+const runFields = ["name", "predictor", "time_conditioning", "noise", "noise_type"];
+
 function runsOf(golden: GoldenCase): Run[] {
   const listed = golden.options.get("runs");
-  return (Array.isArray(listed) ? listed : []).map(objectOf).map((run) => ({
-    name: String(run.name),
-    predictor: String(run.predictor ?? run.name),
-    timed: run.time_conditioning === true,
-    noise: String(run.noise ?? run.noise_type ?? golden.options.get("noise") ?? "loglinear"),
-  }));
+  return (Array.isArray(listed) ? listed : [])
+    .map((facts, i) => checkedFields(golden, `runs.${i}`, facts, runFields))
+    .map((run) => ({
+      name: String(run.name),
+      predictor: String(run.predictor ?? run.name),
+      timed: run.time_conditioning === true,
+      noise: String(run.noise ?? run.noise_type ?? golden.options.get("noise") ?? "loglinear"),
+    }));
 }
 
 async function compute(golden: GoldenCase, work: string): Promise<readonly Computed[]> {
