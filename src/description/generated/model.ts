@@ -178,6 +178,7 @@ export type NoiseSchedule =
   | PowerSchedule
   | LogarithmicSchedule
   | CosinePowerSchedule
+  | SineSchedule
   | InverseRemainingSchedule
   | ScaledLinearSchedule
   | SigmoidBetaSchedule
@@ -1351,6 +1352,20 @@ export interface PowerSchedule {
  */
 export interface LogarithmicSchedule {
   readonly family: "logarithmic";
+  readonly discretization: Discretization;
+  readonly log_snr_shift: LogSnrShift;
+  readonly log_snr_clip?: LogSnrClip;
+  readonly process: Process;
+}
+/**
+ * 1 - alpha_bar(t) = sin((1 - eps) pi t / 2): noise comes early and goes late (Duo's cosine, 1 - cos(pi/2 (1 - t)) of signal).
+ */
+export interface SineSchedule {
+  readonly family: "sine";
+  /**
+   * Time that is left at t = 1.
+   */
+  readonly eps: number;
   readonly discretization: Discretization;
   readonly log_snr_shift: LogSnrShift;
   readonly log_snr_clip?: LogSnrClip;
