@@ -196,3 +196,36 @@ test("draws follow their weights, and a seed names the same numbers in any order
     expect(Math.abs(count - draws * p)).toBeLessThan(5 * Math.sqrt(draws * p * (1 - p)));
   }
 });
+
+test("plug_in: Duo's posterior, and Bayes where the output is the prior itself", () => {
+  const plan = planFor(random, "ancestral", 5);
+  const reading = readingOf(random, { target: "plug_in" });
+  const n = random.vocabulary;
+  const x = [0.1, 0.6, 0.25, 0.05];
+  for (const row of plan.rows)
+    for (let token = 0; token < n; token++) {
+      const p = reading.probabilities(x.map(Math.log), token, row.totalNoise, new Float64Array(n));
+      const weights = new Float64Array(n);
+      ancestral().weights(random, p, token, row, weights);
+      const [at, as] = [row.alphaBar, row.to.alphaBar];
+      const both = at / as;
+      for (let v = 0; v < n; v++) {
+        const here = v === token ? 1 : 0;
+        const above =
+          at * n * x[v]! * here + (both - at) * here + (as - at) * x[v]! + ((1 - both) * (1 - as)) / n;
+        expect(normalized(weights)[v]).toBeCloseTo(above / (at * n * x[token]! + (1 - at)), 12);
+      }
+      const exact = reading.probabilities(
+        prior.uniform.map(Math.log),
+        token,
+        row.totalNoise,
+        new Float64Array(n),
+      );
+      for (let v = 0; v < n; v++)
+        expect(exact[v]).toBeCloseTo(bayes(random, row.totalNoise, token).posterior[v]!, 12);
+    }
+  // The argmax at the end is of the output itself: 3 at the position makes 3 likely, not the network's best.
+  expect([...reading.own(x.map(Math.log), 3, 1e-5, new Float64Array(n))]).toEqual(
+    x.map((p) => expect.closeTo(p, 12)),
+  );
+});

@@ -1597,9 +1597,9 @@ export interface FlowSchedule {
  */
 export interface PredictionType {
   /**
-   * What the output stands for. x0: the clean embeddings; with a discrete state the logits of the clean tokens. epsilon: the noise; v: alpha epsilon - sigma x0 (Salimans and Ho 2022); score: -epsilon / sigma; velocity: x0 - s epsilon, the straight path's direction towards the data (schedule flow, noise s); edm: x0 = c_skip x + c_out output (Karras et al. 2022, table 1). All with x_t = alpha x0 + sigma epsilon; x0 is then an affine map of x_t and the output. subs: logits of clean tokens without the mask token, and tokens that are not masked stay (Sahoo et al. 2024, MDLM). log_score: ln p_t(y) / p_t(x_t) of every token y (Lou et al. 2024, SEDD).
+   * What the output stands for. x0: the clean embeddings; with a discrete state the logits of the clean tokens. epsilon: the noise; v: alpha epsilon - sigma x0 (Salimans and Ho 2022); score: -epsilon / sigma; velocity: x0 - s epsilon, the straight path's direction towards the data (schedule flow, noise s); edm: x0 = c_skip x + c_out output (Karras et al. 2022, table 1). All with x_t = alpha x0 + sigma epsilon; x0 is then an affine map of x_t and the output. subs: logits of clean tokens without the mask token, and tokens that are not masked stay (Sahoo et al. 2024, MDLM). plug_in: logits of the clean token of a uniform state as it stands in the posterior of x_s, before x_t at the position is looked at; p(x_0 = v | x_t) is proportional to softmax_v q(x_t | v) (Austin et al. 2021, D3PM; Sahoo et al. 2025, Duo). log_score: ln p_t(y) / p_t(x_t) of every token y (Lou et al. 2024, SEDD).
    */
-  readonly target?: "x0" | "epsilon" | "v" | "score" | "velocity" | "edm" | "subs" | "log_score";
+  readonly target?: "x0" | "epsilon" | "v" | "score" | "velocity" | "edm" | "subs" | "plug_in" | "log_score";
   /**
    * direct: the output is x0 and the rounding head reads x0 (Diffusion-LM). softmax_embedding: the rounding head reads the output and x0 = softmax(logits) E, E the normalised embedding table (LangFlow, CDCD).
    */

@@ -61,7 +61,7 @@ function checkTarget(description: Stated, report: Report): void {
   const targets = {
     continuous_embedding: ["x0", "epsilon", "v", "score", "velocity", "edm"],
     absorbing: ["x0", "subs", "log_score"],
-    uniform: ["x0", "log_score"],
+    uniform: ["x0", "plug_in", "log_score"],
   };
   const fitting = targets[state.kind];
   if (!fitting.includes(prediction.target))

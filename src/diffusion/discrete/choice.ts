@@ -11,12 +11,12 @@ export interface Choice {
   readonly top_p?: number;
 }
 
-/** softmax(logits / temperature) into `out`; the token `without` (none: -1) gets probability 0. */
+/** softmax(logits / temperature) into `out`; the token `without` gets probability 0. */
 export function softmaxInto(
   logits: ArrayLike<number>,
   temperature: number,
   out: Float64Array,
-  without = -1,
+  without: number | undefined = undefined,
 ): Float64Array {
   let most = Number.NEGATIVE_INFINITY;
   for (let v = 0; v < out.length; v++) if (v !== without && logits[v]! > most) most = logits[v]!;
