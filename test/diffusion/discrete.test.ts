@@ -5,6 +5,7 @@ import { drawFrom, restricted, softmaxInto } from "../../src/diffusion/discrete/
 import { seededUniforms } from "../../src/diffusion/discrete/draws.js";
 import { readingOf } from "../../src/diffusion/discrete/reading.js";
 import { ancestral } from "../../src/diffusion/discrete/samplers/ancestral.js";
+import { kappaOf, psi } from "../../src/diffusion/discrete/samplers/psi.js";
 import { analytic, tauLeaping } from "../../src/diffusion/discrete/samplers/scores.js";
 import { planTokens, type TokenPlan } from "../../src/diffusion/discrete/token-plan.js";
 import type { TokenProcess } from "../../src/diffusion/discrete/token-process.js";
@@ -228,4 +229,37 @@ test("plug_in: Duo's posterior, and Bayes where the output is the prior itself",
   expect([...reading.own(x.map(Math.log), 3, 1e-5, new Float64Array(n))]).toEqual(
     x.map((p) => expect.closeTo(p, 12)),
   );
+});
+
+test.each([masked, random])("psi keeps the marginals of $kind, whatever kappa is", (process) => {
+  const n = process.vocabulary;
+  const row = planFor(process, "psi", 6).rows[2]!;
+  for (const value of [0, 0.3, 1]) {
+    const reached = new Array<number>(n).fill(0);
+    for (const x of reachable(process, row.totalNoise)) {
+      const { posterior, marginal } = bayes(process, row.totalNoise, x);
+      const weights = new Float64Array(n);
+      psi({ kind: "constant", value }).weights(process, Float64Array.from(posterior), x, row, weights);
+      for (let y = 0; y < n; y++) reached[y]! += marginal * normalized(weights)[y]!;
+    }
+    for (let y = 0; y < n; y++)
+      expect(reached[y]).toBeCloseTo(bayes(process, row.to.totalNoise, y).marginal, 12);
+  }
+});
+
+test("psi's kappa by hand", () => {
+  const at = (from: number, to: number) => ({
+    ...planFor(random, "psi", 3).rows[1]!,
+    alphaBar: from,
+    to: { ...planFor(random, "psi", 3).rows[1]!.to, alphaBar: to, sigma2: 1 - to },
+  });
+  // m = min(1, .4 / .4): 1 - .1 / .4
+  expect(kappaOf({ kind: "capped", eta: 0.1 }, at(0.4, 0.6))).toBeCloseTo(0.75, 12);
+  // m = .1 / .8: 1 - .5 m / .1
+  expect(kappaOf({ kind: "rescaled", eta: 0.5 }, at(0.8, 0.9))).toBeCloseTo(0.375, 12);
+  // 1 - .2 / .1 is below 0
+  expect(kappaOf({ kind: "fixed", eta: 0.2 }, at(0.8, 0.9))).toBe(0);
+  expect(kappaOf({ kind: "fixed", eta: 0.2 }, at(0.8, 1))).toBe(1);
+  expect(kappaOf({ kind: "table", values: [1, 0.25] }, at(0.4, 0.6))).toBe(0.25);
+  expect(() => kappaOf({ kind: "table", values: [1] }, at(0.4, 0.6))).toThrow(/step 1/);
 });

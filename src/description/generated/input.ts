@@ -208,6 +208,14 @@ export type RoundingHead = LinearHead | NearestHead;
  */
 export type FinalStep = "round" | "denoise";
 /**
+ * 1: the ancestral sampler. 0: every token is drawn clean and noised again.
+ */
+export type Kappa = ConstantKappa | TableKappa | CappedKappa | RescaledKappa | FixedKappa;
+/**
+ * eta.
+ */
+export type NoisingAgain = number;
+/**
  * The logits are divided by it.
  */
 export type Temperature = number;
@@ -252,6 +260,7 @@ export type Sampler =
   | HeunSampler
   | FlowSampler
   | AncestralSampler
+  | PsiSampler
   | TauLeapingSampler
   | AnalyticSampler
   | FirstHittingSampler
@@ -1703,6 +1712,60 @@ export interface AncestralSampler {
   readonly final?: FinalTokens;
   readonly blocks?: DecodingBlocks;
   readonly guidance?: Guidance;
+}
+/**
+ * Predictor and corrector in one step: kappa q(x_s | x_t, x_0) + (1 - kappa) q(x_s | x_0) with the predicted clean tokens in both, so that tokens can be noised again (Duo; with an absorbing state ReMDM's remasking).
+ */
+export interface PsiSampler {
+  readonly kind: "psi";
+  readonly kappa?: Kappa;
+  readonly temperature?: Temperature;
+  readonly top_k?: TopK;
+  readonly top_p?: TopP;
+  readonly final?: FinalTokens;
+  readonly blocks?: DecodingBlocks;
+  readonly guidance?: Guidance;
+}
+/**
+ * The same in every step.
+ */
+export interface ConstantKappa {
+  readonly kind: "constant";
+  /**
+   * kappa.
+   */
+  readonly value: number;
+}
+/**
+ * Phases of sampling with rules of their own are written out.
+ */
+export interface TableKappa {
+  readonly kind: "table";
+  /**
+   * kappa of every step, the noisiest first.
+   */
+  readonly values: readonly number[];
+}
+/**
+ * 1 - c / (1 - a_s), c = min(eta, m) and m = min(1, (1 - a_s) / a_t), a the signal (ReMDM's cap).
+ */
+export interface CappedKappa {
+  readonly kind: "capped";
+  readonly eta: NoisingAgain;
+}
+/**
+ * 1 - c / (1 - a_s), c = eta m and m = min(1, (1 - a_s) / a_t), a the signal (ReMDM's rescale).
+ */
+export interface RescaledKappa {
+  readonly kind: "rescaled";
+  readonly eta: NoisingAgain;
+}
+/**
+ * 1 - eta / (1 - a_s), not below 0, a the signal (Duo's constant-remdm).
+ */
+export interface FixedKappa {
+  readonly kind: "fixed";
+  readonly eta: NoisingAgain;
 }
 /**
  * All positions move at once by the reverse rates at t: weights onehot(x_t) + (t - s) (d total noise / dt) R, R the reverse rate matrix's row (Lou et al. 2024, SEDD's Euler predictor).

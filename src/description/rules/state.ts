@@ -6,7 +6,7 @@ import type { Description, ModelDescription, SamplerDescription } from "../descr
 type Stated = ModelDescription | SamplerDescription;
 
 const gaussian = ["ddim", "ddpm", "euler", "heun", "dpmpp_2m", "renoise", "flow"];
-const ofTokens = ["ancestral", "tau_leaping", "analytic", "first_hitting", "confidence"];
+const ofTokens = ["ancestral", "psi", "tau_leaping", "analytic", "first_hitting", "confidence"];
 
 /** Checks that what a description says fits the state it acts on. */
 export function checkState(description: Description, report: Report): void {

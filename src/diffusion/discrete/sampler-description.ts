@@ -1,5 +1,11 @@
 // The sampler of a discrete state as a description has it (schema/sampler.schema.json).
 
+/** How much of a step of the psi sampler is ancestral; its numbers per step are src/diffusion/discrete/samplers/psi.ts. */
+export type KappaDescription =
+  | { readonly kind: "constant"; readonly value: number }
+  | { readonly kind: "table"; readonly values: readonly number[] }
+  | { readonly kind: "capped" | "rescaled" | "fixed"; readonly eta: number };
+
 /** How many open positions are placed in a step. */
 export type QuotaDescription =
   | { readonly kind: "uniform"; readonly threshold?: number }
@@ -21,6 +27,7 @@ export interface GuidanceDescription {
 export interface TokenSamplerDescription {
   readonly kind: string;
   readonly move_chance?: "schedule" | "time";
+  readonly kappa?: KappaDescription;
   readonly temperature?: number;
   readonly top_k?: number;
   readonly top_p?: number;
