@@ -3,13 +3,6 @@
 
 import { planOfModel } from "../../../api/load.js";
 import { readingOf, type TokenPrediction } from "../../../diffusion/discrete/reading.js";
-import type { TokenProcess } from "../../../diffusion/discrete/token-process.js";
-import {
-  reverseRate,
-  staggeredScore,
-  transposedRate,
-  transposedTransition,
-} from "../../../diffusion/discrete/transitions.js";
 import { isTokenPlan, planTokens, type TokenPlan } from "../../../diffusion/index.js";
 import { tensor } from "../../../ir/tensor.js";
 import type { TokenRunner } from "../../../runtime/token-runner.js";
@@ -32,6 +25,7 @@ import { probesOf } from "../probes.js";
 import { recordedRun, replayTokens, type TokenTrajectory, trajectoryColumns } from "../token-replay.js";
 import { type NamedSchedules, scheduleTables } from "./discrete-schedule.js";
 import { ditBlocks, ditNorm, ditTime, ditWeightMap } from "./dit.js";
+import { closedForms, processOf } from "./sedd-forms.js";
 import type { GoldenSystem } from "./system.js";
 
 export const sedd: GoldenSystem = {
@@ -49,13 +43,6 @@ export const sedd: GoldenSystem = {
 
 const isNetwork = (golden: GoldenCase): boolean => weightShape(golden, "vocab_embed.embedding") !== undefined;
 
-/** Tokens with the mask of the absorbing graph. */
-function processOf(golden: GoldenCase): TokenProcess {
-  const n = numberOption(golden, "n") ?? bug("the case does not say its number of tokens");
-  const absorbing = golden.options.get("graph") !== "uniform";
-  return absorbing ? { kind: "absorbing", vocabulary: n, mask: n - 1 } : { kind: "uniform", vocabulary: n };
-}
-
 function schedulesOf(golden: GoldenCase): NamedSchedules {
   const range = golden.options.get("geometric");
   const [least, most] = Array.isArray(range) ? range.map(Number) : [1e-4, 20];
@@ -63,36 +50,6 @@ function schedulesOf(golden: GoldenCase): NamedSchedules {
     loglinear: { family: "log_linear", eps: 1e-3 },
     geometric: { family: "geometric", sigma_min: least, sigma_max: most },
   };
-}
-
-/** Rates, staggered scores and transitions at in.x, row by row. */
-function closedForms(golden: GoldenCase): Computed[] {
-  if (!hasTensor(golden, "in.x")) return [];
-  const process = processOf(golden);
-  const n = process.vocabulary;
-  const tokens = tensorOf(golden, "in.x");
-  const scores = tensorOf(golden, "in.score").data;
-  const steps = tensorOf(golden, "in.dsigma").data;
-  const length = tokens.shape[1]!;
-  const everywhere = (
-    of: (s: Float64Array, x: number, d: number, out: Float64Array) => void,
-  ): Float64Array => {
-    const all = new Float64Array(scores.length);
-    for (const [at, x] of tokens.data.entries()) {
-      const row = [at * n, (at + 1) * n] as const;
-      of(scores.subarray(...row), x, steps[Math.floor(at / length)]!, all.subarray(...row));
-    }
-    return all;
-  };
-  const forms: Readonly<Record<string, Float64Array>> = {
-    transp_rate: everywhere((_, x, __, out) => transposedRate(process, x, out)),
-    reverse_rate: everywhere((s, x, _, out) => reverseRate(process, s, x, out)),
-    staggered_score: everywhere((s, _, d, out) => staggeredScore(process, s, d, out)),
-    transp_transition: everywhere((_, x, d, out) => transposedTransition(process, x, d, out)),
-  };
-  return Object.entries(forms)
-    .map(([name, reference]) => ({ name: `out.${name}`, reference }))
-    .filter(({ name }) => hasTensor(golden, name));
 }
 
 function describeSedd(golden: GoldenCase, run: Run, length: number): Record<string, unknown> {
