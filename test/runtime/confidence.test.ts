@@ -79,3 +79,14 @@ test("what a threshold puts off is made up for, in added steps at the end", asyn
     await statesOf({ network, sampler: { quota: { kind: "uniform", threshold: 0.8 } }, times: evenly(2) }),
   ).toEqual(["____", "0___", "00__", "001_", "0010"]);
 });
+
+test("the score `position` places from left to right, given tokens passed over", async () => {
+  const network = new Array<number[]>(5).fill([0.2, 0.7, 0.1]);
+  const start = [2, 2, 0, 2, 2];
+  const sampler = { score: "position", quota: { kind: "uniform" } } as const;
+  expect(await statesOf({ network, sampler, times: evenly(2), start, given: [2] })).toEqual([
+    "__0__",
+    "110__",
+    "11011",
+  ]);
+});

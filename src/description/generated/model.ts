@@ -1810,9 +1810,9 @@ export interface DecodingBlocks {
 export interface ConfidenceSampler {
   readonly kind: "confidence";
   /**
-   * probability: that of the proposed token. margin: the best minus the second best probability. neg_entropy: sum p ln(p + 1e-10). random: a uniform number.
+   * probability: that of the proposed token. margin: the best minus the second best probability. neg_entropy: sum p ln(p + 1e-10). random: a uniform number. position: the earlier the surer, from left to right (SDAR's sequential).
    */
-  readonly score: "probability" | "margin" | "neg_entropy" | "random";
+  readonly score: "probability" | "margin" | "neg_entropy" | "random" | "position";
   /**
    * logits: probabilities are softmax(logits), whatever the temperature (LLaDA). choice: those the token was chosen from, after temperature, top_p and top_k (Dream, SDAR).
    */

@@ -15,7 +15,7 @@ export type QuotaDescription =
   | { readonly kind: "factor"; readonly factor: number }
   | { readonly kind: "entropy_bound"; readonly bound: number };
 
-export type ScoreName = "probability" | "margin" | "neg_entropy" | "random";
+export type ScoreName = "probability" | "margin" | "neg_entropy" | "random" | "position";
 
 /** Classifier-free guidance: difference u + (w + 1) (l - u), mix w l + (1 - w) u. */
 export interface GuidanceDescription {

@@ -62,6 +62,7 @@ function units(golden: GoldenCase): Computed[] {
         // torch.multinomial's choice is the recorded one.
         draw: (p) => (drawn === undefined ? argmax(p) : tensorOf(golden, drawn).data[i]!),
         random: () => bug("no random scores here"),
+        position: i,
       }),
     );
     const results: Computed[] = [

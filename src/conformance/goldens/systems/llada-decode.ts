@@ -178,6 +178,7 @@ function units(golden: GoldenCase): Computed[] {
             draw: (p) =>
               argmax(p.map((value, v) => Math.log(value) - Math.log(-Math.log(uniforms![at * n + v]!)))),
             random: () => bug("no random scores here"),
+            position: i,
           });
           return [i, proposal] as const;
         }),

@@ -107,6 +107,7 @@ function advance(
         suppressed: suppressedTokens(context, sampler),
         draw: (p) => context.chosen?.(draw, row, i) ?? drawFrom(p, (v) => uniform(i, v)),
         random: () => uniform(i, n),
+        position: i,
       }),
     ]),
   );
