@@ -180,6 +180,11 @@ test("the nucleus holds the tokens up to the one that crosses p; ties go to the 
   ]);
   expect([...restricted(Float64Array.of(0.25, 0.25, 0.25, 0.25), { top_k: 2 })]).toEqual([0.5, 0.5, 0, 0]);
   expect([...restricted(Float64Array.of(0.6, 0.4), { top_p: 0.6 })]).toEqual([1, 0]);
+  // Of all, .4 + .3 are short of .75 and a third comes in; of the top three, .4/.9 + .3/.9 are enough.
+  const four = [0.4, 0.3, 0.2, 0.1];
+  const kept = (nucleus_of: "all" | "top_k") =>
+    restricted(Float64Array.from(four), { top_k: 3, top_p: 0.75, nucleus_of }).filter((p) => p > 0).length;
+  expect([kept("all"), kept("top_k")]).toEqual([3, 2]);
   expect(softmaxInto([0, 2], 2, new Float64Array(2))[1]).toBeCloseTo(Math.E / (1 + Math.E), 14);
 });
 

@@ -228,6 +228,10 @@ export type TopK = number;
  */
 export type TopP = number;
 /**
+ * With both top_k and top_p, whose probability top_p counts. all: that of all tokens (Dream). top_k: that of the top k, scaled to sum to one (SDAR, LLaDA2).
+ */
+export type NucleusOf = "all" | "top_k";
+/**
  * After the updates the network is called once more at the last time. argmax: the most probable clean token of each position that is not settled (MDLM). sample: drawn by the analytic rule over all the noise that is left, never the mask (SEDD's denoiser). none: no such call.
  */
 export type FinalTokens = "argmax" | "sample" | "none";
@@ -1709,6 +1713,7 @@ export interface AncestralSampler {
   readonly temperature: Temperature;
   readonly top_k: TopK;
   readonly top_p: TopP;
+  readonly nucleus_of: NucleusOf;
   readonly final: FinalTokens;
   readonly blocks?: DecodingBlocks;
   readonly guidance?: Guidance;
@@ -1722,6 +1727,7 @@ export interface PsiSampler {
   readonly temperature: Temperature;
   readonly top_k: TopK;
   readonly top_p: TopP;
+  readonly nucleus_of: NucleusOf;
   readonly final: FinalTokens;
   readonly blocks?: DecodingBlocks;
   readonly guidance?: Guidance;
@@ -1789,6 +1795,7 @@ export interface FirstHittingSampler {
   readonly temperature: Temperature;
   readonly top_k: TopK;
   readonly top_p: TopP;
+  readonly nucleus_of: NucleusOf;
   readonly blocks?: DecodingBlocks;
 }
 /**
@@ -1825,6 +1832,7 @@ export interface ConfidenceSampler {
   readonly final_temperature?: number;
   readonly top_k: TopK;
   readonly top_p: TopP;
+  readonly nucleus_of: NucleusOf;
   /**
    * 0: the positions with the best scores. Above: drawn without replacement with probability softmax(score / temperature) (Dream's alg_temp).
    */

@@ -31,6 +31,7 @@ export interface TokenSamplerDescription {
   readonly temperature?: number;
   readonly top_k?: number;
   readonly top_p?: number;
+  readonly nucleus_of?: "all" | "top_k";
   /** What the call after the last update gives, see `TokenPlan.final`. */
   readonly final?: "argmax" | "sample" | "none";
   /** Positions are generated in blocks of this length. */

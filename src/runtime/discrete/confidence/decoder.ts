@@ -102,6 +102,7 @@ function advance(
         temperature: temperatureAt(sampler, step, steps),
         top_k: sampler.top_k ?? 0,
         top_p: sampler.top_p ?? 1,
+        nucleus_of: sampler.nucleus_of ?? "all",
         score: sampler.score ?? "probability",
         scoreFrom: sampler.score_from ?? "logits",
         suppressed: suppressedTokens(context, sampler),
