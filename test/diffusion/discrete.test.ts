@@ -268,3 +268,26 @@ test("psi's kappa by hand", () => {
   expect(kappaOf({ kind: "table", values: [1, 0.25] }, at(0.4, 0.6))).toBe(0.25);
   expect(() => kappaOf({ kind: "table", values: [1] }, at(0.4, 0.6))).toThrow(/step 1/);
 });
+
+test("temperature and nucleus act on log scores as on the probabilities that they stand for", () => {
+  for (const process of [masked, random]) {
+    const n = process.vocabulary;
+    const [s, x] = [0.7, process.kind === "absorbing" ? process.mask : 1];
+    const { posterior } = bayes(process, s, x);
+    const choice = { temperature: 0.5, top_p: 0.7 };
+    const logits = Array.from({ length: n }, (_, y) => Math.log(bayes(process, s, y).marginal));
+    const scored = readingOf(process, { target: "log_score" }, choice);
+    const ratio = logits.map((l) => l - logits[x]!);
+    const clean = readingOf(process, { target: "x0" }, choice);
+    for (const read of ["probabilities", "logScores"] as const) {
+      const ours = scored[read](ratio, x, s, new Float64Array(n));
+      const direct = clean[read](posterior.map(Math.log), x, s, new Float64Array(n));
+      for (let v = 0; v < n; v++) expect(Math.exp(ours[v]!)).toBeCloseTo(Math.exp(direct[v]!), 10);
+    }
+    // By hand: squares of the posterior, the best ones up to .7.
+    const squares = posterior.map((p) => p * p);
+    const best = Math.max(...squares) / squares.reduce((sum, p) => sum + p, 0);
+    const kept = scored.probabilities(ratio, x, s, new Float64Array(n)).filter((p) => p > 0).length;
+    expect(kept === 1).toBe(best >= 0.7);
+  }
+});

@@ -1778,14 +1778,26 @@ export interface FixedKappa {
  */
 export interface TauLeapingSampler {
   readonly kind: "tau_leaping";
+  readonly temperature?: Temperature;
+  readonly top_k?: TopK;
+  readonly top_p?: TopP;
+  readonly nucleus_of?: NucleusOf;
   readonly final?: FinalTokens;
+  readonly blocks?: DecodingBlocks;
+  readonly guidance?: Guidance;
 }
 /**
  * Tweedie's rule for discrete states: the score moved from t to s times the transition of the total noise between them (Lou et al. 2024, SEDD eq. 19).
  */
 export interface AnalyticSampler {
   readonly kind: "analytic";
+  readonly temperature?: Temperature;
+  readonly top_k?: TopK;
+  readonly top_p?: TopP;
+  readonly nucleus_of?: NucleusOf;
   readonly final?: FinalTokens;
+  readonly blocks?: DecodingBlocks;
+  readonly guidance?: Guidance;
 }
 /**
  * With n masked positions the next one is uncovered at time t u^(1/n), u uniform; it is one of them at random and its token is drawn from the prediction: the law of ancestral sampling in the limit of many steps with one call of the network per token (Zheng et al. 2024; BD3-LM). Needs 1 - alpha_bar = t.
@@ -1797,6 +1809,7 @@ export interface FirstHittingSampler {
   readonly top_p?: TopP;
   readonly nucleus_of?: NucleusOf;
   readonly blocks?: DecodingBlocks;
+  readonly guidance?: Guidance;
 }
 /**
  * Positions are generated in blocks of `length` from left to right, each with the whole grid of times; a prompt's positions are passed over (BD3-LM, LLaDA). Left out: all at once.

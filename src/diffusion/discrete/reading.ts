@@ -98,29 +98,33 @@ function probabilityReading(
 /** Outputs are log scores, up to SEDD's scale: ln(e^s - 1) + ln(n - 1) is then subtracted. */
 function scoreReading(process: TokenProcess, scaled: boolean, choice: Choice): Reading {
   const n = process.vocabulary;
-  const reading: Reading = {
-    own: (...position) => reading.probabilities(...position),
-    logScores(logits, token, s, out) {
-      const shift = scaled ? Math.log(Math.expm1(s)) + Math.log(n - 1) : 0;
-      for (let y = 0; y < n; y++) out[y] = logits[y]! - shift;
-      out[token] = 0;
-      return out;
-    },
-    probabilities(logits, token, s, out) {
-      if (process.kind === "absorbing" && token !== process.mask) return oneHot(out, token);
-      const scores = reading.logScores(logits, token, s, out).map(Math.exp);
-      analyticWeights(process, scores, token, s, out);
-      if (process.kind === "absorbing") out[process.mask] = 0;
-      let sum = 0;
-      for (let v = 0; v < n; v++) {
-        out[v] = Math.max(0, out[v]!);
-        sum += out[v]!;
-      }
-      for (let v = 0; v < n; v++) out[v]! /= sum;
-      return restricted(out, choice);
-    },
+  const stated = (logits: ArrayLike<number>, token: number, s: number, out: Float64Array): Float64Array => {
+    const shift = scaled ? Math.log(Math.expm1(s)) + Math.log(n - 1) : 0;
+    for (let y = 0; y < n; y++) out[y] = logits[y]! - shift;
+    out[token] = 0;
+    return out;
   };
-  return reading;
+  const probabilities: Probabilities = (logits, token, s, out) => {
+    if (process.kind === "absorbing" && token !== process.mask) return oneHot(out, token);
+    const scores = stated(logits, token, s, out).map(Math.exp);
+    analyticWeights(process, scores, token, s, out);
+    if (process.kind === "absorbing") out[process.mask] = 0;
+    let sum = 0;
+    for (let v = 0; v < n; v++) {
+      out[v] = Math.max(0, out[v]!) ** (1 / (choice.temperature ?? 1));
+      sum += out[v]!;
+    }
+    for (let v = 0; v < n; v++) out[v]! /= sum;
+    return restricted(out, choice);
+  };
+  const reading = probabilityReading(process, probabilities, probabilities);
+  // What limits the choice acts on probabilities; scores then follow from those.
+  return limits(choice) ? reading : { ...reading, logScores: stated };
+}
+
+/** Whether anything is cut off or sharpened. */
+function limits({ temperature = 1, top_k = 0, top_p = 1 }: Choice): boolean {
+  return temperature !== 1 || top_k > 0 || top_p < 1;
 }
 
 function oneHot(out: Float64Array, token: number): Float64Array {
