@@ -18,7 +18,7 @@ interface Trial {
   readonly draws?: Partial<TokenDraws>;
 }
 
-/** The states of one text, the first included; the mask is printed as "_". */
+/** The states of one text, the first included and, where it differs, the final one; the mask is printed as "_". */
 async function statesOf({ network, sampler, times, kind = "absorbing", ...rest }: Trial): Promise<string[]> {
   const first = typeof network === "function" ? network(rest.start as number[]) : network;
   const [length, vocabulary] = [first.length, first[0]!.length];
@@ -46,7 +46,7 @@ async function statesOf({ network, sampler, times, kind = "absorbing", ...rest }
   const fixed = { tokens: start, mask: Uint8Array.from(start, (_, i) => (given.includes(i) ? 1 : 0)) };
   const states = [text(start)];
   for await (const state of decodeTokens(runner, { plan, noise, fixed }))
-    if (!state.done) states.push(text(state.tokens));
+    if (!state.done || text(state.tokens) !== states.at(-1)) states.push(text(state.tokens));
   return states;
 }
 
@@ -88,5 +88,22 @@ test("the score `position` places from left to right, given tokens passed over",
     "__0__",
     "110__",
     "11011",
+  ]);
+});
+
+test("a stop token ends decoding with its block, and what is left becomes that token", async () => {
+  const likely = (token: number) => [0, 1, 2, 3].map((v) => (v === token ? 0.7 : 0.1));
+  const network = [1, 1, 0, 1, 0, 1].map(likely);
+  const sampler = { quota: { kind: "uniform" }, blocks: { length: 2, stop_tokens: [2, 0] } } as const;
+  // The given 2 at position 0 was not generated: the stop comes with the 0 of the second block.
+  expect(
+    await statesOf({ network, sampler, times: evenly(1), start: [2, 3, 3, 3, 3, 3], given: [0] }),
+  ).toEqual(["2_____", "21____", "2101__", "210122"]);
+  const later = { ...sampler, blocks: { length: 2, stop_tokens: [0] } };
+  expect(await statesOf({ network, sampler: later, times: evenly(1) })).toEqual([
+    "______",
+    "11____",
+    "1101__",
+    "110100",
   ]);
 });

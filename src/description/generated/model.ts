@@ -1823,6 +1823,10 @@ export interface DecodingBlocks {
    * start: blocks begin at position 0 (BD3-LM). prompt: behind the tokens given at the start (LLaDA).
    */
   readonly from: "start" | "prompt";
+  /**
+   * No block is decoded after one by which every text has generated one of these; what is left becomes the first of them (SDAR, LLaDA2, BD3-LM's end of text). Empty: all blocks are decoded.
+   */
+  readonly stop_tokens: readonly number[];
 }
 /**
  * At every step the network proposes a token for every open position, a score says how sure it is, a quota how many are placed, and the best are (Chang et al. 2022, MaskGIT; LLaDA, Dream, Fast-dLLM, SDAR). Open are masked positions, in a uniform state all that are not given. The grid of times counts the steps of a block.

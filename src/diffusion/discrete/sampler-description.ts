@@ -35,7 +35,12 @@ export interface TokenSamplerDescription {
   /** What the call after the last update gives, see `TokenPlan.final`. */
   readonly final?: "argmax" | "sample" | "none";
   /** Positions are generated in blocks of this length. */
-  readonly blocks?: { readonly length: number; readonly from?: "start" | "prompt" };
+  readonly blocks?: {
+    readonly length: number;
+    readonly from?: "start" | "prompt";
+    /** No block is decoded after one by which every text has one of these. */
+    readonly stop_tokens?: readonly number[];
+  };
   readonly guidance?: GuidanceDescription;
   readonly score?: ScoreName;
   readonly score_from?: "logits" | "choice";

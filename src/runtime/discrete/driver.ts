@@ -17,7 +17,7 @@ import { type FixedTokens, fixedBatch } from "../fixed-positions.js";
 import { margins } from "../margins.js";
 import type { FloatArray } from "../step-runner.js";
 import type { TokenRunner } from "../token-runner.js";
-import { blocksOf } from "./blocks.js";
+import { blocksOf, stopped } from "./blocks.js";
 import { type Decoders, decoderOf, drawsPerBlock, type Update } from "./decoder.js";
 
 /** Where random numbers come from when they are the caller's own. */
@@ -121,6 +121,13 @@ export async function* decodeWith(
         return;
       }
       signal?.throwIfAborted();
+    }
+    if (b + 1 < blocks.length && stopped(plan.sampler, tokens, blocks.slice(0, b + 1), batch)) {
+      const end = plan.sampler.blocks!.stop_tokens![0]!;
+      for (const later of blocks.slice(b + 1))
+        for (const [at, free] of later.entries()) if (free === 1) tokens[at] = end;
+      last = { ...last, tokens: tokens.slice() };
+      break;
     }
   }
   yield ended(last, memory.last(), vocabulary);
