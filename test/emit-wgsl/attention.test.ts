@@ -22,10 +22,22 @@ interface Shape {
   readonly mask?: "full" | "causal";
   readonly keys?: number;
   readonly scale?: number;
+  /** Whether some keys are hidden; of the second row all. */
+  readonly hides?: boolean;
 }
 
 function made(shape: Shape, turn: (b: Builder, x: Value) => Value = (_, x) => x): Case {
-  const { length, heads, size, shared = heads, mask = "full", keys = length, scale = 1 } = shape;
+  const {
+    length,
+    heads,
+    size,
+    shared = heads,
+    mask = "full",
+    keys = length,
+    scale = 1,
+    hides = false,
+  } = shape;
+  const shown = Array.from({ length: 2 * keys }, (_, i) => (i < keys && i % 3 === 1 ? 1 : 0));
   return makeCase(JSON.stringify(shape), (b, input) => ({
     y: b.emit(
       "attention",
@@ -33,6 +45,7 @@ function made(shape: Shape, turn: (b: Builder, x: Value) => Value = (_, x) => x)
         q: turn(b, input("q", [2, length, heads * size], { scale })),
         k: turn(b, input("k", [2, keys, shared * size], { scale })),
         v: input("v", [2, keys, shared * size]),
+        visible: hides ? input("visible", [2, keys], { element: "bool", data: shown }) : undefined,
       },
       { heads, kv_heads: shared, scale: 1 / Math.sqrt(size), mask },
     ),
@@ -48,6 +61,8 @@ const shapes: readonly Shape[] = [
   { length: 40, heads: 1, size: 64 },
   { length: 34, heads: 1, size: 128, mask: "causal" },
   { length: 31, heads: 2, size: 8, scale: 30 },
+  { length: 5, heads: 2, size: 3, keys: 37, hides: true, scale: 20 },
+  { length: 33, heads: 2, size: 128, shared: 1, keys: 7, hides: true },
 ];
 
 test.each(shapes.map((shape) => [JSON.stringify(shape), shape] as const))("%s", async (_, shape) => {
