@@ -4,6 +4,7 @@
 import type { Report } from "../support/diagnostic.js";
 import type { Description } from "./description.js";
 import { checkBlocks } from "./rules/blocks.js";
+import { checkEncoder } from "./rules/encoder.js";
 import { checkFlow } from "./rules/flow.js";
 import { checkOutput } from "./rules/output.js";
 import { checkPrefix } from "./rules/prefix.js";
@@ -14,6 +15,7 @@ import { checkWeights } from "./rules/weights.js";
 
 const rules: readonly ((description: Description, report: Report) => void)[] = [
   checkBlocks,
+  checkEncoder,
   checkTime,
   checkState,
   checkPrefix,

@@ -1,10 +1,11 @@
-// One block: the mixer branch, then the feed-forward branch, each with its normalisation, residual and
-// adaLN modulation. Placement: pre x + f(norm(x)), post norm(x + f(x)), sandwich x + norm_out(f(norm(x))),
+// One block: the mixer branch, attention to an encoder where there is any, then the feed-forward branch, each with its
+// normalisation and residual, the first and the last with adaLN modulation. Placement: pre x + f(norm(x)), post norm(x + f(x)), sandwich x + norm_out(f(norm(x))),
 // none x + f(x); f is scaled where the branch says so.
 
 import type { Block, Branch } from "../description/description.js";
 import type { Value } from "../ir/graph.js";
 import { child, type GraphContext, type Scope } from "./context.js";
+import { type Encoded, lowerCrossAttention } from "./encoder.js";
 import { lowerFeedForward } from "./ffn.js";
 import { lastExtent, normalize } from "./layers.js";
 import { lowerMixer } from "./mixers/index.js";
@@ -12,16 +13,35 @@ import { type Modulation, modulate, modulations, type Time } from "./time.js";
 
 const chunkNames = ["shift1", "scale1", "gate1", "shift2", "scale2", "gate2"] as const;
 
-export function lowerBlock(c: GraphContext, scope: Scope, x: Value, block: Block, time: Time): Value {
+export function lowerBlock(
+  c: GraphContext,
+  scope: Scope,
+  x: Value,
+  block: Block,
+  time: Time,
+  encoded?: Encoded,
+): Value {
   const [first, second] =
     time.kind === "ada_ln" ? modulationPair(c, scope, time, lastExtent(x)) : [undefined, undefined];
   const mixed = branch(c, { scope, norm: "norm1", scale: "mixer_scale" }, x, block.mixer_branch, first, (y) =>
     lowerMixer(c, child(scope, "mixer", "/mixer"), y, block.mixer),
   );
+  const { cross_attention: cross } = block;
+  const read =
+    cross === undefined || encoded === undefined
+      ? mixed
+      : branch(
+          c,
+          { scope, norm: "norm_cross", scale: "cross_scale" },
+          mixed,
+          block.cross_branch,
+          undefined,
+          (y) => lowerCrossAttention(c, child(scope, "cross", "/cross_attention"), y, encoded, cross),
+        );
   const out =
     block.ffn.kind === "none"
-      ? mixed
-      : branch(c, { scope, norm: "norm2", scale: "ffn_scale" }, mixed, block.ffn_branch, second, (y) =>
+      ? read
+      : branch(c, { scope, norm: "norm2", scale: "ffn_scale" }, read, block.ffn_branch, second, (y) =>
           lowerFeedForward(c, child(scope, "ffn", "/ffn"), y, block.ffn),
         );
   if (!block.layer_scalar) return out;
@@ -52,8 +72,8 @@ function modulationPair(
 /** Where a branch stands and what its parameters are called. */
 interface BranchNames {
   readonly scope: Scope;
-  readonly norm: "norm1" | "norm2";
-  readonly scale: "mixer_scale" | "ffn_scale";
+  readonly norm: "norm1" | "norm_cross" | "norm2";
+  readonly scale: "mixer_scale" | "cross_scale" | "ffn_scale";
 }
 
 /** One branch; with a modulation: x + gate f(norm(x) (1 + scale) + shift). */

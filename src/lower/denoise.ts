@@ -12,6 +12,7 @@ import { type Dim, dim } from "../ir/dim.js";
 import type { Value } from "../ir/graph.js";
 import { lowerBlock } from "./block.js";
 import { child, type GraphContext, type Scope } from "./context.js";
+import type { Encoded } from "./encoder.js";
 import { lowerHead, readsTrunk } from "./heads.js";
 import { lastExtent, linear, linearLayers, normalize } from "./layers.js";
 import { lowerPrefix, withoutPrefix } from "./prefix.js";
@@ -30,6 +31,8 @@ export interface NetworkInputs {
   readonly scales: { readonly [name in "c_in" | "c_skip" | "c_out"]?: Value };
   /** The previous prediction, f32[B, L, d], with self-conditioning. */
   readonly previous: Value | undefined;
+  /** The encoder that blocks attend to. */
+  readonly encoded: Encoded | undefined;
 }
 
 /** The descriptions that have an embedding table. */
@@ -59,7 +62,7 @@ export function embeddingTable(c: GraphContext, description: WithTable): Value {
 export function lowerNetwork(
   c: GraphContext,
   description: ModelDescription,
-  { x, level, priorScale, scales, previous }: NetworkInputs,
+  { x, level, priorScale, scales, previous, encoded }: NetworkInputs,
   reading = false,
 ): { x0: Value; logits: Value } {
   const { prediction_type: prediction, rounding_head: head } = description;
@@ -67,7 +70,7 @@ export function lowerNetwork(
   const read = c_in === undefined ? x : c.b.at("/embedding", () => scaled(c, x, c_in, "x_scaled"));
   const conditioned =
     previous === undefined ? read : selfCondition(c, description.self_conditioning, read, previous);
-  const trunk = lowerTrunk(c, description, conditioned, level, reading);
+  const trunk = lowerTrunk(c, description, conditioned, { level, encoded }, reading);
   const output = lowerOutput(c, description, trunk);
   const out =
     c_skip === undefined || c_out === undefined
@@ -95,12 +98,12 @@ export function lowerTokenNetwork(
   c: GraphContext,
   description: ModelDescription,
   tokens: Value,
-  level: Value | undefined,
+  conditions: Conditions,
 ): Value {
   const x = c.b.at("/embedding", () =>
     c.b.emit("take", { table: embeddingTable(c, description), indices: tokens }, {}, "x"),
   );
-  const trunk = lowerTrunk(c, description, x, level, true);
+  const trunk = lowerTrunk(c, description, x, conditions, true);
   const head = description.rounding_head;
   const input = readsTrunk(head) ? trunk.h : lowerOutput(c, description, trunk);
   const logits = lowerHead(c, input, head, storedTable(c, description));
@@ -119,12 +122,15 @@ interface Trunk {
   readonly time: Time;
 }
 
+/** What the trunk is told beside the state. */
+type Conditions = Pick<NetworkInputs, "level" | "encoded">;
+
 /** in_proj, prefix tokens and blocks. */
 function lowerTrunk(
   c: GraphContext,
   description: ModelDescription,
   x: Value,
-  level: Value | undefined,
+  { level, encoded }: Conditions,
   reading: boolean,
 ): Trunk {
   const time = lowerTime(c, description.time_conditioning, level);
@@ -133,7 +139,7 @@ function lowerTrunk(
   let h =
     prefix.length === 0 ? input : c.b.emit("concat", { xs: [...prefix, input] }, { axis: 1 }, "prefixed");
   for (const { index, block, pointer } of listBlocks(description))
-    h = lowerBlock(c, { name: `blocks.${index}.`, pointer }, h, block, time);
+    h = lowerBlock(c, { name: `blocks.${index}.`, pointer }, h, block, time, encoded);
   return { h: withoutPrefix(c, h, prefix), time };
 }
 

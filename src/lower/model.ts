@@ -12,6 +12,7 @@ import {
   type NetworkInputs,
   storedTable,
 } from "./denoise.js";
+import { encoderInput } from "./encoder.js";
 import { clampToEmbeddings, headReadsState, lowerHead, readsTrunk, tokensOf } from "./heads.js";
 
 export function lowerModel(lowering: Lowering, description: ModelDescription): Graph[] {
@@ -33,7 +34,7 @@ function embed(lowering: Lowering, description: ModelDescription): Graph {
   });
 }
 
-/** @denoise(x, level, prior_scale?, self_cond?) -> x0, logits. */
+/** @denoise(x, level, prior_scale?, self_cond?, encoder?, encoder_mask?) -> x0, logits. */
 function denoise(lowering: Lowering, description: ModelDescription): Graph {
   const c = lowering.graph("denoise");
   const x = c.b.input("x", lowering.activation(description.embedding.dim));
@@ -41,13 +42,14 @@ function denoise(lowering: Lowering, description: ModelDescription): Graph {
   return c.finish(lowerNetwork(c, description, { x, ...network }));
 }
 
-/** @denoise(tokens, level?) -> logits, for discrete states: everything after the logits is the decoder's. */
+/** @denoise(tokens, level?, encoder?, encoder_mask?) -> logits, for discrete states: everything after the logits is the decoder's. */
 function denoiseTokens(lowering: Lowering, description: ModelDescription): Graph {
   const c = lowering.graph("denoise");
   const tokens = c.b.input("tokens", type("i32", [lowering.batch, lowering.length]));
   const { injection } = description.time_conditioning;
   const level = injection === "none" ? undefined : c.b.input("level", type("f32", [lowering.batch]));
-  return c.finish({ logits: lowerTokenNetwork(c, description, tokens, level) });
+  const encoded = encoderInput(c, description);
+  return c.finish({ logits: lowerTokenNetwork(c, description, tokens, { level, encoded }) });
 }
 
 /** The inputs beside x that this network takes, in the order of the interface. */
@@ -68,6 +70,7 @@ function networkInputs(c: GraphContext, description: ModelDescription, rows: Dim
       description.self_conditioning.combine === "none"
         ? undefined
         : c.b.input("self_cond", c.lowering.activation(description.embedding.dim)),
+    encoded: encoderInput(c, description),
   };
 }
 
@@ -133,7 +136,14 @@ function readTrunk(c: GraphContext, description: ModelDescription, x: Value): Va
   const level = head.kind === "linear" && time.injection !== "none" ? literal(head.level) : undefined;
   const previous =
     self.combine === "none" ? undefined : b.emit("broadcast", { x: literal(0) }, { shape: x.type.shape });
-  const network = { x, level, priorScale: undefined, scales: {}, previous };
+  const network = {
+    x,
+    level,
+    priorScale: undefined,
+    scales: {},
+    previous,
+    encoded: encoderInput(c, description),
+  };
   return lowerNetwork(c, description, network, true).logits;
 }
 

@@ -54,9 +54,9 @@ export type LinearLayers = readonly LinearLayer[];
  */
 export type Projection = LinearProjection | GluProjection | None;
 /**
- * How given text steers sampling.
+ * How given text steers sampling: tokens at their positions, and the output of an encoder that blocks attend to.
  */
-export type Conditioning = FixedPositions | None;
+export type Conditioning = FixedPositions | NoFixedPositions;
 /**
  * What is added to each position of the trunk's input.
  */
@@ -373,7 +373,7 @@ export interface BlockPattern {
   readonly pattern: BlockList;
 }
 /**
- * Two branches one after the other: the mixer (across positions), then the feed-forward network (across channels).
+ * Branches one after the other: the mixer (across positions), attention to an encoder's output where there is one, then the feed-forward network (across channels).
  */
 export interface Block {
   readonly repeat?: Repeat;
@@ -390,6 +390,11 @@ export interface Block {
    */
   readonly mixer_branch?: Branch;
   readonly mixer: Mixer;
+  /**
+   * Around cross_attention; parameters norm_cross, norm_cross_out, cross_scale.
+   */
+  readonly cross_branch?: Branch;
+  readonly cross_attention?: CrossAttention;
   /**
    * Around the feed-forward network.
    */
@@ -421,6 +426,32 @@ export interface Branch {
    * channels: the branch's output times mixer_scale or ffn_scale [width], a parameter (Touvron et al. 2021).
    */
   readonly layer_scale?: "none" | "channels";
+}
+/**
+ * softmax(scale q k^T) v per head, q from the block's own positions, k and v from conditioning.encoder; parameters cross.q, cross.k, cross.v, cross.out_proj. Left out: none.
+ */
+export interface CrossAttention {
+  /**
+   * Number of heads.
+   */
+  readonly heads: number;
+  /**
+   * Number of key and value heads, a divisor of heads; query head h reads key head floor(h kv_heads / heads) (GQA).
+   */
+  readonly kv_heads?: number;
+  /**
+   * Channels per head.
+   */
+  readonly head_dim?: number;
+  /**
+   * Factor of q k^T.
+   */
+  readonly scale?: number;
+  /**
+   * Normalisation of every head of q and of k, parameters cross.q_norm and cross.k_norm [head_dim].
+   */
+  readonly qk_norm?: OptionalNorm;
+  readonly bias?: AttentionBias;
 }
 /**
  * down(activation(up(x))), parameters ffn.up, ffn.down.
@@ -546,6 +577,35 @@ export interface FixedPositions {
    * clean: with the embeddings as they are, not noised (infilling of Diffusion-LM).
    */
   readonly mode?: "clean";
+  readonly encoder?: EncoderOutput;
+}
+/**
+ * Every position is generated.
+ */
+export interface NoFixedPositions {
+  readonly kind: "none";
+  readonly encoder?: EncoderOutput;
+}
+/**
+ * An input encoder [B, length, dim] that is given with every generation and read by the blocks' cross_attention (Difformer, LD4LG). Keys and values are computed from it once per generation. Left out: none.
+ */
+export interface EncoderOutput {
+  /**
+   * Most positions of it.
+   */
+  readonly length: number;
+  /**
+   * Its width.
+   */
+  readonly dim: number;
+  /**
+   * Whether an input encoder_mask [B, length] says which positions there are: shorter texts. Without it all count.
+   */
+  readonly mask?: boolean;
+  /**
+   * Layers in front of all blocks' keys and values, parameters encoder.in_proj.{k} (LD4LG).
+   */
+  readonly in_proj?: LinearLayers;
 }
 /**
  * A trained table embedding.positions [length, width]; its first L rows are added.
@@ -827,11 +887,11 @@ export interface AttentionMixer {
  */
 export interface AttentionBias {
   /**
-   * Bias of mixer.qkv.
+   * Bias of the layers of q, k and v.
    */
   readonly qkv?: boolean;
   /**
-   * Bias of mixer.out_proj.
+   * Bias of out_proj.
    */
   readonly out?: boolean;
 }

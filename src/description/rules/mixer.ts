@@ -38,10 +38,11 @@ function checkAfno({ blocks }: AfnoMixer, { pointer, width, report }: MixerPlace
   });
 }
 
-function checkAttention(
-  { heads, kv_heads, head_dim, rope }: AttentionMixer,
-  { pointer, width, report }: MixerPlace,
-): void {
+/** Heads against the width and each other; false when they do not divide the width. */
+export function checkHeads(
+  { heads, kv_heads, head_dim }: Pick<AttentionMixer, "heads" | "kv_heads" | "head_dim">,
+  { pointer, width, report }: Pick<MixerPlace, "pointer" | "width" | "report">,
+): boolean {
   // Written out, head_dim may be anything: out_proj leads back to the width. Derived, it is a part of the width.
   if (head_dim === Math.floor(width.value / heads) && width.value % heads !== 0) {
     report.error("model/heads-divide", `${heads} heads do not divide the width ${width.value}`, {
@@ -49,7 +50,7 @@ function checkAttention(
       notes: [width.note],
       help: `numbers of heads that divide it: ${divisorList(width.value, heads)}`,
     });
-    return;
+    return false;
   }
   if (heads % kv_heads !== 0)
     report.error("model/kv-heads-divide", `${kv_heads} key heads do not divide ${heads} heads`, {
@@ -57,7 +58,13 @@ function checkAttention(
       notes: [{ message: "the query heads", pointer: `${pointer}/heads` }],
       help: `numbers that divide it: ${divisorList(heads, kv_heads)}`,
     });
-  if (rope.kind === "none") return;
+  return true;
+}
+
+function checkAttention(mixer: AttentionMixer, place: MixerPlace): void {
+  const { heads, head_dim, rope } = mixer;
+  const { pointer, report } = place;
+  if (!checkHeads(mixer, place) || rope.kind === "none") return;
   const rotated = rope.fraction * head_dim;
   if (!Number.isInteger(rotated) || rotated % 2 !== 0)
     report.error(
