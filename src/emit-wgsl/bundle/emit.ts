@@ -63,7 +63,18 @@ export interface WgslBundle {
 const weightFile = "weights.safetensors";
 
 /** Graphs with a stable name that a bundle offers. */
-const publicGraphs = ["embed", "filters", "time", "step", "denoise", "round", "mixer", "block", "update"];
+const publicGraphs = [
+  "embed",
+  "filters",
+  "encode",
+  "time",
+  "step",
+  "denoise",
+  "round",
+  "mixer",
+  "block",
+  "update",
+];
 
 /**
  * Builds the bundle of one model, for one or several lengths that share the weights. Every dim must be bound.
