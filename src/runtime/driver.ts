@@ -14,7 +14,7 @@ import type { SamplerPlan, SamplerRow } from "../diffusion/plan.js";
 import { fail } from "../support/diagnostic.js";
 import { type FixedTokens, fixedBatch, overwriteRows, overwriteTokens } from "./fixed-positions.js";
 import { margins } from "./margins.js";
-import type { FloatArray, Rounded, StepInputs, StepRunner } from "./step-runner.js";
+import type { EncoderRows, FloatArray, Rounded, StepInputs, StepRunner } from "./step-runner.js";
 
 /** Standard normal noise [B, L, d] of draw 0 (the initial state) or draw k (update k, 1 is the noisiest). */
 export type NoiseSource = (draw: number) => FloatArray;
@@ -33,6 +33,8 @@ export interface GenerateOptions {
    * first update, as Diffusion-LM's infilling does.
    */
   readonly fixFrom?: "start" | "first_update";
+  /** The output of an encoder, for models that attend to one: what `encoderRows` makes of it. */
+  readonly encoder?: EncoderRows;
   /** Stops between two steps by throwing the signal's reason. */
   readonly signal?: AbortSignal;
   /** Sees every update before it is made and may replace what it takes. */
@@ -71,7 +73,7 @@ export async function* generate(
   runner: StepRunner,
   options: GenerateOptions,
 ): AsyncGenerator<GenerationState, void, undefined> {
-  const { plan, batch = 1, signal } = options;
+  const { plan, batch = 1, signal, encoder } = options;
   const { length, dim } = runner;
   const size = batch * length * dim;
   const of = plan.rows.length + 1;
@@ -95,6 +97,7 @@ export async function* generate(
       row,
       fixedMask: i === 0 && options.fixFrom === "first_update" ? nothingFixed : fixed.mask,
       fixedX,
+      ...(encoder && { encoder }),
     };
     const next = await runner.step((await options.beforeStep?.(inputs)) ?? inputs);
     x = overwriteRows(next.x, fixedX, fixed.mask, dim);
@@ -109,7 +112,12 @@ export async function* generate(
   }
 
   signal?.throwIfAborted();
-  const { logits, tokens } = await final(runner, plan, x, x0, batch);
+  const { logits, tokens } = await final(runner, plan, {
+    batch,
+    x,
+    previousX0: x0,
+    ...(encoder && { encoder }),
+  });
   yield {
     step: of,
     of,
@@ -133,13 +141,12 @@ export async function generateToEnd(runner: StepRunner, options: GenerateOptions
 function final(
   runner: StepRunner,
   plan: SamplerPlan,
-  x: FloatArray,
-  previousX0: FloatArray,
-  batch: number,
+  state: Pick<StepInputs, "batch" | "x" | "previousX0" | "encoder">,
 ): Promise<Rounded> {
-  if (plan.final === "round" && runner.round !== undefined) return runner.round(x, batch);
+  if (plan.final === "round" && runner.round !== undefined)
+    return runner.round(state.x, state.batch, state.encoder);
   if (plan.final === "denoise" && runner.denoise !== undefined && plan.finalRow !== undefined)
-    return runner.denoise({ batch, x, previousX0, point: plan.finalRow });
+    return runner.denoise({ ...state, point: plan.finalRow });
   return fail(
     "generate/no-final",
     `the sampler ends with @${plan.final}, which this model was built without`,

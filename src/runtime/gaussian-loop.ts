@@ -31,7 +31,7 @@ async function* generateResident(
   runner: StepRunner,
   options: Omit<TokenOptions, "plan" | "noise"> & Pick<GenerateOptions, "plan" | "noise">,
 ): AsyncGenerator<TokenState, void, undefined> {
-  const { plan, batch = 1, signal } = options;
+  const { plan, batch = 1, signal, encoder } = options;
   const { length, dim, vocabulary } = runner;
   const of = plan.rows.length + 1;
   const fixed = fixedBatch(options.fixed, batch, length, vocabulary);
@@ -43,7 +43,13 @@ async function* generateResident(
     fixedX === undefined || options.fixFrom === "first_update"
       ? start
       : overwriteRows(start, fixedX, fixed.mask, dim);
-  const state: ResidentState = runner.openState!({ batch, plan, x, fixedX });
+  const state: ResidentState = runner.openState!({
+    batch,
+    plan,
+    x,
+    fixedX,
+    ...(encoder && { encoder }),
+  });
   try {
     for (const [i, row] of plan.rows.entries()) {
       signal?.throwIfAborted();

@@ -29,8 +29,10 @@ export {
   generateToEnd,
   type NoiseSource,
 } from "./driver.js";
+export { type EncoderInput, encoderRows } from "./encoder.js";
 export type { FixedTokens } from "./fixed-positions.js";
 export {
+  type GenerateTokensOptions,
   generateTokens,
   generateTokensToEnd,
   planFromManifest,
@@ -40,6 +42,8 @@ export { argmaxRows, margins } from "./margins.js";
 export { loadOnnx, type OnnxBundle, type OnnxOptions } from "./onnx.js";
 export type { OrtModule } from "./ort.js";
 export type {
+  EncoderPort,
+  EncoderRows,
   FloatArray,
   ResidentStart,
   ResidentState,
