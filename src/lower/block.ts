@@ -11,8 +11,6 @@ import { lastExtent, normalize } from "./layers.js";
 import { lowerMixer } from "./mixers/index.js";
 import { type Modulation, modulate, modulations, type Time } from "./time.js";
 
-const chunkNames = ["shift1", "scale1", "gate1", "shift2", "scale2", "gate2"] as const;
-
 export function lowerBlock(
   c: GraphContext,
   scope: Scope,
@@ -50,23 +48,26 @@ export function lowerBlock(
   );
 }
 
+/** What modulates the mixer's and the feed-forward branch. */
 function modulationPair(
   c: GraphContext,
   scope: Scope,
   time: Extract<Time, { kind: "ada_ln" }>,
   width: number,
-): [Modulation, Modulation] {
-  const [shift1, scale1, gate1, shift2, scale2, gate2] = modulations(
-    c,
-    child(scope, "ada_ln"),
-    time,
-    width,
-    chunkNames,
-  ) as [Value, Value, Value, Value, Value, Value];
-  return [
-    { shift: shift1, scale: scale1, gate: gate1 },
-    { shift: shift2, scale: scale2, gate: gate2 },
-  ];
+): [Modulated | undefined, Modulated | undefined] {
+  const suffixes = { mixer: "1", ffn: "2" } as const;
+  const parts = time.branches.map((branch) => ({ suffix: suffixes[branch], chunks: time.chunks }));
+  const made = modulations(c, child(scope, "ada_ln"), time, width, parts);
+  const of = (branch: "mixer" | "ffn"): Modulated | undefined => {
+    const found = made[time.branches.indexOf(branch)];
+    return found && { ...found, at: time.at };
+  };
+  return [of("mixer"), of("ffn")];
+}
+
+/** A modulation, and on which side of the branch it stands. */
+interface Modulated extends Modulation {
+  readonly at: "input" | "output";
 }
 
 /** Where a branch stands and what its parameters are called. */
@@ -76,25 +77,28 @@ interface BranchNames {
   readonly scale: "mixer_scale" | "cross_scale" | "ffn_scale";
 }
 
-/** One branch; with a modulation: x + gate f(norm(x) (1 + scale) + shift). */
+/** One branch; modulated: x + gate f(norm(x) (1 + scale) + shift), or x + gate (norm(f(..)) (1 + scale) + shift). */
 function branch(
   c: GraphContext,
   names: BranchNames,
   x: Value,
   { placement, residual, norm, scale, layer_scale }: Branch,
-  modulation: Modulation | undefined,
+  modulation: Modulated | undefined,
   f: (x: Value) => Value,
 ): Value {
   const { b } = c;
   const scope = child(names.scope, names.norm, "/norm");
   const inside = placement === "pre" || placement === "sandwich";
   const before = inside ? normalize(c, scope, x, norm) : x;
-  const inner = f(modulation === undefined ? before : modulate(c, before, modulation));
+  const moved = (at: Modulated["at"], y: Value): Value =>
+    modulation?.at === at ? modulate(c, y, modulation) : y;
+  const inner = f(moved("input", before));
   const after =
     placement === "sandwich"
       ? normalize(c, child(names.scope, `${names.norm}_out`, "/norm"), inner, norm)
       : inner;
-  const gated = modulation === undefined ? after : b.emit("mul", { a: after, b: modulation.gate }, {});
+  const out = moved("output", after);
+  const gated = modulation?.gate === undefined ? out : b.emit("mul", { a: out, b: modulation.gate }, {});
   const byChannel =
     layer_scale === "channels"
       ? b.emit("mul", { a: gated, b: c.parameter(names.scope, names.scale, [lastExtent(x)], "skip") }, {})

@@ -183,12 +183,9 @@ function trunkInput(c: GraphContext, embedding: Embedding, x: Value, time: Time)
           : b.emit("slice", { x: table }, { axis: 0, start: dim(0), length: lowering.length });
       h = b.emit("add", { a: h, b: used }, {});
     }
-    if (time.kind === "additive") {
-      const row = b.emit(
-        "reshape",
-        { x: time.vector },
-        { shape: [time.vector.type.shape[0]!, dim(1), dim(width)] },
-      );
+    if ("vector" in time && time.vector !== undefined) {
+      const shape = [time.vector.type.shape[0]!, dim(1), dim(width)];
+      const row = b.emit("reshape", { x: time.vector }, { shape });
       h = b.emit("add", { a: h, b: row }, {});
     }
     return normalize(c, child(scope, "norm", "/norm"), h, embedding.norm);
@@ -199,11 +196,9 @@ function finalNorm(c: GraphContext, at: Scope, h: Value, norm: OptionalNorm, tim
   const normalized = normalize(c, child(at, "final_norm", "/final_norm"), h, norm, "final_norm");
   if (time.kind !== "ada_ln" || !time.final) return normalized;
   const scope = child({ ...root, pointer: "/time_conditioning" }, "final_ada_ln");
-  const [shift, scale] = modulations(c, scope, time, lastExtent(h), ["final_shift", "final_scale"]) as [
-    Value,
-    Value,
-  ];
-  return modulate(c, normalized, { shift, scale });
+  const chunks = time.chunks.filter((chunk) => chunk !== "gate");
+  const [modulation] = modulations(c, scope, time, lastExtent(h), [{ suffix: "_final", chunks }]);
+  return modulate(c, normalized, modulation!);
 }
 
 /** logits + (alpha / sigma^2) x E^T: the log posterior of a token given its noisy embedding alone (Plaid, LangFlow). */

@@ -1931,7 +1931,7 @@ export interface AdditiveTime {
   readonly mlp?: TimeMlp;
 }
 /**
- * Each block has a linear layer ada_ln from the features c to 6 chunks shift1, scale1, gate1, shift2, scale2, gate2: branch(norm(x) (1 + scale) + shift) times gate, first the mixer branch, then the feed-forward branch; the final normalisation has final_ada_ln to 2 chunks shift, scale (Peebles and Xie 2023, DiT).
+ * Each block has a linear layer ada_ln from the features c to chunks shift, scale, gate for each of its branches: branch(norm(x) (1 + scale) + shift) times gate, first the mixer branch, then the feed-forward branch; the final normalisation has final_ada_ln to the chunks shift, scale (Peebles and Xie 2023, DiT).
  */
 export interface AdaLnTime {
   readonly injection: "ada_ln";
@@ -1939,6 +1939,22 @@ export interface AdaLnTime {
   readonly scale?: LevelScale;
   readonly features?: TimeFeatures;
   readonly mlp?: TimeMlp;
+  /**
+   * What a branch is modulated by, in the order of the layer's rows: shift alone is a conditional layer normalisation (CDCD), scale and shift that of LD4LG.
+   */
+  readonly chunks?: ("shift" | "scale" | "gate")[];
+  /**
+   * Which branches are modulated, in the order of the layer's rows.
+   */
+  readonly branches?: ("mixer" | "ffn")[];
+  /**
+   * Where shift and scale stand. input: on the norm in front of the branch. output: on that behind it, placement sandwich (LD4LG).
+   */
+  readonly at?: "input" | "output";
+  /**
+   * Layers from the features to what is also added to every position of the trunk's input, parameters time.additive.{k}; the last has the trunk's width (LD4LG). Empty: nothing is added.
+   */
+  readonly additive?: LinearLayers;
   /**
    * Whether the ada_ln layers have a bias.
    */
