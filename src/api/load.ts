@@ -152,7 +152,15 @@ export function samplerParts({
   store,
 }: Pick<LoadedModel, "description" | "store">): SamplerSource | undefined {
   if (description.part !== "model" && description.part !== "sampler") return undefined;
-  const { state_space, noise_schedule, timesteps, time_conditioning, prediction_type, sampler } = description;
+  const {
+    state_space,
+    noise_schedule,
+    timesteps,
+    time_conditioning,
+    prediction_type,
+    sampler,
+    conditioning,
+  } = description;
   const constants = learnedConstants(description).flatMap(({ name, key }) =>
     store.info(name) === undefined ? [] : [[key, constantOf(store.read(name))] as const],
   );
@@ -174,6 +182,7 @@ export function samplerParts({
     prediction_type,
     ...(scaled && { embedding: { data_std, input_preconditioning } }),
     sampler,
+    ...("mode" in conditioning && conditioning.mode === "renoised" && { conditioning }),
   } as unknown as SamplerParts;
   return { parts, constants: Object.fromEntries(constants) };
 }

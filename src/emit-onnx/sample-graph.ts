@@ -16,7 +16,7 @@ import { type OnnxType, type OnnxValue, onnxType } from "./value.js";
 import type { WeightScope } from "./weight-pool.js";
 
 /** Inputs of @step that are the same in every step. */
-const fixed = new Set(["fixed_mask", "fixed_x", "encoder", "encoder_mask"]);
+const always = ["fixed_mask", "encoder", "encoder_mask"];
 /** Inputs of @step that hold the previous step's prediction of x0. */
 const history = new Set(["self_cond", "x0_prev"]);
 const steps = Dim.symbol("T");
@@ -33,12 +33,13 @@ export function sampleGraph(
   module: Module,
   limits: RuntimeRelease,
   pool: WeightScope,
-  options: LoweringOptions,
+  { renoised = false, ...options }: LoweringOptions & { readonly renoised?: boolean | undefined },
 ): BuiltGraph | undefined {
   const step = findGraph(module, "step");
   if (step === undefined) return undefined;
   const builder = GraphBuilder.create("sample", limits, pool, options);
   const outer = new Map<string, OnnxValue>();
+  const fixed = new Set([...always, ...(renoised ? [] : ["fixed_x"])]);
   const encode = findGraph(module, "encode");
   const encoded = encode && outputsOf(module, encode, builder);
   for (const value of step.inputs) {

@@ -27,7 +27,6 @@ export {
   type GenerationState,
   generate,
   generateToEnd,
-  type NoiseSource,
 } from "./driver.js";
 export { type EncoderInput, encoderRows } from "./encoder.js";
 export type { FixedTokens } from "./fixed-positions.js";
@@ -45,6 +44,7 @@ export type {
   EncoderPort,
   EncoderRows,
   FloatArray,
+  NoiseSource,
   ResidentStart,
   ResidentState,
   Rounded,

@@ -23,6 +23,12 @@ export interface EncoderRows {
   readonly mask: Uint8Array;
 }
 
+/**
+ * Standard normal noise [B, L, d]: of draw 0 (the initial state) or draw k (update k, 1 is the noisiest); for `fixed` that
+ * of given positions at call k of the network, 0 the first.
+ */
+export type NoiseSource = (draw: number, use?: "fixed") => FloatArray;
+
 /** What one update takes; B is `batch`, L, d and V are the runner's. All arrays are row-major. */
 export interface StepInputs {
   readonly batch: number;
@@ -110,9 +116,14 @@ export interface ResidentState {
     readonly row: SamplerRow;
     readonly noise: FloatArray | undefined;
     readonly fixedMask: Uint8Array;
+    /** Where given positions hold something else than in the call before. */
+    readonly fixedX?: FloatArray | undefined;
   }): Promise<Int32Array>;
   /** The call that the plan ends with; `logits` when the compiled graph gives them. */
-  final(fixedMask: Uint8Array): Promise<{ readonly tokens: Int32Array; readonly logits?: FloatArray }>;
+  final(
+    fixedMask: Uint8Array,
+    fixedX?: FloatArray,
+  ): Promise<{ readonly tokens: Int32Array; readonly logits?: FloatArray }>;
   /** The state and the last prediction, [B, L, d] each: a copy, for looking. */
   read(): Promise<{ readonly x: FloatArray; readonly x0: FloatArray }>;
   close(): void;

@@ -574,9 +574,9 @@ export interface GluProjection {
 export interface FixedPositions {
   readonly kind: "fixed_positions";
   /**
-   * clean: with the embeddings as they are, not noised (infilling of Diffusion-LM).
+   * clean: with the embeddings e as they are, not noised (infilling of Diffusion-LM). renoised: with alpha e + sigma noise at the level of each call of the network, as the other positions are noised.
    */
-  readonly mode: "clean";
+  readonly mode: "clean" | "renoised";
   readonly encoder?: EncoderOutput;
 }
 /**

@@ -83,6 +83,15 @@ function checkAtInput(description: Description, time: AdditiveTime | PrefixToken
 /** ada_ln modulates what a norm gives: in front of a branch to it, behind it to the residual. */
 function checkAdaLn(description: Description, time: AdaLnTime, report: Report): void {
   checkAdded(description, time, report);
+  for (const list of ["chunks", "branches"] as const) {
+    const names: readonly string[] = time[list];
+    const twice = names.findIndex((name, i) => names.indexOf(name) < i);
+    if (twice >= 0)
+      report.error("model/ada-ln-twice", `"${names[twice]}" is listed twice`, {
+        pointer: `${here}/${list}/${twice}`,
+        help: "the layer has its rows once: name each once, in their order",
+      });
+  }
   const output = time.at === "output";
   const fitting = output ? ["sandwich"] : ["pre", "sandwich"];
   let fits = true;
