@@ -6,7 +6,7 @@ import { levelAt } from "./discretize.js";
 import type { NoiseLevel } from "./noise-level.js";
 import type { ResolvedSchedule } from "./resolve.js";
 import { linspace } from "./schedules/family.js";
-import { allIndices, ddimStrideIndices, spacedIndices } from "./timesteps.js";
+import { allIndices, ddimStrideIndices, gapIndices, spacedIndices } from "./timesteps.js";
 
 /** `timesteps` of a description. */
 export type TimestepsDescription =
@@ -14,6 +14,7 @@ export type TimestepsDescription =
   | { readonly kind: "quantile"; readonly from?: number; readonly to?: number; readonly num_steps?: number }
   | { readonly kind: "spaced"; readonly sections?: number | readonly number[] }
   | { readonly kind: "ddim_stride"; readonly num_steps?: number }
+  | { readonly kind: "gap"; readonly num_steps?: number }
   | { readonly kind: "all" }
   | { readonly kind: "table"; readonly values: readonly number[] };
 
@@ -94,6 +95,8 @@ function trainedIndices(
       );
     case "ddim_stride":
       return ddimStrideIndices(trainSteps, needCount(timesteps.num_steps, numSteps));
+    case "gap":
+      return gapIndices(trainSteps, needCount(timesteps.num_steps, numSteps));
     case "all":
       return numSteps === undefined ? allIndices(trainSteps) : spacedIndices(trainSteps, [numSteps]);
     case "table":
@@ -102,7 +105,7 @@ function trainedIndices(
       return fail(
         "timesteps/needs-continuous",
         `timesteps ${timesteps.kind} is a grid of continuous times, but the noise schedule has ${trainSteps} trained steps`,
-        { pointer: "/timesteps", help: 'use "spaced", "ddim_stride" or "all"' },
+        { pointer: "/timesteps", help: 'use "spaced", "ddim_stride", "gap" or "all"' },
       );
   }
 }

@@ -290,6 +290,7 @@ export type NumSteps = number;
 export type Timesteps =
   | SpacedTimesteps
   | DdimStrideTimesteps
+  | GapTimesteps
   | AllTimesteps
   | LinspaceTimesteps
   | QuantileTimesteps
@@ -2102,6 +2103,13 @@ export interface TableTimesteps {
    * The times, noisiest first.
    */
   readonly values: readonly number[];
+}
+/**
+ * T - 1, T - 1 - g, .. with g = floor(T / num_steps): ceil(T / g) steps, num_steps where it divides T (DiffuSeq).
+ */
+export interface GapTimesteps {
+  readonly kind: "gap";
+  readonly num_steps: NumSteps;
 }
 /**
  * Checkpoint tensors changed into the canonical layout. A list needs concat as its first transform.

@@ -102,13 +102,13 @@ function checkBetas(
 function checkKind({ family, discretization }: NoiseSchedule, timesteps: Timesteps, report: Report): void {
   const discrete = discretization.kind !== "continuous";
   const { kind } = timesteps;
-  const needsDiscrete = kind === "spaced" || kind === "ddim_stride" || kind === "all";
+  const needsDiscrete = ["spaced", "ddim_stride", "gap", "all"].includes(kind);
   const quantile = family === "gumbel_quantile";
   if (kind === "table" || (discrete && needsDiscrete)) return;
   if (!discrete && kind === (quantile ? "quantile" : "linspace")) return;
   const what = discrete ? "has training steps" : quantile ? "is a function of quantiles" : "is continuous";
   const use = discrete
-    ? '"spaced", "ddim_stride" or "all"'
+    ? '"spaced", "ddim_stride", "gap" or "all"'
     : `"${quantile ? "quantile" : "linspace"}"${quantile ? "" : ", or give the schedule a discretization"}`;
   report.error("model/timesteps-kind", `the timesteps "${kind}" do not fit a schedule that ${what}`, {
     pointer: "/timesteps/kind",
