@@ -4,8 +4,9 @@
 import { fail } from "../support/diagnostic.js";
 import { levelAt } from "./discretize.js";
 import type { NoiseLevel } from "./noise-level.js";
-import type { ResolvedSchedule } from "./resolve.js";
+import type { ContinuousSchedule, ResolvedSchedule } from "./resolve.js";
 import { linspace } from "./schedules/family.js";
+import { type KarrasGrid, karrasTimes } from "./times.js";
 import { allIndices, ddimStrideIndices, gapIndices, spacedIndices } from "./timesteps.js";
 
 /** `timesteps` of a description. */
@@ -16,6 +17,7 @@ export type TimestepsDescription =
   | { readonly kind: "ddim_stride"; readonly num_steps?: number }
   | { readonly kind: "gap"; readonly num_steps?: number }
   | { readonly kind: "all" }
+  | ({ readonly kind: "karras"; readonly num_steps?: number } & KarrasGrid)
   | { readonly kind: "table"; readonly values: readonly number[] };
 
 /** One visited point. */
@@ -38,7 +40,7 @@ export function resolveGrid(
   numSteps?: number,
 ): readonly GridPoint[] {
   if (schedule.kind === "continuous") {
-    const times = continuousTimes(timesteps, numSteps);
+    const times = continuousTimes(timesteps, schedule, numSteps);
     return Array.from(times, (t) => ({ t, level: schedule.at(t) }));
   }
   const indices = trainedIndices(timesteps, schedule.steps, numSteps);
@@ -55,7 +57,11 @@ export function resolveGrid(
   })).reverse();
 }
 
-function continuousTimes(timesteps: TimestepsDescription, numSteps: number | undefined): ArrayLike<number> {
+function continuousTimes(
+  timesteps: TimestepsDescription,
+  schedule: ContinuousSchedule,
+  numSteps: number | undefined,
+): ArrayLike<number> {
   switch (timesteps.kind) {
     case "linspace":
       return linspace(timesteps.from ?? 1, timesteps.to ?? 1e-5, needCount(timesteps.num_steps, numSteps));
@@ -65,6 +71,8 @@ function continuousTimes(timesteps: TimestepsDescription, numSteps: number | und
         timesteps.to ?? 1e-5,
         needCount(timesteps.num_steps, numSteps),
       );
+    case "karras":
+      return karrasTimes(timesteps, schedule, needCount(timesteps.num_steps, numSteps));
     case "table":
       return timesteps.values;
     default:

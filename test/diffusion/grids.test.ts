@@ -10,6 +10,29 @@ const trained = (steps: number): NoiseScheduleDescription => ({
 const indices = (timesteps: TimestepsDescription, steps: number, count?: number): unknown[] =>
   resolveGrid(timesteps, resolveSchedule(trained(steps)), count).map(({ index }) => index);
 
+const exploding: NoiseScheduleDescription = {
+  family: "karras",
+  rho: 1,
+  sigma_min: 1,
+  sigma_max: 101,
+  process: "variance_exploding",
+} as NoiseScheduleDescription;
+
+test("karras: powers evenly spaced, on whatever schedule", () => {
+  const grid = { kind: "karras", rho: 2, sigma_max: 81, sigma_min: 1, num_steps: 5 } as const;
+  // Roots 9, 7, 5, 3, 1; sigma = 1 + 100 t.
+  const times = resolveGrid(grid, resolveSchedule(exploding)).map(({ t }) => t);
+  [0.8, 0.48, 0.24, 0.08, 0].forEach((t, i) => {
+    expect(times[i]).toBeCloseTo(t, 12);
+  });
+  const cosine = resolveSchedule({ family: "cosine", discretization: { kind: "continuous" } });
+  const noise = resolveGrid(grid, cosine).map(({ level }) => Math.exp(level.gamma / 2));
+  [81, 49, 25, 9, 1].forEach((sigma, i) => {
+    expect(noise[i]! / sigma).toBeCloseTo(1, 9);
+  });
+  expect(() => resolveGrid({ ...grid, sigma_max: 102 }, resolveSchedule(exploding))).toThrow("102");
+});
+
 test("gap: from the noisiest step down by floor(T / N)", () => {
   expect(indices({ kind: "gap", num_steps: 5 }, 20)).toEqual([19, 15, 11, 7, 3]);
   // range(20)[::-1][::3] has seven members.

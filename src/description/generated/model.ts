@@ -293,6 +293,7 @@ export type Timesteps =
   | GapTimesteps
   | AllTimesteps
   | LinspaceTimesteps
+  | KarrasTimesteps
   | QuantileTimesteps
   | TableTimesteps;
 /**
@@ -2109,6 +2110,25 @@ export interface TableTimesteps {
  */
 export interface GapTimesteps {
   readonly kind: "gap";
+  readonly num_steps: NumSteps;
+}
+/**
+ * num_steps times of the schedule at which sigma / alpha is (sigma_max^(1/rho) + i / (num_steps - 1) (sigma_min^(1/rho) - sigma_max^(1/rho)))^rho (Karras et al. 2022, eq. 5); only for a continuous schedule.
+ */
+export interface KarrasTimesteps {
+  readonly kind: "karras";
+  /**
+   * How strongly times crowd at the clean end; 1: even steps of sigma.
+   */
+  readonly rho: number;
+  /**
+   * sigma / alpha of the noisiest time.
+   */
+  readonly sigma_max: number;
+  /**
+   * sigma / alpha of the cleanest time.
+   */
+  readonly sigma_min: number;
   readonly num_steps: NumSteps;
 }
 /**

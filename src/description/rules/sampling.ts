@@ -105,7 +105,8 @@ function checkKind({ family, discretization }: NoiseSchedule, timesteps: Timeste
   const needsDiscrete = ["spaced", "ddim_stride", "gap", "all"].includes(kind);
   const quantile = family === "gumbel_quantile";
   if (kind === "table" || (discrete && needsDiscrete)) return;
-  if (!discrete && kind === (quantile ? "quantile" : "linspace")) return;
+  // Grids of times in [0, 1] fit every family that is a function of time.
+  if (!discrete && (quantile ? kind === "quantile" : !needsDiscrete && kind !== "quantile")) return;
   const what = discrete ? "has training steps" : quantile ? "is a function of quantiles" : "is continuous";
   const use = discrete
     ? '"spaced", "ddim_stride", "gap" or "all"'

@@ -1,0 +1,45 @@
+// Grids of continuous times that are more than evenly spaced ones, noisiest first.
+
+import { fail } from "../support/diagnostic.js";
+import type { ContinuousSchedule } from "./resolve.js";
+
+/** Options of `karras`. */
+export interface KarrasGrid {
+  readonly rho?: number;
+  readonly sigma_max?: number;
+  readonly sigma_min?: number;
+}
+
+/**
+ * Times at which sigma / alpha = (a + i/(n-1) (b - a))^rho, a = sigma_max^(1/rho), b = sigma_min^(1/rho): found by halving,
+ * since the noise of a schedule rises with time. Throws `timesteps/outside` for noise that the schedule does not reach.
+ * Source: Karras et al. 2022, eq. 5.
+ */
+export function karrasTimes(grid: KarrasGrid, schedule: ContinuousSchedule, count: number): Float64Array {
+  const { rho = 7, sigma_max: most = 80, sigma_min: least = 0.002 } = grid;
+  const [first, last] = [most ** (1 / rho), least ** (1 / rho)];
+  return Float64Array.from({ length: count }, (_, i) => {
+    const sigma = (first + (count === 1 ? 0 : i / (count - 1)) * (last - first)) ** rho;
+    return timeOf(schedule, sigma);
+  });
+}
+
+/** The time in [0, 1] whose sigma / alpha is `sigma`. */
+function timeOf(schedule: ContinuousSchedule, sigma: number): number {
+  const noise = (t: number): number => Math.exp(schedule.at(t).gamma / 2);
+  // Ends that are meant are not missed by rounding.
+  const [least, most] = [noise(0) * (1 - 1e-9), noise(1) * (1 + 1e-9)];
+  if (sigma < least || sigma > most)
+    fail(
+      "timesteps/outside",
+      `the grid asks for sigma / alpha = ${sigma.toPrecision(6)}, and the schedule has ${noise(0).toPrecision(6)} to ${noise(1).toPrecision(6)}`,
+      { pointer: "/timesteps", help: 'change "sigma_max" or "sigma_min"' },
+    );
+  let [low, high] = [0, 1];
+  for (;;) {
+    const middle = (low + high) / 2;
+    if (middle <= low || middle >= high) return high;
+    if (noise(middle) < sigma) low = middle;
+    else high = middle;
+  }
+}
