@@ -1,7 +1,9 @@
 // Grids of continuous times that are more than evenly spaced ones, noisiest first.
 
 import { fail } from "../support/diagnostic.js";
+import { normalNoise } from "./normal.js";
 import type { ContinuousSchedule } from "./resolve.js";
+import { deriveKey } from "./rng.js";
 
 /** Options of `karras`. */
 export interface KarrasGrid {
@@ -42,4 +44,21 @@ function timeOf(schedule: ContinuousSchedule, sigma: number): number {
     if (noise(middle) < sigma) low = middle;
     else high = middle;
   }
+}
+
+/** Options of `logit_normal`. */
+export interface LogitNormalGrid {
+  readonly mean?: number;
+  readonly std?: number;
+  readonly seed?: number;
+}
+
+/** 1, then sigmoid(mean + std n_k) sorted: n_k are the numbers of draw 0 of the seed. Source: ELF, sampling_utils.py. */
+export function logitNormalTimes(
+  { mean = 1.5, std = 0.8, seed = 0 }: LogitNormalGrid,
+  count: number,
+): Float64Array {
+  const drawn = normalNoise(deriveKey(seed), 0, 1, count - 1, 1);
+  const times = Float64Array.from(drawn, (n) => 1 / (1 + Math.exp(-(mean + std * n))));
+  return Float64Array.from([1, ...times.sort().reverse()]);
 }

@@ -1,7 +1,9 @@
 // Grids of sampling times, a few values of each by hand.
 import { expect, test } from "vitest";
 import { resolveGrid, type TimestepsDescription } from "../../src/diffusion/grid.js";
+import { normalNoise } from "../../src/diffusion/normal.js";
 import { type NoiseScheduleDescription, resolveSchedule } from "../../src/diffusion/resolve.js";
+import { deriveKey } from "../../src/diffusion/rng.js";
 
 const trained = (steps: number): NoiseScheduleDescription => ({
   family: "sqrt",
@@ -31,6 +33,19 @@ test("karras: powers evenly spaced, on whatever schedule", () => {
     expect(noise[i]! / sigma).toBeCloseTo(1, 9);
   });
   expect(() => resolveGrid({ ...grid, sigma_max: 102 }, resolveSchedule(exploding))).toThrow("102");
+});
+
+test("logit_normal: 1, then the seed's numbers through the sigmoid, falling", () => {
+  const grid = { kind: "logit_normal", mean: 0.5, std: 2, seed: 3, num_steps: 4 } as const;
+  const times = resolveGrid(grid, resolveSchedule({ family: "flow" })).map(({ t }) => t);
+  const drawn = [...normalNoise(deriveKey(3), 0, 1, 3, 1)].sort((p, q) => q - p);
+  expect(times).toHaveLength(4);
+  expect(times[0]).toBe(1);
+  drawn.forEach((n, i) => {
+    // ln(t / (1 - t)) = mean + std n
+    expect(Math.log(times[i + 1]! / (1 - times[i + 1]!))).toBeCloseTo(0.5 + 2 * n, 9);
+  });
+  expect(resolveGrid({ ...grid, num_steps: 1 }, resolveSchedule({ family: "flow" }))).toHaveLength(1);
 });
 
 test("gap: from the noisiest step down by floor(T / N)", () => {

@@ -294,6 +294,7 @@ export type Timesteps =
   | AllTimesteps
   | LinspaceTimesteps
   | KarrasTimesteps
+  | LogitNormalTimesteps
   | QuantileTimesteps
   | TableTimesteps;
 /**
@@ -2129,6 +2130,25 @@ export interface KarrasTimesteps {
    * sigma / alpha of the cleanest time.
    */
   readonly sigma_min?: number;
+  readonly num_steps: NumSteps;
+}
+/**
+ * 1, then num_steps - 1 times sigmoid(mean + std n) sorted, n standard normal numbers of a seed (ELF, whose time is 1 minus this one); only for a continuous schedule.
+ */
+export interface LogitNormalTimesteps {
+  readonly kind: "logit_normal";
+  /**
+   * Mean before the sigmoid.
+   */
+  readonly mean?: number;
+  /**
+   * Standard deviation before the sigmoid.
+   */
+  readonly std?: number;
+  /**
+   * Seed of the counter generator; its draw 0 holds the numbers.
+   */
+  readonly seed?: number;
   readonly num_steps: NumSteps;
 }
 /**
