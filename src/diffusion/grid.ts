@@ -6,7 +6,14 @@ import { levelAt } from "./discretize.js";
 import type { NoiseLevel } from "./noise-level.js";
 import type { ContinuousSchedule, ResolvedSchedule } from "./resolve.js";
 import { linspace } from "./schedules/family.js";
-import { type KarrasGrid, karrasTimes, type LogitNormalGrid, logitNormalTimes } from "./times.js";
+import {
+  type KarrasGrid,
+  karrasTimes,
+  type LogitNormalGrid,
+  logitNormalTimes,
+  type WarpGrid,
+  warpTimes,
+} from "./times.js";
 import { allIndices, ddimStrideIndices, gapIndices, spacedIndices } from "./timesteps.js";
 
 /** `timesteps` of a description. */
@@ -19,6 +26,7 @@ export type TimestepsDescription =
   | { readonly kind: "all" }
   | ({ readonly kind: "karras"; readonly num_steps?: number } & KarrasGrid)
   | ({ readonly kind: "logit_normal"; readonly num_steps?: number } & LogitNormalGrid)
+  | ({ readonly kind: "warp"; readonly num_steps?: number } & WarpGrid)
   | { readonly kind: "table"; readonly values: readonly number[] };
 
 /** One visited point. */
@@ -76,6 +84,8 @@ function continuousTimes(
       return karrasTimes(timesteps, schedule, needCount(timesteps.num_steps, numSteps));
     case "logit_normal":
       return logitNormalTimes(timesteps, needCount(timesteps.num_steps, numSteps));
+    case "warp":
+      return warpTimes(timesteps, needCount(timesteps.num_steps, numSteps));
     case "table":
       return timesteps.values;
     default:

@@ -4,6 +4,7 @@ import { fail } from "../support/diagnostic.js";
 import { normalNoise } from "./normal.js";
 import type { ContinuousSchedule } from "./resolve.js";
 import { deriveKey } from "./rng.js";
+import { linspace } from "./schedules/family.js";
 
 /** Options of `karras`. */
 export interface KarrasGrid {
@@ -61,4 +62,36 @@ export function logitNormalTimes(
   const drawn = normalNoise(deriveKey(seed), 0, 1, count - 1, 1);
   const times = Float64Array.from(drawn, (n) => 1 / (1 + Math.exp(-(mean + std * n))));
   return Float64Array.from([1, ...times.sort().reverse()]);
+}
+
+/** Options of `warp`. */
+export interface WarpGrid {
+  readonly times: readonly number[];
+  readonly cdf: readonly number[];
+}
+
+/**
+ * F^-1 of evenly spaced values from F's largest to its least, F piecewise linear through (times, cdf), and times moved so
+ * that the first knot is 0 and the last 1. Throws `timesteps/knots` for knots that do not rise, or were not read.
+ * Source: Dieleman et al. 2022 (CDCD), section 4.
+ */
+export function warpTimes({ times, cdf }: WarpGrid, count: number): Float64Array {
+  const rising = (values: unknown): boolean =>
+    Array.isArray(values) && values.every((value, i) => i === 0 || value > values[i - 1]);
+  if (!rising(times) || !rising(cdf) || times.length !== cdf.length)
+    fail("timesteps/knots", "a warp needs as many times as values of its distribution, and both must rise", {
+      pointer: "/timesteps/cdf",
+      help: "write both lists out, or give the weights that they come with",
+    });
+  const last = cdf.length - 1;
+  const span = times[last]! - times[0]!;
+  return linspace(cdf[last]!, cdf[0]!, count).map((q) => {
+    const after = Math.max(
+      1,
+      cdf.findIndex((value) => value >= q),
+    );
+    const [low, high] = [after - 1, after];
+    const part = (q - cdf[low]!) / (cdf[high]! - cdf[low]!);
+    return (times[low]! + part * (times[high]! - times[low]!) - times[0]!) / span;
+  });
 }

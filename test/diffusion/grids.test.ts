@@ -48,6 +48,20 @@ test("logit_normal: 1, then the seed's numbers through the sigmoid, falling", ()
   expect(resolveGrid({ ...grid, num_steps: 1 }, resolveSchedule({ family: "flow" }))).toHaveLength(1);
 });
 
+test("warp: the inverse of a piecewise linear distribution", () => {
+  // F: 0 at 1, 3 at 2, 4 at 5. Of q = 4, 3.2, 2.4, 1.6, 0.8, 0 the first two lie in the second piece.
+  const grid = { kind: "warp", times: [1, 2, 5], cdf: [0, 3, 4], num_steps: 6 } as const;
+  const times = resolveGrid(grid, resolveSchedule(exploding)).map(({ t }) => 1 + 4 * t);
+  [5, 2.6, 1.8, 1 + 1.6 / 3, 1 + 0.8 / 3, 1].forEach((t, i) => {
+    expect(times[i]).toBeCloseTo(t, 12);
+  });
+  const scaled = { ...grid, times: [10, 20, 50], cdf: [-1, 5, 7] };
+  const same = resolveGrid(scaled, resolveSchedule(exploding)).map(({ t }) => 1 + 4 * t);
+  same.forEach((t, i) => {
+    expect(t).toBeCloseTo(times[i]!, 12);
+  });
+});
+
 test("gap: from the noisiest step down by floor(T / N)", () => {
   expect(indices({ kind: "gap", num_steps: 5 }, 20)).toEqual([19, 15, 11, 7, 3]);
   // range(20)[::-1][::3] has seven members.

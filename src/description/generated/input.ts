@@ -285,6 +285,10 @@ export type Sections = readonly number[] | number;
  */
 export type NumSteps = number;
 /**
+ * Numbers, or the checkpoint tensor that holds them.
+ */
+export type Knots = readonly number[] | ConstantFromWeights;
+/**
  * The grid of times that sampling visits, from the noisiest to the cleanest. Resolved at compile time to a table.
  */
 export type Timesteps =
@@ -295,6 +299,7 @@ export type Timesteps =
   | LinspaceTimesteps
   | KarrasTimesteps
   | LogitNormalTimesteps
+  | WarpTimesteps
   | QuantileTimesteps
   | TableTimesteps;
 /**
@@ -2149,6 +2154,25 @@ export interface LogitNormalTimesteps {
    * Seed of the counter generator; its draw 0 holds the numbers.
    */
   readonly seed?: number;
+  readonly num_steps: NumSteps;
+}
+/**
+ * num_steps times F^-1(q), q evenly spaced from 1 to 0 and F the piecewise linear distribution through the knots, as it was learned from the loss (CDCD's time warping); only for a continuous schedule.
+ */
+export interface WarpTimesteps {
+  readonly kind: "warp";
+  /**
+   * Where the knots stand, rising: the first stands for time 0, the last for time 1.
+   */
+  readonly times: Knots;
+  /**
+   * F there, rising, up to a factor and an offset.
+   */
+  readonly cdf: Knots;
+  /**
+   * How many there are, for those that come with the weights.
+   */
+  readonly knots?: number;
   readonly num_steps: NumSteps;
 }
 /**

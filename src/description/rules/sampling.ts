@@ -2,7 +2,7 @@
 // noise that falls) is asked of src/diffusion, which computes the same tables for the sampler.
 
 import { checkSchedule } from "../../diffusion/check.js";
-import { resolveGrid } from "../../diffusion/grid.js";
+import { resolveGrid, type TimestepsDescription } from "../../diffusion/grid.js";
 import { resolveSchedule } from "../../diffusion/resolve.js";
 import { DlmcError, type Report } from "../../support/diagnostic.js";
 import type { Description, NoiseSchedule, Timesteps } from "../description.js";
@@ -148,9 +148,9 @@ function checkNumbers(
   timesteps: Timesteps,
   report: Report,
 ): void {
-  if (Object.values(schedule).some(isFromWeights)) return;
+  if ([...Object.values(schedule), ...Object.values(timesteps)].some(isFromWeights)) return;
   try {
-    const grid = resolveGrid(timesteps, resolveSchedule(schedule));
+    const grid = resolveGrid(timesteps as TimestepsDescription, resolveSchedule(schedule));
     const notes = [{ message: "the grid", pointer: "/timesteps" }];
     // Where the last call of the network gives the tokens, the grid may end in noise (LangFlow's does).
     const { sampler } = description as {
