@@ -6,6 +6,7 @@ import type { Description } from "./description.js";
 import { checkBlocks } from "./rules/blocks.js";
 import { checkEncoder } from "./rules/encoder.js";
 import { checkFlow } from "./rules/flow.js";
+import { checkLongSkip } from "./rules/long-skip.js";
 import { checkOutput } from "./rules/output.js";
 import { checkPrefix } from "./rules/prefix.js";
 import { checkSampling } from "./rules/sampling.js";
@@ -16,6 +17,7 @@ import { checkWeights } from "./rules/weights.js";
 const rules: readonly ((description: Description, report: Report) => void)[] = [
   checkBlocks,
   checkEncoder,
+  checkLongSkip,
   checkTime,
   checkState,
   checkPrefix,

@@ -138,9 +138,25 @@ function lowerTrunk(
   const prefix = lowerPrefix(c, description.embedding.prefix, input, time, reading);
   let h =
     prefix.length === 0 ? input : c.b.emit("concat", { xs: [...prefix, input] }, { axis: 1 }, "prefixed");
-  for (const { index, block, pointer } of listBlocks(description))
-    h = lowerBlock(c, { name: `blocks.${index}.`, pointer }, h, block, time, encoded);
+  const blocks = listBlocks(description);
+  const given: Value[] = [];
+  for (const { index, block, pointer } of blocks) {
+    const scope: Scope = { name: `blocks.${index}.`, pointer };
+    const mirrored = given[blocks.length - 1 - index];
+    const joined =
+      block.long_skip === "none" || mirrored === undefined ? h : longSkip(c, scope, [h, mirrored]);
+    h = lowerBlock(c, scope, joined, block, time, encoded);
+    given.push(h);
+  }
   return { h: withoutPrefix(c, h, prefix), time };
+}
+
+/** W [x; y] + b of a block's input and what the block mirrored to it gave. */
+function longSkip(c: GraphContext, scope: Scope, pair: readonly Value[]): Value {
+  const at = child(scope, "long_skip", "/long_skip");
+  return c.b.at(at.pointer, () =>
+    linear(c, at, c.b.emit("concat", { xs: pair }, { axis: 2 }), lastExtent(pair[0]!), true, "long_skip"),
+  );
 }
 
 /** Final norm and out_proj: what the description calls the output. */
