@@ -51,11 +51,19 @@ export function storedTable(c: GraphContext, description: WithTable): Value {
 
 /** The embedding table as used: rows normalised as the description says. */
 export function embeddingTable(c: GraphContext, description: WithTable): Value {
-  const { normalization, dim: width } = description.embedding;
-  const table = storedTable(c, description);
-  if (normalization === "none") return table;
-  const scale = normalization === "unit" ? 1 : Math.sqrt(width);
-  return c.b.at("/embedding", () => c.b.emit("l2_normalize", { x: table }, { scale }, "embeddings"));
+  const { normalization, dim: width, scale: factor } = description.embedding;
+  const stored = storedTable(c, description);
+  return c.b.at("/embedding", () => {
+    const table = factor === 1 ? stored : c.b.emit("scale", { x: stored }, { factor }, "embeddings");
+    if (normalization === "none") return table;
+    if (normalization === "layer" || normalization === "layer_affine") {
+      const affine = normalization === "layer" ? "none" : "weight_bias";
+      const at: Scope = { name: "embedding.table_norm.", pointer: "/embedding/normalization" };
+      return normalize(c, at, table, { kind: "layer", eps: 1e-5, affine }, "embeddings");
+    }
+    const scale = normalization === "unit" ? 1 : Math.sqrt(width);
+    return c.b.emit("l2_normalize", { x: table }, { scale }, "embeddings");
+  });
 }
 
 /** `reading`: the call that only reads tokens from the trunk, with mode tokens on. */

@@ -87,11 +87,15 @@ function step(lowering: Lowering, description: ModelDescription): Graph {
   const coefficients = c.b.input("coefficients", type("f32", [4]));
   const x = description.conditioning.kind === "none" ? given : overwriteFixed(c, given);
   const predicted = lowerNetwork(c, description, { x, ...network });
-  const clamped =
-    description.rounding_head.clamp === "none"
-      ? predicted.x0
-      : clampToEmbeddings(c, predicted.x0, embeddingTable(c, description));
+  const { clamp } = description.rounding_head;
   const tokens = tokensOf(c, predicted.logits);
+  const table = clamp === "none" ? undefined : embeddingTable(c, description);
+  const clamped =
+    table === undefined
+      ? predicted.x0
+      : clamp === "nearest_embedding"
+        ? clampToEmbeddings(c, predicted.x0, table)
+        : c.b.at("/rounding_head", () => c.b.emit("take", { table, indices: tokens }, {}, "clamped"));
   // A sampler of second order reads the prediction of the step before, which self-conditioning has already.
   const history =
     description.sampler.kind === "dpmpp_2m" || description.sampler.kind === "heun"

@@ -187,9 +187,9 @@ export type NoiseSchedule =
   | KarrasSchedule
   | FlowSchedule;
 /**
- * nearest_embedding: every predicted x0 is replaced by the nearest row of the embedding table before the sampler uses it (the clamping trick of Diffusion-LM). none: used as predicted.
+ * nearest_embedding: every predicted x0 is replaced by the nearest row of the embedding table before the sampler uses it (the clamping trick of Diffusion-LM). argmax_embedding: by the embedding of the most probable token (Difformer). none: used as predicted.
  */
-export type Clamp = "none" | "nearest_embedding";
+export type Clamp = "none" | "nearest_embedding" | "argmax_embedding";
 /**
  * argmax: the token of the largest logit, the lowest index on a tie.
  */
@@ -668,9 +668,13 @@ export interface Embedding {
    */
   readonly dim: number;
   /**
-   * Applied to each row of the table wherever it is used. unit: e / max(||e||, 1e-12). unit_sqrt_d: the same times sqrt(dim), so that every component has variance one (LangFlow). none: the row as stored (Diffusion-LM).
+   * Factor of the table wherever it is used as embeddings, before normalization: sqrt(dim) in Difformer. The head's tied matrix stays as stored.
    */
-  readonly normalization: "none" | "unit" | "unit_sqrt_d";
+  readonly scale: number;
+  /**
+   * Applied to each row of the table wherever it is used. unit: e / max(||e||, 1e-12). unit_sqrt_d: the same times sqrt(dim), so that every component has variance one (LangFlow). layer, layer_affine: layer normalisation with eps 1e-5, the latter with parameters embedding.table_norm (Difformer's embed_norm). none: the row as stored (Diffusion-LM).
+   */
+  readonly normalization: "none" | "unit" | "unit_sqrt_d" | "layer" | "layer_affine";
   /**
    * Standard deviation of a coordinate of the clean embeddings, which input_preconditioning and the prediction edm take.
    */
