@@ -260,12 +260,21 @@ export type Sampler =
  */
 export type StateSpace = ContinuousEmbedding | Absorbing | Uniform;
 /**
- * t: continuous time in [0, 1]. t_index: index of the training step, 0 to T-1. t_scaled: scale times the index (or the continuous time). gamma: -ln SNR = ln(sigma^2 / alpha^2). alpha, sigma: as in x_t = alpha x_0 + sigma e. log_sigma: ln sigma. total_noise: -ln alpha_bar, the sigma of discrete processes (SEDD, MDLM). zero: always 0, a network that is not told (MDLM without time conditioning).
+ * t: continuous time in [0, 1]. t_index: index of the training step, 0 to T-1. t_scaled: the index (or the continuous time), for scale. gamma: -ln SNR = ln(sigma^2 / alpha^2). alpha, sigma: as in x_t = alpha x_0 + sigma e. log_sigma: ln sigma. total_noise: -ln alpha_bar, the sigma of discrete processes (SEDD, MDLM). constant: always 1, times scale (Difformer's decoding_fixed_t). zero: always 0, a network that is not told (MDLM without time conditioning).
  */
 export type LevelInput =
-  "t" | "t_index" | "t_scaled" | "gamma" | "alpha" | "sigma" | "log_sigma" | "total_noise" | "zero";
+  | "t"
+  | "t_index"
+  | "t_scaled"
+  | "gamma"
+  | "alpha"
+  | "sigma"
+  | "log_sigma"
+  | "total_noise"
+  | "constant"
+  | "zero";
 /**
- * Factor of t_scaled; Diffusion-LM's rescaled timesteps are 1000 / num_train_steps. Other inputs need 1.
+ * Factor of the input: 1000 / num_train_steps for t_scaled in Diffusion-LM's rescaled timesteps, 1000 for alpha in LD4LG.
  */
 export type LevelScale = number;
 /**

@@ -19,15 +19,9 @@ export function checkTime(description: Description, report: Report): void {
 
 function checkInput(
   description: Description,
-  { input, scale }: AdaLnTime | AdditiveTime | PrefixTokensTime,
+  { input }: AdaLnTime | AdditiveTime | PrefixTokensTime,
   report: Report,
 ): void {
-  if (scale !== 1 && input !== "t_scaled")
-    report.error("model/time-scale", `scale belongs to the input "t_scaled", not to "${input}"`, {
-      pointer: `${here}/scale`,
-      notes: [{ message: "the input", pointer: `${here}/input` }],
-      help: 'use "input": "t_scaled", or leave "scale" out',
-    });
   if (input !== "t_index" || !("noise_schedule" in description)) return;
   if (description.noise_schedule.discretization.kind === "continuous")
     report.error(
