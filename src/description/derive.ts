@@ -51,7 +51,8 @@ export function derive(file: DescriptionFile): DescriptionFile {
 function deriveEmbedding(embedding: Embedding, { width, length }: Sizes): Embedding {
   const { positions, prefix = [] } = embedding;
   return {
-    data_std: embedding.normalization === "unit" ? 1 / Math.sqrt(embedding.dim) : 1,
+    data_std:
+      (embedding.scale ?? 1) * (embedding.normalization === "unit" ? 1 / Math.sqrt(embedding.dim) : 1),
     ...embedding,
     ...(positions?.kind === "learned" && { positions: { length, ...positions } }),
     prefix: prefix.map((group) =>
@@ -106,8 +107,29 @@ function deriveBlock(block: Block, sizes: Sizes): Block {
   };
 }
 
-function deriveFeedForward(ffn: FeedForward, { width }: Sizes): FeedForward {
-  return ffn.kind === "none" ? ffn : { hidden: 4 * width, ...ffn };
+function deriveFeedForward(ffn: FeedForward, sizes: Sizes): FeedForward {
+  const hidden = 4 * sizes.width;
+  switch (ffn.kind) {
+    case "none":
+      return ffn;
+    case "dense":
+    case "glu":
+      return { hidden, ...ffn };
+    case "moe": {
+      const { router, shared } = ffn;
+      return {
+        ...ffn,
+        expert: { hidden, ...ffn.expert },
+        router: { ...router, groups: { keep: router?.groups?.count ?? 1, ...router?.groups } },
+        shared: deriveFeedForward(shared ?? { kind: "none" }, sizes),
+      };
+    }
+    case "parallel":
+      return {
+        ...ffn,
+        branches: ffn.branches.map((branch) => ({ ...branch, ffn: deriveFeedForward(branch.ffn, sizes) })),
+      };
+  }
 }
 
 function deriveMixer(mixer: Mixer, sizes: Sizes): Mixer {
@@ -184,7 +206,7 @@ function closingNorm(blocks: Blocks): OptionalNorm {
       : last.cross_attention
         ? last.cross_branch
         : last.mixer_branch;
-  return branch?.placement === "pre" || branch?.placement === "sandwich"
+  return branch !== undefined && branch.placement !== "post" && branch.placement !== "none"
     ? (branch.norm ?? last?.norm ?? { kind: "layer" })
     : { kind: "none" };
 }

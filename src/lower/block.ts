@@ -1,12 +1,13 @@
 // One block: the mixer branch, attention to an encoder where there is any, then the feed-forward branch, each with its
-// normalisation and residual, the first and the last with adaLN modulation. Placement: pre x + f(norm(x)), post norm(x + f(x)), sandwich x + norm_out(f(norm(x))),
-// none x + f(x); f is scaled where the branch says so.
+// normalisation and residual, the first and the last with adaLN modulation. Placement: pre x + f(norm(x)), post
+// norm(x + f(x)), sandwich x + norm_out(f(norm(x))), res_post x + norm_out(f(x)), none x + f(x); f is scaled where the
+// branch says so.
 
 import type { Block, Branch } from "../description/description.js";
 import type { Value } from "../ir/graph.js";
 import { child, type GraphContext, type Scope } from "./context.js";
 import { type Encoded, lowerCrossAttention } from "./encoder.js";
-import { lowerFeedForward } from "./ffn.js";
+import { lowerFeedForward } from "./ffn/index.js";
 import { lastExtent, normalize } from "./layers.js";
 import { lowerMixer } from "./mixers/index.js";
 import { type Modulation, modulate, modulations, type Time } from "./time.js";
@@ -94,7 +95,7 @@ function branch(
     modulation?.at === at ? modulate(c, y, modulation) : y;
   const inner = f(moved("input", before));
   const after =
-    placement === "sandwich"
+    placement === "sandwich" || placement === "res_post"
       ? normalize(c, child(names.scope, `${names.norm}_out`, "/norm"), inner, norm)
       : inner;
   const out = moved("output", after);

@@ -49,20 +49,47 @@ export function storedTable(c: GraphContext, description: WithTable): Value {
   );
 }
 
-/** The embedding table as used: rows normalised as the description says. */
+/** The embedding table as used: rows normalised and scaled as the description says. */
 export function embeddingTable(c: GraphContext, description: WithTable): Value {
-  const { normalization, dim: width, scale: factor } = description.embedding;
-  const stored = storedTable(c, description);
+  const { normalization, scale, dim: width } = description.embedding;
+  const table = storedTable(c, description);
+  if (normalization === "layer" || normalization === "layer_affine") {
+    const affine = normalization === "layer" ? "none" : "weight_bias";
+    const at: Scope = { name: "embedding.table_norm.", pointer: "/embedding/normalization" };
+    const scaled = scale === 1 ? table : c.b.emit("scale", { x: table }, { factor: scale });
+    return normalize(c, at, scaled, { kind: "layer", eps: 1e-5, affine }, "embeddings");
+  }
+  if (normalization !== "none") {
+    const norm = scale * (normalization === "unit" ? 1 : Math.sqrt(width));
+    return c.b.at("/embedding", () => c.b.emit("l2_normalize", { x: table }, { scale: norm }, "embeddings"));
+  }
+  if (scale === 1) return table;
+  return c.b.at("/embedding/scale", () => c.b.emit("scale", { x: table }, { factor: scale }, "embeddings"));
+}
+
+/** Rows of the table as used. A stored table is scaled row by row, not copied. */
+export function embedTokens(c: GraphContext, description: WithTable, tokens: Value): Value {
+  const { normalization, scale } = description.embedding;
+  const stored = normalization === "none" && scale !== 1;
+  const table = stored ? storedTable(c, description) : embeddingTable(c, description);
   return c.b.at("/embedding", () => {
-    const table = factor === 1 ? stored : c.b.emit("scale", { x: stored }, { factor }, "embeddings");
-    if (normalization === "none") return table;
-    if (normalization === "layer" || normalization === "layer_affine") {
-      const affine = normalization === "layer" ? "none" : "weight_bias";
-      const at: Scope = { name: "embedding.table_norm.", pointer: "/embedding/normalization" };
-      return normalize(c, at, table, { kind: "layer", eps: 1e-5, affine }, "embeddings");
-    }
-    const scale = normalization === "unit" ? 1 : Math.sqrt(width);
-    return c.b.emit("l2_normalize", { x: table }, { scale }, "embeddings");
+    if (!stored) return c.b.emit("take", { table, indices: tokens }, {}, "x");
+    const rows = c.b.emit("take", { table, indices: tokens }, {});
+    return c.b.emit("scale", { x: rows }, { factor: scale }, "x");
+  });
+}
+
+/** The head's logits, capped where the description says so. */
+export function lowerLogits(c: GraphContext, description: WithTable, input: Value): Value {
+  const { logit_softcap: cap } = description.prediction_type;
+  const head = description.rounding_head;
+  // Distances are between vectors as used, a tied matrix is the table as stored.
+  const table = head.kind === "l2_nearest" ? embeddingTable(c, description) : storedTable(c, description);
+  const logits = lowerHead(c, input, head, table);
+  if (cap === 0) return logits;
+  return c.b.at("/prediction_type/logit_softcap", () => {
+    const bounded = c.b.emit("tanh", { x: c.b.emit("scale", { x: logits }, { factor: 1 / cap }) }, {});
+    return c.b.emit("scale", { x: bounded }, { factor: cap }, "logits");
   });
 }
 
@@ -86,7 +113,7 @@ export function lowerNetwork(
       : c.b.at("/prediction_type/target", () =>
           c.b.emit("add", { a: scaled(c, x, c_skip), b: scaled(c, output, c_out) }, {}, "x0"),
         );
-  const own = lowerHead(c, readsTrunk(head) ? trunk.h : out, head, storedTable(c, description));
+  const own = lowerLogits(c, description, readsTrunk(head) ? trunk.h : out);
   if (prediction.x0_from === "direct") return { x0: out, logits: own };
   const embeddings = embeddingTable(c, description);
   const logits = priorScale === undefined ? own : priorSkip(c, own, x, embeddings, priorScale);
@@ -108,13 +135,11 @@ export function lowerTokenNetwork(
   tokens: Value,
   conditions: Conditions,
 ): Value {
-  const x = c.b.at("/embedding", () =>
-    c.b.emit("take", { table: embeddingTable(c, description), indices: tokens }, {}, "x"),
-  );
+  const x = embedTokens(c, description, tokens);
   const trunk = lowerTrunk(c, description, x, conditions, true);
   const head = description.rounding_head;
   const input = readsTrunk(head) ? trunk.h : lowerOutput(c, description, trunk);
-  const logits = lowerHead(c, input, head, storedTable(c, description));
+  const logits = lowerLogits(c, description, input);
   const { length, sequence } = c.lowering;
   if (description.prediction_type.logit_shift === 0 || sequence === 1) return logits;
   const rows = (count: Dim): Value =>

@@ -7,7 +7,7 @@ import { linear, linearLayers } from "./layers.js";
 
 const scope: Scope = { name: "", pointer: "/rounding_head" };
 
-/** Logits f32[B, L, vocabulary] of what the head reads; `table` is the embedding table as stored. */
+/** Logits f32[B, L, vocabulary] of what the head reads; `table` is the embedding table that it is tied to or compares with. */
 export function lowerHead(c: GraphContext, input: Value, head: RoundingHead, table: Value): Value {
   const vocabulary = table.type.shape[0]!.value!;
   return c.b.at(scope.pointer, () => {

@@ -7,13 +7,14 @@ import { type } from "../ir/type.js";
 import type { GraphContext, Lowering } from "./context.js";
 import {
   embeddingTable,
+  embedTokens,
+  lowerLogits,
   lowerNetwork,
   lowerTokenNetwork,
   type NetworkInputs,
-  storedTable,
 } from "./denoise.js";
 import { encoderInput } from "./encoder.js";
-import { clampToEmbeddings, headReadsState, lowerHead, readsTrunk, tokensOf } from "./heads.js";
+import { clampToEmbeddings, headReadsState, readsTrunk, tokensOf } from "./heads.js";
 
 export function lowerModel(lowering: Lowering, description: ModelDescription): Graph[] {
   if (description.state_space.kind !== "continuous_embedding") return [denoiseTokens(lowering, description)];
@@ -28,9 +29,7 @@ function embed(lowering: Lowering, description: ModelDescription): Graph {
   const c = lowering.graph("embed");
   const tokens = c.b.input("tokens", type("i32", [lowering.batch, lowering.length]));
   return c.finish({
-    x: c.b.at("/embedding", () =>
-      c.b.emit("take", { table: embeddingTable(c, description), indices: tokens }, {}, "x"),
-    ),
+    x: embedTokens(c, description, tokens),
   });
 }
 
@@ -126,9 +125,7 @@ function round(lowering: Lowering, description: ModelDescription): Graph {
   const c = lowering.graph("round");
   const x = c.b.input("x", lowering.activation(description.embedding.dim));
   const head = description.rounding_head;
-  const logits = readsTrunk(head)
-    ? readTrunk(c, description, x)
-    : lowerHead(c, x, head, storedTable(c, description));
+  const logits = readsTrunk(head) ? readTrunk(c, description, x) : lowerLogits(c, description, x);
   return c.finish({ logits, tokens: tokensOf(c, logits) });
 }
 

@@ -4,7 +4,7 @@
 
 import { type Dim, dim } from "../ir/dim.js";
 import type { Value } from "../ir/graph.js";
-import type { AttentionMask } from "../ir/ops/attention.js";
+import { type AttentionMask, seenKeys } from "../ir/ops/attention.js";
 import { type Rewriter, rewriteModule, rule } from "../ir/rewrite.js";
 import { sameShape } from "../ir/type.js";
 import type { Pass } from "./pass.js";
@@ -12,7 +12,7 @@ import type { Pass } from "./pass.js";
 /** A score whose exp is 0 in every float format, and which no target has to write as an infinity. */
 const masked = -1e30;
 
-const expand = rule("attention", ({ q, k, v, visible }, { heads, kv_heads, scale, mask, span }, b) => {
+const expand = rule("attention", ({ q, k, v, visible }, { heads, kv_heads, scale, ...seen }, b) => {
   const [batch, length, width] = q.type.shape as [Dim, Dim, Dim];
   const keys = k.type.shape[1]!;
   const size = dim(width.value! / heads);
@@ -37,25 +37,19 @@ const expand = rule("attention", ({ q, k, v, visible }, { heads, kv_heads, scale
   const scores =
     visible !== undefined
       ? b.emit("where", { condition: reshape(visible, batch, 1, 1, keys), a: products, b: low() }, {})
-      : mask === "full"
+      : seen.mask === "full"
         ? products
-        : reshape(
-            hide(b, reshape(products, batch, heads, length, keys), mask, span),
-            batch,
-            kv_heads,
-            rows,
-            keys,
-          );
+        : reshape(hide(b, reshape(products, batch, heads, length, keys), seen), batch, kv_heads, rows, keys);
   const weights = b.emit("softmax", { x: scores }, { axis: 3 }, "attention_weights");
   const mixed = reshape(b.emit("matmul", { a: weights, b: values }, {}), batch, heads, length, size);
   return [reshape(transpose(mixed, 0, 2, 1, 3), batch, length, width)];
 });
 
 /** Scores of the keys that a query does not see become so low that their weights are 0. */
-function hide(b: Rewriter, scores: Value, mask: AttentionMask, span: number): Value {
+function hide(b: Rewriter, scores: Value, mask: AttentionMask): Value {
   const [, , length, keys] = scores.type.shape as [Dim, Dim, Dim, Dim];
   const column = (x: Value): Value => b.emit("reshape", { x }, { shape: [length, dim(1)] });
-  const hidden = hiddenKeys(b, mask, span, {
+  const hidden = hiddenKeys(b, mask, keys, {
     queries: (of) => column(of(length)),
     keys: (of) => of(keys),
   });
@@ -73,7 +67,8 @@ interface Numbered {
 }
 
 /** True where query i does not see key j. */
-function hiddenKeys(b: Rewriter, mask: AttentionMask, span: number, at: Numbered): Value {
+function hiddenKeys(b: Rewriter, seen: AttentionMask, count: Dim, at: Numbered): Value {
+  const { mask, span } = seen;
   if (mask === "causal") {
     const number = (length: Dim): Value => b.emit("iota", {}, { length, element: "i32" });
     const i = at.queries(number);
@@ -87,6 +82,14 @@ function hiddenKeys(b: Rewriter, mask: AttentionMask, span: number, at: Numbered
     return b.emit("less", { a: own, b: at.keys(block) }, {}, "hidden");
   }
   const position = literal((i) => i);
+  if (mask === "canvas") {
+    // |j - (first + last) / 2| > (last - first) / 2: halves are exact.
+    const interval = seenKeys(seen, count.value!);
+    const middle = at.queries(literal((i) => (interval(i)[0] + interval(i)[1]) / 2));
+    const half = at.queries(literal((i) => (interval(i)[1] - interval(i)[0]) / 2));
+    const off = b.emit("abs", { x: b.emit("sub", { a: at.keys(position), b: middle }, {}) }, {});
+    return b.emit("less", { a: half, b: off }, {}, "hidden");
+  }
   const i = at.queries(position);
   const distance = b.emit("abs", { x: b.emit("sub", { a: i, b: at.keys(position) }, {}) }, {});
   const most = b.emit("constant", {}, { value: span - 1, element: "f32" });

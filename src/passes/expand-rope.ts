@@ -4,6 +4,7 @@
 
 import { dim } from "../ir/dim.js";
 import type { Value } from "../ir/graph.js";
+import { ropeFrequency } from "../ir/ops/attention.js";
 import { type Rewriter, rewriteModule, rule } from "../ir/rewrite.js";
 import type { Pass } from "./pass.js";
 
@@ -12,7 +13,8 @@ interface Tables {
   readonly sin: Value;
 }
 
-const expand = rule("rope", ({ x }, { heads, rotary, base, layout, skip }, b) => {
+const expand = rule("rope", ({ x }, { heads, layout, ...of }, b) => {
+  const { rotary } = of;
   const [batch, length, width] = x.type.shape as [
     (typeof x.type.shape)[0],
     (typeof x.type.shape)[0],
@@ -27,10 +29,10 @@ const expand = rule("rope", ({ x }, { heads, rotary, base, layout, skip }, b) =>
   const turning = rotary === size ? split : part(split, 3, 0, rotary);
   let turned: Value;
   if (layout === "half") {
-    const tables = positionTables(b, x, rotary, base, skip, [length, dim(1), dim(half)]);
+    const tables = positionTables(b, x, of, [length, dim(1), dim(half)]);
     turned = joined(b, rotate(b, part(turning, 3, 0, half), part(turning, 3, half, half), tables), 3, passed);
   } else {
-    const tables = positionTables(b, x, rotary, base, skip, [length, dim(1), dim(half), dim(1)]);
+    const tables = positionTables(b, x, of, [length, dim(1), dim(half), dim(1)]);
     const pairs = b.emit(
       "reshape",
       { x: turning },
@@ -59,14 +61,13 @@ function joined(b: Rewriter, xs: readonly Value[], axis: number, rest: readonly 
 function positionTables(
   b: Rewriter,
   x: Value,
-  rotary: number,
-  base: number,
-  skip: number,
+  of: { readonly rotary: number; readonly base: number; readonly skip: number; readonly turning: number },
   shape: readonly NonNullable<(typeof x.type.shape)[0]>[],
 ): Tables {
-  const half = rotary / 2;
+  const { skip } = of;
+  const half = of.rotary / 2;
   const length = x.type.shape[1]!;
-  const values = Array.from({ length: half }, (_, i) => base ** ((-2 * i) / rotary));
+  const values = Array.from({ length: half }, (_, i) => ropeFrequency(i, of));
   const frequencies = b.emit("literal", {}, { values, shape: [dim(half)] }, "rope_frequencies");
   const index = b.emit("iota", {}, { length }, "position");
   const position =

@@ -73,6 +73,22 @@ const judges: Readonly<Record<string, Judge>> = {
       return { margin, allowed: 2 * tolerance! };
     };
   },
+  // Of a chosen one, what it is above the largest that is not; of another, what it is below the least chosen.
+  top_mask({ attributes }, [x], [tolerance]) {
+    const k = attributes.k as number;
+    const margins = new Float64Array(x!.data.length);
+    lines(x!.shape, attributes.axis as number, x!.shape[attributes.axis as number]!, (start, _, stride) => {
+      const n = x!.shape[attributes.axis as number]!;
+      const sorted = Float64Array.from({ length: n }, (_, i) => x!.data[start + i * stride]!).sort();
+      const least = sorted[n - k]!;
+      const next = k < n ? sorted[n - k - 1]! : Number.NEGATIVE_INFINITY;
+      for (let i = 0; i < n; i++) {
+        const v = x!.data[start + i * stride]!;
+        margins[start + i * stride] = v >= least ? v - next : least - v;
+      }
+    });
+    return (index) => ({ margin: margins[index]!, allowed: 2 * tolerance! });
+  },
   // |x - t[actual]|^2 - |x - t[expected]|^2 moves by 2 (t[actual] - t[expected]) . dx when x moves by dx; and the
   // squared distances are rounded like a product of `width` terms: u (2 + sqrt(width)) (|x| + |t|)^2 each.
   nearest_row(_, [x, table], [tolerance]) {

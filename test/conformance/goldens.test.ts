@@ -34,6 +34,7 @@ const comparisons: Readonly<Record<string, number>> = {
   "bd3-a": 12,
   "llada-decode-a": 12,
   "llada-net-a": 9,
+  "llada2-net-a": 5,
   "fastdllm-a": 10,
   "dream-decode-a": 16,
   "dream-net-a": 5,

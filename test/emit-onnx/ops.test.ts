@@ -77,18 +77,19 @@ for (const name of ["reduce_sum", "reduce_mean", "reduce_max"])
     last: { inputs: [x3], batched: [0], attributes: { axis: 2 } },
     "middle, kept": { inputs: [x3], batched: [0], attributes: { axis: 1, keepdims: true } },
   });
+const tied = { ...numbers(20, [4, 13]), data: Float64Array.from({ length: 52 }, (_, i) => (i * 7) % 3) };
 agrees("argmax", {
   last: { inputs: [x3], batched: [0], attributes: { axis: 2 } },
-  "ties take the lowest": {
-    inputs: [{ ...numbers(20, [4, 13]), data: Float64Array.from({ length: 52 }, (_, i) => (i * 7) % 3) }],
-    attributes: { axis: 1 },
-  },
+  "ties take the lowest": { inputs: [tied], attributes: { axis: 1 } },
+});
+agrees("top_mask", {
+  last: { inputs: [x3], batched: [0], attributes: { axis: 2, k: 2 } },
+  "ties take the lowest": { inputs: [tied], attributes: { axis: 1, k: 6 } },
 });
 agrees("softmax", {
   last: { inputs: [x3], batched: [0], attributes: { axis: 2 } },
   middle: { inputs: [numbers(21, [2, 16, 3], "f32", 30)], attributes: { axis: 1 } },
 });
-
 agrees("reshape", {
   "splits channels": {
     inputs: [numbers(22, [2, 5, 6])],
@@ -201,7 +202,7 @@ agrees("attention", {
   "shared keys": {
     inputs: [heads(5), numbers(51, [2, 5, 6]), numbers(52, [2, 5, 6])],
     batched: [0, 1, 2],
-    attributes: { heads: 4, kv_heads: 2, scale: 0.5, mask: "causal" },
+    attributes: { heads: 4, kv_heads: 2, scale: 0.5, mask: "canvas", span: 3, window: 2 },
   },
   "other key length": {
     inputs: [heads(3), numbers(51, [2, 5, 12]), numbers(52, [2, 5, 12])],
@@ -218,7 +219,7 @@ agrees("rope", {
   "pair, partial": {
     inputs: [numbers(53, [2, 7, 12])],
     batched: [0],
-    attributes: { heads: 2, rotary: 4, base: 100, layout: "pair" },
+    attributes: { heads: 2, rotary: 4, base: 100, layout: "pair", turning: 1 },
   },
   "half, partial, skipping": {
     inputs: [numbers(53, [2, 7, 12])],

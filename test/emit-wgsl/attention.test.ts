@@ -19,7 +19,9 @@ interface Shape {
   readonly heads: number;
   readonly size: number;
   readonly shared?: number;
-  readonly mask?: "full" | "causal";
+  readonly mask?: "full" | "causal" | "canvas";
+  readonly span?: number;
+  readonly window?: number;
   readonly keys?: number;
   readonly scale?: number;
   /** Whether some keys are hidden; of the second row all. */
@@ -37,6 +39,7 @@ function made(shape: Shape, turn: (b: Builder, x: Value) => Value = (_, x) => x)
     scale = 1,
     hides = false,
   } = shape;
+  const { span = 1, window = 0 } = shape;
   const shown = Array.from({ length: 2 * keys }, (_, i) => (i < keys && i % 3 === 1 ? 1 : 0));
   return makeCase(JSON.stringify(shape), (b, input) => ({
     y: b.emit(
@@ -47,7 +50,7 @@ function made(shape: Shape, turn: (b: Builder, x: Value) => Value = (_, x) => x)
         v: input("v", [2, keys, shared * size]),
         visible: hides ? input("visible", [2, keys], { element: "bool", data: shown }) : undefined,
       },
-      { heads, kv_heads: shared, scale: 1 / Math.sqrt(size), mask },
+      { heads, kv_heads: shared, scale: 1 / Math.sqrt(size), mask, span, window },
     ),
   }));
 }
@@ -61,6 +64,9 @@ const shapes: readonly Shape[] = [
   { length: 40, heads: 1, size: 64 },
   { length: 34, heads: 1, size: 128, mask: "causal" },
   { length: 31, heads: 2, size: 8, scale: 30 },
+  { length: 97, heads: 2, size: 6, mask: "canvas", span: 31 },
+  { length: 97, heads: 4, size: 8, shared: 2, mask: "canvas", span: 29, window: 11 },
+  { length: 5, heads: 1, size: 4, mask: "canvas", span: 5, window: 1 },
   { length: 5, heads: 2, size: 3, keys: 37, hides: true, scale: 20 },
   { length: 33, heads: 2, size: 128, shared: 1, keys: 7, hides: true },
 ];

@@ -207,15 +207,15 @@ test("rotary positions in both layouts, partial, after a prefix", async () => {
   await expectAgreement(
     [
       { shape: [2, 7, 24], heads: 3, rotary: 8, layout: "half", skip: 0 },
-      { shape: [1, 13, 12], heads: 1, rotary: 6, layout: "half", skip: 2 },
+      { shape: [1, 13, 12], heads: 1, rotary: 6, layout: "half", skip: 2, turning: 2 },
       { shape: [2, 5, 16], heads: 2, rotary: 8, layout: "pair", skip: 0 },
       { shape: [1, 97, 10], heads: 1, rotary: 4, layout: "pair", skip: 1 },
-    ].map(({ shape, heads, rotary, layout, skip }) =>
+    ].map(({ shape, heads, rotary, layout, skip, turning = 0 }) =>
       makeCase(`rope ${shape} ${layout}`, (b, input) => ({
         y: b.emit(
           "rope",
           { x: input("x", shape) },
-          { heads, rotary, base: 10000, layout: layout as "half" | "pair", skip },
+          { heads, rotary, base: 10000, layout: layout as "half" | "pair", skip, turning },
         ),
       })),
     ),

@@ -59,6 +59,9 @@ export const gallery: readonly Case[] = [
   }),
   makeCase("softmax", (b, input) => ({ y: b.emit("softmax", { x: input("x", [5, 97]) }, { axis: 1 }) })),
   makeCase("argmax", (b, input) => ({ y: b.emit("argmax", { x: input("x", [5, 100]) }, { axis: 1 }) })),
+  makeCase("top-mask", (b, input) => ({
+    y: b.emit("top_mask", { x: input("x", [5, 12]) }, { axis: 1, k: 3 }),
+  })),
   makeCase("nearest-row", (b, input) => ({
     y: b.emit("nearest_row", { x: input("x", [1, 7, 16]), table: input("table", [97, 16]) }, {}),
   })),

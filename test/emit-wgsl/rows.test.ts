@@ -2,6 +2,7 @@
 
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Builder } from "../../src/ir/build.js";
+import { dim } from "../../src/ir/dim.js";
 import type { Value } from "../../src/ir/graph.js";
 import { type Case, judgeCase, makeCase } from "./case.js";
 import { type Device, mainDriver, openDevice } from "./device.js";
@@ -139,5 +140,26 @@ test("argmax takes the lowest index on a tie", async () => {
       })),
     ),
     makeCase("axis 0", (b, input) => ({ y: b.emit("argmax", { x: input("x", [31, 5]) }, { axis: 0 }) })),
+  ]);
+});
+
+test("top_mask takes the k largest, the lowest index of equals", async () => {
+  const tied = [0, 3, 3, 1, -5, 3, 3, -1, 3, 0, 0, 3];
+  await expectAgreement([
+    ...[1, 3, 6, 12].map((k) =>
+      makeCase(`${k} of tied`, (b, input) => ({
+        y: b.emit("top_mask", { x: input("x", [1, 12], { data: tied }) }, { axis: 1, k }),
+      })),
+    ),
+    makeCase("axis 0", (b, input) => ({
+      y: b.emit("top_mask", { x: input("x", [31, 5]) }, { axis: 0, k: 7 }),
+    })),
+    makeCase("with what follows in the kernel", (b, input) => {
+      const x = input("x", [2, 7, 24]);
+      const zero = b.emit("literal", {}, { values: [0], shape: [dim(1)] });
+      return {
+        y: b.emit("where", { condition: b.emit("top_mask", { x }, { axis: 2, k: 5 }), a: x, b: zero }, {}),
+      };
+    }),
   ]);
 });

@@ -55,6 +55,7 @@ const cases: readonly Case[] = [
   { id: "mdlm-a", layout: "bd3-lm", output: "logits", prefix: "backbone.", set: { block: 8 } },
   { id: "sedd-net-a", layout: "sedd", output: "logits", logScores: true },
   { id: "llada-net-a", layout: "llada", output: "logits" },
+  { id: "llada2-net-a", layout: "llada2", output: "logits" },
   { id: "dream-net-a", layout: "dream", output: "logits", out: "out.shifted" },
   { id: "hyena-a", layout: "hyena", graph: "mixer", output: "y" },
   { id: "m2-mixer-a", layout: "m2-bert", graph: "mixer", output: "y" },

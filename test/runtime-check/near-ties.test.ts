@@ -24,6 +24,20 @@ test("argmax: the margin is that between the two choices, which may both move", 
   expect(flips(argmax, [x], i32(0, 9), i32(1, 0), [0.125]).map((f) => f.margin)).toEqual([0.5, Infinity]);
 });
 
+test("top_mask: a chosen one must fall below the next, another rise to the last chosen", () => {
+  const top = op(
+    "graph @g(%x: f32[1, 4]) {\n  %y = top_mask %x {axis = 1, k = 2} : bool[1, 4]\n  return y = %y\n}\n",
+  );
+  const mask = (...numbers: number[]) => tensor("bool", [1, 4], Float64Array.from(numbers));
+  const x = f32([1, 4], 1, 4, 1.25, 2);
+  // The reference chooses 4 and 2; the candidate 4 and 1.25: one left, one came, each 0.75 from the other side.
+  const found = flips(top, [x], mask(0, 1, 1, 0), mask(0, 1, 0, 1), [0.125]);
+  expect(found.map(({ index, margin, allowed }) => [index, margin, allowed])).toEqual([
+    [2, 0.75, 0.25],
+    [3, 0.75, 0.25],
+  ]);
+});
+
 test("nearest_row: the margin of squared distances, and what rounding of x may do to it", () => {
   const nearest = op(
     "graph @g(%x: f32[1, 2], %t: f32[2, 2]) {\n  %y = nearest_row %x, %t : i32[1]\n  return y = %y\n}\n",
@@ -96,4 +110,32 @@ test("a flip across a wide margin is a failure", async () => {
   const [graph] = (await checkModule(module, wrong, { inputs: { given: { x } } })).graphs;
   expect(graph!.values[1]!.cumulative!.status).toBe("fail");
   expect(graph!.outputs[1]!.whole!.status).toBe("fail");
+});
+
+// Experts 0 and 1 have equal scores but for 1e-9; expert 2 is far below.
+const routed = `graph @g(%x: f32[1, 4, 3]) {
+  %w = weight {name = "w", shape = [3, 3]} : f32[3, 3]
+  %scores = linear %x, %w : f32[1, 4, 3]
+  %chosen = top_mask %scores {axis = 2, k = 1} : bool[1, 4, 3]
+  %zero = literal {values = [0], shape = [1]} : f32[1]
+  %kept = where %chosen, %scores, %zero : f32[1, 4, 3]
+  return kept = %kept, scores = %scores
+}
+`;
+
+test.each([
+  ["near", [0, 1], "near-tie", "after-near-tie"],
+  ["far", [0, 2], "fail", "fail"],
+] as const)("a router that takes another expert of %s score", async (_, [a, b], decision, after) => {
+  const module = parseModule(routed, { weights });
+  const swapped = (data: Float64Array) =>
+    data.map((_, i) => data[i - (i % 3) + (i % 3 === a ? b : i % 3 === b ? a : i % 3)]!);
+  const other = float32Candidate((o, _, [y]) =>
+    o.name === "top_mask" ? [{ ...y!, data: swapped(y!.data) }] : undefined,
+  );
+  const positive = { ...x, data: x.data.map(Math.abs) };
+  const [graph] = (await checkModule(module, other, { inputs: { given: { x: positive } } })).graphs;
+  const status = Object.fromEntries(graph!.values.map((v) => [v.value, v.cumulative!.status]));
+  expect([status.scores, status.chosen, status.kept]).toEqual(["pass", decision, after]);
+  expect(graph!.agrees).toBe(false);
 });

@@ -10,13 +10,13 @@ export type BlockList = readonly Block[];
  */
 export type Repeat = number;
 /**
- * pre: x + f(norm(x)). post: norm(x + f(x)). sandwich: x + norm_out(f(norm(x))), the second one with parameters norm1_out, norm2_out (Gemma). none: x + f(x). Without a residual: f(norm(x)), norm(f(x)), norm_out(f(norm(x))), f(x).
+ * pre: x + f(norm(x)). post: norm(x + f(x)). sandwich: x + norm_out(f(norm(x))), the second one with parameters norm1_out, norm2_out (Gemma). res_post: x + norm_out(f(x)) (Liu et al. 2022, Swin V2). none: x + f(x). Without a residual: f(norm(x)), norm(f(x)), norm_out(f(norm(x))), norm_out(f(x)), f(x).
  */
-export type Placement = "pre" | "post" | "sandwich" | "none";
+export type Placement = "pre" | "post" | "sandwich" | "res_post" | "none";
 /**
  * The same small network at every position.
  */
-export type FeedForward = DenseFeedForward | GluFeedForward | None;
+export type FeedForward = DenseFeedForward | GluFeedForward | MoeFeedForward | ParallelFeedForward | None;
 /**
  * Width between the layers.
  */
@@ -93,7 +93,7 @@ export type Filter =
 /**
  * Which positions a position sees.
  */
-export type AttentionMask = FullMask | CausalMask | BlockCausalMask | SlidingMask;
+export type AttentionMask = FullMask | CausalMask | BlockCausalMask | SlidingMask | CanvasMask;
 /**
  * Rotation of q and k by their position, or none.
  */
@@ -499,6 +499,113 @@ export interface GluFeedForward {
   readonly structure: LinearStructure;
 }
 /**
+ * y = shared(x) + sum_e w_e expert_e(x) over the top_k experts that the router chooses for each position (Shazeer et al. 2017); equal scores go to the lowest index. Every expert is computed for every position and those not chosen get the weight 0. Parameters ffn.router.*, ffn.experts.*, ffn.shared.*.
+ */
+export interface MoeFeedForward {
+  readonly kind: "moe";
+  /**
+   * Number of experts E.
+   */
+  readonly experts: number;
+  /**
+   * Experts that a position gets.
+   */
+  readonly top_k: number;
+  readonly expert: Expert;
+  readonly router: Router;
+  /**
+   * Normalisation of what the experts read, parameters ffn.norm; the router and the shared network read x itself (DiffusionGemma).
+   */
+  readonly norm: OptionalNorm;
+  /**
+   * A network that every position gets besides, parameters ffn.shared.*; several shared experts are one of their hidden widths' sum (LLaDA2).
+   */
+  readonly shared: FeedForward;
+}
+/**
+ * One expert, without biases. glu: down(activation(gate(x)) * up(x)), parameters ffn.experts.gate.weight and ffn.experts.up.weight [E hidden, width], expert after expert, and ffn.experts.down.weight [width, E hidden]. dense: down(activation(up(x))), without the gate.
+ */
+export interface Expert {
+  /**
+   * Gated or not.
+   */
+  readonly kind: "glu" | "dense";
+  /**
+   * Hidden width of one expert.
+   */
+  readonly hidden: Hidden;
+  readonly activation: Activation;
+}
+/**
+ * scores s = score(input_scale W norm(x) + b), W ffn.router.weight [E, width], b ffn.router.bias [E]. The experts with the top_k largest s + c are chosen, c ffn.router.expert_bias [E] or 0; their weights are w = s, divided by their sum with normalize, times scale and times ffn.router.expert_scale [E] if there is one.
+ */
+export interface Router {
+  /**
+   * Normalisation of what the router reads, parameters ffn.router.norm.
+   */
+  readonly norm: OptionalNorm;
+  /**
+   * Factor of the router's matrix: width^-0.5 in DiffusionGemma.
+   */
+  readonly input_scale: number;
+  /**
+   * Whether b exists.
+   */
+  readonly bias: boolean;
+  /**
+   * softmax over all experts, or sigmoid of each.
+   */
+  readonly score: "softmax" | "sigmoid";
+  /**
+   * Whether c exists: it changes the choice only, and training moves it to balance the experts (Wang et al. 2024, LLaDA2).
+   */
+  readonly expert_bias: boolean;
+  readonly groups: ExpertGroups;
+  /**
+   * Whether the weights of the chosen experts are divided by their sum + 1e-20.
+   */
+  readonly normalize: boolean;
+  /**
+   * Factor of all weights (2.5 in LLaDA2).
+   */
+  readonly scale: number;
+  /**
+   * Whether each expert's weight has a trained factor (DiffusionGemma).
+   */
+  readonly expert_scale: boolean;
+}
+/**
+ * Group-limited routing (DeepSeek-AI 2024): experts are chosen from the groups whose two largest s + c have the largest sums.
+ */
+export interface ExpertGroups {
+  /**
+   * Number of groups, a divisor of E; consecutive experts form one.
+   */
+  readonly count: number;
+  /**
+   * Groups that experts are chosen from.
+   */
+  readonly keep: number;
+}
+/**
+ * The sum of several networks of one input, each with norms of its own: sum_k norm_out_k(ffn_k(norm_in_k(x))) (DiffusionGemma's dense network beside its experts). Parameters ffn.branches.{k}.*.
+ */
+export interface ParallelFeedForward {
+  readonly kind: "parallel";
+  /**
+   * The networks, in the order of their numbers k.
+   */
+  readonly branches: readonly ParallelBranch[];
+}
+/**
+ * norm_out(ffn(norm_in(x))), parameters ffn.branches.{k}.norm_in, .norm_out and those of the network.
+ */
+export interface ParallelBranch {
+  readonly norm_in: OptionalNorm;
+  readonly ffn: FeedForward;
+  readonly norm_out: OptionalNorm;
+}
+/**
  * Which layers have a bias.
  */
 export interface FeedForwardBias {
@@ -677,13 +784,13 @@ export interface Embedding {
    */
   readonly dim: number;
   /**
-   * Factor of the table wherever it is used as embeddings, before normalization: sqrt(dim) in Difformer. The head's tied matrix stays as stored.
-   */
-  readonly scale: number;
-  /**
    * Applied to each row of the table wherever it is used. unit: e / max(||e||, 1e-12). unit_sqrt_d: the same times sqrt(dim), so that every component has variance one (LangFlow). layer, layer_affine: layer normalisation with eps 1e-5, the latter with parameters embedding.table_norm (Difformer's embed_norm). none: the row as stored (Diffusion-LM).
    */
   readonly normalization: "none" | "unit" | "unit_sqrt_d" | "layer" | "layer_affine";
+  /**
+   * Factor of every row after its normalisation, before a layer normalisation, wherever the table is used but in a tied head: sqrt(dim) in Difformer and DiffusionGemma.
+   */
+  readonly scale: number;
   /**
    * Standard deviation of a coordinate of the clean embeddings, which input_preconditioning and the prediction edm take.
    */
@@ -900,9 +1007,17 @@ export interface AttentionMixer {
    */
   readonly projection: "fused" | "separate";
   /**
+   * value: v is its own projection. key: v is the key projection, before its norm and rotation, and there is no mixer.v (DiffusionGemma's full layers).
+   */
+  readonly value_from: "value" | "key";
+  /**
    * Normalisation of every head of q and of k before the rotation, parameters mixer.q_norm and mixer.k_norm [head_dim].
    */
   readonly qk_norm: OptionalNorm;
+  /**
+   * Normalisation of every head of v, parameters mixer.v_norm [head_dim].
+   */
+  readonly v_norm: OptionalNorm;
   readonly mask: AttentionMask;
   readonly rope: Rope;
   readonly bias: AttentionBias;
@@ -953,6 +1068,20 @@ export interface SlidingMask {
   readonly window: number;
 }
 /**
+ * The last positions are the canvas that is being decoded, those before it the prompt. A position of the prompt sees no later one, as if an encoder had read it; one of the canvas sees the prompt and the whole canvas (DiffusionGemma).
+ */
+export interface CanvasMask {
+  readonly kind: "canvas";
+  /**
+   * Positions of the canvas.
+   */
+  readonly canvas: number;
+  /**
+   * Of the prompt, a position p of it sees the last `window` up to itself, and every position of the canvas the last window - 1: what a sliding cache holds. 0: all.
+   */
+  readonly window: number;
+}
+/**
  * Pair i of the first r = fraction * head_dim channels turns by position * base^(-2i/r), positions from 0 (Su et al. 2021): (a, b) -> (a cos - b sin, b cos + a sin).
  */
 export interface RotaryPositions {
@@ -966,9 +1095,13 @@ export interface RotaryPositions {
    */
   readonly base: number;
   /**
-   * Part of head_dim that is rotated.
+   * Part of head_dim that is rotated, see fraction_of.
    */
   readonly fraction: number;
+  /**
+   * channels: the first fraction of the channels is rotated as if they were all (LLaDA2, GPT-NeoX). frequencies: pairs reach over the whole head, r = head_dim, and the fraction of them with the highest frequencies turns (DiffusionGemma's full layers; transformers calls it proportional).
+   */
+  readonly fraction_of: "channels" | "frequencies";
   /**
    * Positions at the start that are not rotated; the others count from 0 behind them (ELF's prefix tokens).
    */
@@ -1549,6 +1682,10 @@ export interface PredictionType {
    * 1: the logits of position i were computed at position i - 1, as in models made from autoregressive ones; position 0 keeps its own (Dream). 0: each position its own.
    */
   readonly logit_shift: 0 | 1;
+  /**
+   * c > 0: the head's logits l become c tanh(l / c) (Gemma 2; 30 in DiffusionGemma). 0: they stay as they are.
+   */
+  readonly logit_softcap: number;
   /**
    * Normalisation of the trunk's output, parameters final_norm.
    */

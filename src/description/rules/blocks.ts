@@ -1,7 +1,7 @@
 // Rules of blocks: the mixer and the feed-forward network against the trunk's width and the sequence length.
 
 import type { Report } from "../../support/diagnostic.js";
-import type { Description, FeedForward } from "../description.js";
+import type { Description, FeedForward, MoeFeedForward } from "../description.js";
 import { placedBlocks } from "../widths.js";
 import { checkMixer, type MixerPlace } from "./mixer.js";
 import { type PlacedSize, placedLength, placedWidth } from "./place.js";
@@ -24,6 +24,17 @@ export function checkBlocks(description: Description, report: Report): void {
 
 /** A block-diagonal matrix cannot have more blocks than rows or columns. */
 function checkFeedForward(ffn: FeedForward, width: PlacedSize, pointer: string, report: Report): void {
+  if (ffn.kind === "parallel") {
+    ffn.branches.forEach((branch, k) => {
+      checkFeedForward(branch.ffn, width, `${pointer}/branches/${k}/ffn`, report);
+    });
+    return;
+  }
+  if (ffn.kind === "moe") {
+    checkExperts(ffn, pointer, report);
+    checkFeedForward(ffn.shared, width, `${pointer}/shared`, report);
+    return;
+  }
   if (ffn.kind === "none" || ffn.structure.kind === "dense") return;
   const { blocks } = ffn.structure;
   const least = Math.min(width.value, ffn.hidden);
@@ -39,5 +50,29 @@ function checkFeedForward(ffn: FeedForward, width: PlacedSize, pointer: string, 
             : width.note,
         ],
       },
+    );
+}
+
+/** The router must find top_k experts in the groups that it keeps. */
+function checkExperts({ experts, top_k, router }: MoeFeedForward, pointer: string, report: Report): void {
+  const { count, keep } = router.groups;
+  const groups = `${pointer}/router/groups`;
+  if (experts % count !== 0)
+    report.error("model/expert-groups", `${experts} experts do not divide into ${count} groups`, {
+      pointer: `${groups}/count`,
+      notes: [{ message: "the experts", pointer: `${pointer}/experts` }],
+    });
+  else if (keep > count)
+    report.error("model/expert-groups", `${keep} of ${count} groups cannot be kept`, {
+      pointer: `${groups}/keep`,
+      help: "keep is at most count",
+    });
+  else if (top_k > (experts / count) * keep)
+    report.error(
+      "model/too-few-experts",
+      keep === count
+        ? `${top_k} of ${experts} experts cannot be chosen`
+        : `${top_k} experts cannot be chosen from ${keep} groups of ${experts / count}`,
+      { pointer: `${pointer}/top_k`, help: `top_k is at most ${(experts / count) * keep}` },
     );
 }

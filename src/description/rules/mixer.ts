@@ -62,8 +62,17 @@ export function checkHeads(
 }
 
 function checkAttention(mixer: AttentionMixer, place: MixerPlace): void {
-  const { heads, head_dim, rope } = mixer;
-  const { pointer, report } = place;
+  const { heads, head_dim, rope, mask } = mixer;
+  const { pointer, length, report } = place;
+  if (mask.kind === "canvas" && mask.canvas > length.value)
+    report.error(
+      "model/canvas-length",
+      `a canvas of ${mask.canvas} positions does not fit into ${length.value}`,
+      {
+        pointer: `${pointer}/mask/canvas`,
+        notes: [length.note],
+      },
+    );
   if (!checkHeads(mixer, place) || rope.kind === "none") return;
   const rotated = rope.fraction * head_dim;
   if (!Number.isInteger(rotated) || rotated % 2 !== 0)

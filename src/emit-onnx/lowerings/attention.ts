@@ -1,6 +1,6 @@
 // Softmax attention and rotary embedding, written out in operators that every provider has.
 import { type Dim, dim } from "../../ir/dim.js";
-import { type AttentionMask, sees } from "../../ir/ops/attention.js";
+import { type AttentionMask, ropeFrequency, sees } from "../../ir/ops/attention.js";
 import { attr } from "../attributes.js";
 import type { GraphBuilder } from "../graph-builder.js";
 import type { OnnxLowerings } from "../lowering.js";
@@ -27,38 +27,40 @@ const masked = { float: -3.4028234663852886e38, float16: -65504 } as const;
 /** 0 where query i sees key j, else the most negative number. */
 function maskTable(
   b: GraphBuilder,
-  [mask, span]: readonly [AttentionMask, number],
+  mask: AttentionMask,
   [queries, keys]: readonly [number, number],
   element: "float" | "float16",
 ): OnnxValue {
-  return b.memoized(`${mask} ${span} ${element} ${queries} ${keys}`, () => {
-    const visible = sees(mask, span);
+  return b.memoized(`${mask.mask} ${mask.span} ${mask.window} ${element} ${queries} ${keys}`, () => {
+    const visible = sees(mask, keys);
     const numbers = Array.from({ length: queries * keys }, (_, at) =>
       visible(Math.floor(at / keys), at % keys) ? 0 : masked[element],
     );
-    return b.literal(element, [queries, keys], numbers, `${mask}_mask`);
+    return b.literal(element, [queries, keys], numbers, `${mask.mask}_mask`);
   });
 }
 
+interface Rotation {
+  readonly rotary: number;
+  readonly base: number;
+  readonly skip: number;
+  readonly turning: number;
+}
+
 /** cos and sin of (t - skip) base^(-2i/rotary) for t = 0 .. length-1, [length, 1, rotary/2]; no turn before skip. */
-function rotation(
-  b: GraphBuilder,
-  f: "cos" | "sin",
-  length: number,
-  { rotary, base, skip }: { readonly rotary: number; readonly base: number; readonly skip: number },
-): OnnxValue {
-  const half = rotary / 2;
-  return b.memoized(`rope ${f} ${length} ${rotary} ${base} ${skip}`, () => {
+function rotation(b: GraphBuilder, f: "cos" | "sin", length: number, of: Rotation): OnnxValue {
+  const half = of.rotary / 2;
+  return b.memoized(`rope ${f} ${length} ${of.rotary} ${of.base} ${of.skip} ${of.turning}`, () => {
     const numbers = Array.from({ length: length * half }, (_, at) => {
-      const t = Math.max(0, Math.floor(at / half) - skip);
-      return Math[f](t * base ** ((-2 * (at % half)) / rotary));
+      const t = Math.max(0, Math.floor(at / half) - of.skip);
+      return Math[f](t * ropeFrequency(at % half, of));
     });
     return b.literal("float", [length, 1, half], numbers, `rope_${f}`);
   });
 }
 
 export const attentions = {
-  attention({ q, k, v, visible: shown }, { heads, kv_heads, scale, mask, span }, b) {
+  attention({ q, k, v, visible: shown }, { heads, kv_heads, scale, ...mask }, b) {
     const [batch, length, width] = q.type.shape as [Dim, Dim, Dim];
     const keys = k.type.shape[1]!;
     const size = extentNumber(width) / heads;
@@ -81,19 +83,19 @@ export const attentions = {
     const visible =
       shown !== undefined
         ? where(b, reshape(b, shown, [batch, ...ones, keys]), scores, scalar(b, masked[element], element))
-        : mask === "full"
+        : mask.mask === "full"
           ? scores
-          : add(b, scores, maskTable(b, [mask, span], [extentNumber(length), extentNumber(keys)], element));
+          : add(b, scores, maskTable(b, mask, [extentNumber(length), extentNumber(keys)], element));
     const weights = unary(b, "Softmax", visible, { axis: attr.int(-1) });
     const mixed = matmul(b, weights, split4(v, keys, false));
     const back = transpose(b, mixed, shared ? [0, 3, 1, 2, 4] : [0, 2, 1, 3]);
     return reshape(b, back, [batch, length, width]);
   },
-  rope({ x }, { heads, rotary, base, layout, skip }, b) {
+  rope({ x }, { heads, rotary, base, layout, skip, turning }, b) {
     const [batch, length, width] = x.type.shape as [Dim, Dim, Dim];
     const size = extentNumber(width) / heads;
     const half = rotary / 2;
-    const table = { rotary, base, skip };
+    const table = { rotary, base, skip, turning };
     const cos = rotation(b, "cos", extentNumber(length), table);
     const sin = rotation(b, "sin", extentNumber(length), table);
     const split3 = reshape(b, x, [batch, length, heads, size]);

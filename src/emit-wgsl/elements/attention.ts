@@ -1,5 +1,6 @@
 // Rotary positions: each element needs its pair and one row of a table of angles.
 
+import { ropeFrequency } from "../../ir/ops/attention.js";
 import type { ElementRules } from "../element-rule.js";
 import { axesPlace, plus } from "../place.js";
 
@@ -8,19 +9,22 @@ export const attentions = {
    * (x1 cos a - x2 sin a, x2 cos a + x1 sin a), a[t, i] = max(t - skip, 0) base^(-2i/rotary), from a table computed
    * in float64: a float32 sine of a large angle would be off by the angle's rounding.
    */
-  rope({ x }, { heads, rotary, base, layout, skip }, { writer, place }) {
+  rope({ x }, { heads, rotary, base, layout, skip, turning }, { writer, place }) {
     const [, length, width] = x.shape as [number, number, number];
     const size = width / heads;
     const half = rotary / 2;
     const values = new Float64Array(length * rotary);
     for (let t = 0; t < length; t++)
       for (let i = 0; i < half; i++) {
-        const angle = Math.max(0, t - skip) * base ** ((-2 * i) / rotary);
+        const angle = Math.max(0, t - skip) * ropeFrequency(i, { rotary, base, turning });
         values[2 * (t * half + i)] = Math.cos(angle);
         values[2 * (t * half + i) + 1] = Math.sin(angle);
       }
     const table = writer.table({
-      name: `rope_${length}x${half}_base_${base}_skip_${skip}`.replace(/\W/g, "_"),
+      name: `rope_${length}x${half}_base_${base}_skip_${skip}${turning === 0 ? "" : `_of_${turning}`}`.replace(
+        /\W/g,
+        "_",
+      ),
       element: "c64",
       values,
     });

@@ -18,8 +18,7 @@ const queries = 32;
 /** Where the walk over keys begins and ends for a workgroup's queries, a tile at a time. */
 function bounds(
   w: KernelWriter,
-  mask: AttentionMask,
-  span: number,
+  { mask, span }: AttentionMask,
   { block, keys, tile }: { readonly block: string; readonly keys: number; readonly tile: number },
 ): [string, string] {
   const behind = times(plus(block, "1u"), queries);
@@ -41,11 +40,13 @@ function bounds(
         w.bind(`min(${keys}u, ${behind} + ${before}u)`, "end"),
       ];
     }
+    case "canvas":
+      return ["0u", w.bind(`select(${keys}u, ${behind}, ${behind} <= ${keys - span}u)`, "end")];
   }
 }
 
 /** The condition under which query number i sees the key; none when it always does. */
-function visibleKey(mask: AttentionMask, span: number, i: string, key: string): string[] {
+function visibleKey({ mask, span, window }: AttentionMask, keys: number, i: string, key: string): string[] {
   switch (mask) {
     case "full":
       return [];
@@ -55,18 +56,26 @@ function visibleKey(mask: AttentionMask, span: number, i: string, key: string): 
       return [`${key} / ${span}u <= ${i} / ${span}u`];
     case "sliding":
       return [`${key} < ${i} + ${span}u`, `${i} < ${key} + ${span}u`];
+    case "canvas": {
+      const canvas = `${keys - span}u`;
+      const near = window === 0 ? [] : [`min(${i}, ${canvas}) < ${key} + ${window}u`];
+      return [`(${key} <= ${i} || ${i} >= ${canvas})`, ...near];
+    }
   }
 }
 
-const maskSuffix = (mask: AttentionMask, span: number): string =>
-  mask === "full" ? "" : mask === "causal" ? "_causal" : `_${mask}_${span}`;
+function maskSuffix({ mask, span, window }: AttentionMask): string {
+  if (mask === "full") return "";
+  return mask === "causal" ? "_causal" : `_${mask}_${span}${window === 0 ? "" : `_window_${window}`}`;
+}
 
-function seen(mask: AttentionMask, span: number): string {
-  const words: Readonly<Record<AttentionMask, string>> = {
+function seen({ mask, span, window }: AttentionMask): string {
+  const words: Readonly<Record<AttentionMask["mask"], string>> = {
     full: "",
     causal: " of which query i sees 0 .. i",
     block_causal: ` of which a query sees its own block of ${span} and those before`,
     sliding: ` of which a query sees those nearer than ${span}`,
+    canvas: ` of which the last ${span} see each other and ${window === 0 ? "all" : `${window - 1}`} before, the others 0 .. i${window === 0 ? "" : ` nearer than ${window}`}`,
   };
   return words[mask];
 }
@@ -74,7 +83,7 @@ function seen(mask: AttentionMask, span: number): string {
 /** Softmax attention per head; rotations and other views of q, k and v happen as they are loaded. */
 export function attention(request: KernelRequest<"attention">): Implementation {
   const { attributes, operandTypes, limits, suffix, around } = request;
-  const { heads, kv_heads, scale, mask, span } = attributes;
+  const { heads, kv_heads, scale, ...mask } = attributes;
   const [batch, length, width] = operandTypes.q.shape as [number, number, number];
   const keys = operandTypes.k.shape[1]!;
   const size = width / heads;
@@ -113,7 +122,7 @@ export function attention(request: KernelRequest<"attention">): Implementation {
     const most = w.variable("most", lowest);
     const total = w.variable("total", "0.0");
     // Keys that no query of this workgroup sees are passed over; the bounds are the same for all of its invocations.
-    const [start, end] = bounds(w, mask, span, { block, keys, tile });
+    const [start, end] = bounds(w, mask, { block, keys, tile });
     w.loop("from", start, end, tile, (from) => {
       w.barrier();
       w.loop("e", "lane", `${tile * size}u`, lanes, (e) => {
@@ -140,7 +149,7 @@ export function attention(request: KernelRequest<"attention">): Implementation {
         const at = plus(from, j);
         const visible = [
           ...(keys % tile === 0 ? [] : [`${at} < ${keys}u`]),
-          ...visibleKey(mask, span, number, at),
+          ...visibleKey(mask, keys, number, at),
         ];
         const update = (): void => {
           // A hidden key has the lowest score: its weight vanishes as soon as a visible one is met.
@@ -174,9 +183,9 @@ export function attention(request: KernelRequest<"attention">): Implementation {
     });
   });
   const kernel = w.finish({
-    name: `attention_${heads}x${size}_${length}${keys === length ? "" : `_over_${keys}`}${maskSuffix(mask, span)}${suffix}`,
+    name: `attention_${heads}x${size}_${length}${keys === length ? "" : `_over_${keys}`}${maskSuffix(mask)}${suffix}`,
     comment: [
-      `softmax(${scale} q k^T) v for ${heads} heads of ${size} channels, ${length} queries, ${keys} keys${seen(mask, span)}.`,
+      `softmax(${scale} q k^T) v for ${heads} heads of ${size} channels, ${length} queries, ${keys} keys${seen(mask)}.`,
       `${queries} queries a workgroup, ${parts} invocation${parts === 1 ? "" : "s"} each; tiles of ${tile} keys.`,
       ...around.map((text) => `  with ${text}`),
     ],

@@ -9,11 +9,13 @@ import { products } from "./matmul.js";
 import { norms } from "./norm.js";
 import { reductions } from "./reduce.js";
 import { shortConv } from "./short-conv.js";
+import { topMask } from "./top-mask.js";
 
 export const wgslKernels = {
   attention,
   fft_conv: fftConv,
   long_conv: shortConv,
+  top_mask: topMask,
   ...products,
   ...norms,
   ...clamps,

@@ -6,20 +6,44 @@ import { type Tensor, tensor } from "../tensor.js";
 import { sameType, typeText } from "../type.js";
 
 /** Which keys a query sees, see `attention`. */
-export type AttentionMask = "full" | "causal" | "block_causal" | "sliding";
+export interface AttentionMask {
+  readonly mask: "full" | "causal" | "block_causal" | "sliding" | "canvas";
+  /** Positions of a block, width of the window, or positions of the canvas. */
+  readonly span: number;
+  /** Positions of the prompt that a canvas mask lets be seen; 0: all. */
+  readonly window: number;
+}
 
-/** Whether query i sees key j. `span` is the length of a block, or the width of the window. */
-export function sees(mask: AttentionMask, span: number): (i: number, j: number) => boolean {
+/** The first and the last of `keys` keys that query i sees: every mask is an interval. */
+export function seenKeys(
+  { mask, span, window }: AttentionMask,
+  keys: number,
+): (i: number) => [number, number] {
+  const last = keys - 1;
   switch (mask) {
     case "full":
-      return () => true;
+      return () => [0, last];
     case "causal":
-      return (i, j) => j <= i;
+      return (i) => [0, Math.min(i, last)];
     case "block_causal":
-      return (i, j) => Math.floor(j / span) <= Math.floor(i / span);
+      return (i) => [0, Math.min((Math.floor(i / span) + 1) * span - 1, last)];
     case "sliding":
-      return (i, j) => Math.abs(i - j) < span;
+      return (i) => [Math.max(0, i - span + 1), Math.min(i + span - 1, last)];
+    case "canvas": {
+      const canvas = keys - span;
+      const from = (i: number): number => (window === 0 ? 0 : Math.max(0, Math.min(i, canvas) - window + 1));
+      return (i) => [from(i), i < canvas ? i : last];
+    }
   }
+}
+
+/** Whether query i of as many as there are keys sees key j. */
+export function sees(mask: AttentionMask, keys: number): (i: number, j: number) => boolean {
+  const seen = seenKeys(mask, keys);
+  return (i, j) => {
+    const [from, to] = seen(i);
+    return from <= j && j <= to;
+  };
 }
 
 /** Weights softmax(scale q k^T) of one head row, and what they do to v. Hidden keys have no weight, unless all are. */
@@ -76,17 +100,18 @@ function attend(
 export const attention = defineOp({
   name: "attention",
   summary:
-    "y = softmax(scale q k^T) v per head (Vaswani et al. 2017); kv_heads < heads shares keys (GQA); query i sees key j: full always, causal j <= i, block_causal floor(j / span) <= floor(i / span), sliding |i - j| < span; of keys not visible none, and where no key is, the mean of all",
+    "y = softmax(scale q k^T) v per head (Vaswani et al. 2017); kv_heads < heads shares keys (GQA); query i sees key j: full always, causal j <= i, block_causal floor(j / span) <= floor(i / span), sliding |i - j| < span; canvas, with c = L - span: j <= i before c, all from c on, and with window > 0 only j > min(i, c) - window; of keys not visible none, and where no key is, the mean of all",
   operands: ["q", "k", "v", "visible?"],
   attributes: {
     heads: attribute.int,
     kv_heads: attribute.int,
     scale: attribute.float,
-    mask: withDefault(choice("full", "causal", "block_causal", "sliding"), "full"),
+    mask: withDefault(choice("full", "causal", "block_causal", "sliding", "canvas"), "full"),
     span: withDefault(attribute.int, 1),
+    window: withDefault(attribute.int, 0),
   },
   fusion: "opaque",
-  type({ q, k, v, visible }, { heads, kv_heads, mask, span }, check) {
+  type({ q, k, v, visible }, { heads, kv_heads, mask, span, window }, check) {
     check.that(
       q.shape.length === 3 &&
         k.shape.length === 3 &&
@@ -113,20 +138,28 @@ export const attention = defineOp({
       `k has ${k.shape[2]} channels, expected kv_heads * head_dim = ${(kv_heads * width) / heads}`,
     );
     check.that(span > 0, "attention_c5", `a block or window of ${span} positions lets nothing be seen`);
+    if (mask !== "canvas")
+      check.that(window === 0, "attention_c6", `a window of ${window} is that of the mask canvas`);
+    else if (q.shape.length === 3 && k.shape.length === 3)
+      check.that(
+        window >= 0 && span <= (q.shape[1]!.value ?? span) && q.shape[1]!.equals(k.shape[1]!),
+        "attention_c6",
+        `a canvas of ${span} with a window of ${window} does not fit ${q.shape[1]} queries and ${k.shape[1]} keys`,
+      );
     if (visible !== undefined)
       check.that(
         mask === "full" && sameType(visible, { element: "bool", shape: k.shape.slice(0, 2) }),
-        "attention_c6",
+        "attention_c7",
         `visible keys are bool [B, S] beside the mask full, got ${typeText(visible)} beside ${mask}`,
       );
     return [q];
   },
-  evaluate: (operands, { heads, kv_heads, scale, mask, span }) => [
-    attend(operands, heads, kv_heads, scale, sees(mask, span)),
+  evaluate: (operands, { heads, kv_heads, scale, ...mask }) => [
+    attend(operands, heads, kv_heads, scale, sees(mask, operands.k.shape[1]!)),
   ],
   // Each score rounds like a product of head_dim terms; exp turns that into a relative error of the weights,
   // so an output is off by about |score rounding| times the mean of |v| it averages.
-  rounding({ q, k, v, visible }, _, { heads, kv_heads, scale, mask, span }, { ulps }) {
+  rounding({ q, k, v, visible }, _, { heads, kv_heads, scale, ...mask }, { ulps }) {
     const size = q.shape[2]! / heads;
     const largest = (t: Tensor): number => Math.sqrt(t.data.reduce((m, x) => Math.max(m, x * x), 0));
     const score = scale * Math.sqrt(size) * largest(q) * largest(k);
@@ -135,16 +168,24 @@ export const attention = defineOp({
       heads,
       kv_heads,
       scale,
-      sees(mask, span),
+      sees(mask, k.shape[1]!),
     );
     return [averages.data.map((x) => x * (score + ulps("exp") + ulps("div") + Math.sqrt(k.shape[1]!)))];
   },
 });
 
+/** Radians a position by which pair i turns: base^(-2i/rotary); of `turning` pairs (0: of all), the others stand still. */
+export function ropeFrequency(
+  i: number,
+  { rotary, base, turning }: { readonly rotary: number; readonly base: number; readonly turning: number },
+): number {
+  return turning === 0 || i < turning ? base ** ((-2 * i) / rotary) : 0;
+}
+
 export const rope = defineOp({
   name: "rope",
   summary:
-    "rotates channel pairs of each head by position * base^(-2i/rotary): half pairs (i, i + rotary/2), pair pairs (2i, 2i+1); positions count from 0 after the first `skip` (Su et al. 2021)",
+    "rotates channel pairs of each head by position * base^(-2i/rotary): half pairs (i, i + rotary/2), pair pairs (2i, 2i+1); positions count from 0 after the first `skip` (Su et al. 2021); only the first `turning` pairs turn, 0: all",
   operands: ["x"],
   attributes: {
     heads: attribute.int,
@@ -152,9 +193,10 @@ export const rope = defineOp({
     base: attribute.float,
     layout: choice("half", "pair"),
     skip: withDefault(attribute.int, 0),
+    turning: withDefault(attribute.int, 0),
   },
   fusion: "gather",
-  type({ x }, { heads, rotary }, check) {
+  type({ x }, { heads, rotary, turning }, check) {
     const ranked = x.shape.length === 3;
     check.that(ranked, "rope_c1", `x must be [B, L, width], got ${typeText(x)}`);
     if (!ranked) return [x];
@@ -166,16 +208,21 @@ export const rope = defineOp({
       "rope_c3",
       `rotary channels must be even and at most head_dim ${size}, got ${rotary}`,
     );
+    check.that(
+      turning >= 0 && 2 * turning <= rotary,
+      "rope_c4",
+      `${turning} of ${rotary / 2} pairs cannot turn`,
+    );
     return [x];
   },
-  evaluate({ x }, { heads, rotary, base, layout, skip }) {
+  evaluate({ x }, { heads, rotary, base, layout, skip, turning }) {
     const [batch, length, width] = x.shape as [number, number, number];
     const out: Tensor = { ...x, data: x.data.slice() };
     const half = rotary / 2;
     for (let b = 0; b < batch; b++) {
       for (let t = skip; t < length; t++) {
         for (let i = 0; i < half; i++) {
-          const angle = (t - skip) * base ** ((-2 * i) / rotary);
+          const angle = (t - skip) * ropeFrequency(i, { rotary, base, turning });
           const [c, s] = [Math.cos(angle), Math.sin(angle)];
           for (let h = 0; h < heads; h++) {
             const at = (b * length + t) * width + (h * width) / heads;

@@ -15,6 +15,7 @@ import { linear, matmul } from "./matmul.js";
 import { l2Normalize, layerNorm, rmsNorm } from "./norm.js";
 import { argmax, reduceMax, reduceMean, reduceSum, softmax } from "./reduce.js";
 import { broadcast, concat, pad, reshape, reverse, slice, take, transpose } from "./shape.js";
+import { topMask } from "./top-mask.js";
 
 export const ops = {
   weight,
@@ -51,6 +52,7 @@ export const ops = {
   reduce_mean: reduceMean,
   reduce_max: reduceMax,
   argmax,
+  top_mask: topMask,
   softmax,
   reshape,
   transpose,

@@ -10,6 +10,8 @@ export function lowerAttention(c: GraphContext, scope: Scope, x: Value, mixer: A
   const { heads, kv_heads, head_dim, scale, mask, rope, bias, qk_norm: norm } = mixer;
   const widths = [heads * head_dim, kv_heads * head_dim, kv_heads * head_dim] as const;
   const [q, k, v] = projections(c, scope, x, mixer, widths);
+  const values = headNorm(c, child(scope, "v_norm", "/v_norm"), v, kv_heads, head_dim, mixer.v_norm);
+  const rotated = rope.kind === "none" ? 0 : Math.round(rope.fraction * head_dim);
   const prepared = (y: Value, name: "q" | "k", count: number): Value => {
     const normalized = headNorm(c, child(scope, `${name}_norm`, "/qk_norm"), y, count, head_dim, norm);
     if (rope.kind === "none") return normalized;
@@ -18,43 +20,56 @@ export function lowerAttention(c: GraphContext, scope: Scope, x: Value, mixer: A
       { x: normalized },
       {
         heads: count,
-        rotary: Math.round(rope.fraction * head_dim),
         base: rope.base,
         layout: rope.layout,
         skip: rope.skip,
+        ...(rope.fraction_of === "channels" || rope.fraction === 1
+          ? { rotary: rotated }
+          : { rotary: head_dim, turning: rotated / 2 }),
       },
       `${name}_rotated`,
     );
   };
   const y = c.b.emit(
     "attention",
-    { q: prepared(q, "q", heads), k: prepared(k, "k", kv_heads), v },
-    { heads, kv_heads, scale, mask: mask.kind, span: spanOf(mask) },
+    { q: prepared(q, "q", heads), k: prepared(k, "k", kv_heads), v: values },
+    { heads, kv_heads, scale, ...seen(mask) },
     "attention",
   );
   return linear(c, child(scope, "out_proj"), y, lastExtent(x), bias.out);
 }
 
-function spanOf(mask: AttentionMixer["mask"]): number {
-  if (mask.kind === "block_causal") return mask.block;
-  return mask.kind === "sliding" ? mask.window : 1;
+function seen(mask: AttentionMixer["mask"]): { mask: typeof mask.kind; span?: number; window?: number } {
+  switch (mask.kind) {
+    case "full":
+    case "causal":
+      return { mask: mask.kind };
+    case "block_causal":
+      return { mask: mask.kind, span: mask.block };
+    case "sliding":
+      return { mask: mask.kind, span: mask.window };
+    case "canvas":
+      return { mask: mask.kind, span: mask.canvas, window: mask.window };
+  }
 }
 
 function projections(
   c: GraphContext,
   scope: Scope,
   x: Value,
-  { projection, bias }: AttentionMixer,
+  { projection, value_from, bias }: AttentionMixer,
   widths: readonly [number, number, number],
 ): [Value, Value, Value] {
-  if (projection === "separate")
-    return ["q", "k", "v"].map((name, i) => linear(c, child(scope, name), x, widths[i]!, bias.qkv, name)) as [
-      Value,
-      Value,
-      Value,
-    ];
-  const qkv = linear(c, child(scope, "qkv"), x, widths[0] + widths[1] + widths[2], bias.qkv, "qkv");
-  return chunks(c, qkv, widths, ["q", "k", "v"]) as [Value, Value, Value];
+  const names = value_from === "key" ? (["q", "k"] as const) : (["q", "k", "v"] as const);
+  const own = widths.slice(0, names.length);
+  const projected = (): Value[] => {
+    if (projection === "separate")
+      return names.map((name, i) => linear(c, child(scope, name), x, widths[i]!, bias.qkv, name));
+    const total = own.reduce((sum, width) => sum + width, 0);
+    return chunks(c, linear(c, child(scope, "qkv"), x, total, bias.qkv, "qkv"), own, names);
+  };
+  const [q, k, v] = projected() as [Value, Value, Value?];
+  return [q, k, v ?? k];
 }
 
 /** The norm over the channels of each head: [B, L, heads head_dim] as [B, L, heads, head_dim]. */

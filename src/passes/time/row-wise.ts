@@ -50,6 +50,7 @@ function isRowWise(op: Op, rows: ReadonlySet<Value>): boolean {
     case "reduce_mean":
     case "reduce_max":
     case "argmax":
+    case "top_mask":
     case "slice":
     case "pad":
     case "reverse":

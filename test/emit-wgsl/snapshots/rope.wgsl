@@ -1,6 +1,6 @@
 // dispatch 1 x 1 x 1; rope_7x4_base_10000_skip_0: table, x: operand, y: result
 // rope over [1, 7, 24], four elements an invocation.
-//   rope: rotates channel pairs of each head by position * base^(-2i/rotary): half pairs (i, i + rotary/2), pair pairs (2i, 2i+1); positions count from 0 after the first `skip` (Su et al. 2021)
+//   rope: rotates channel pairs of each head by position * base^(-2i/rotary): half pairs (i, i + rotary/2), pair pairs (2i, 2i+1); positions count from 0 after the first `skip` (Su et al. 2021); only the first `turning` pairs turn, 0: all
 
 @group(0) @binding(0) var<storage, read> rope_7x4_base_10000_skip_0: array<vec2f>;
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;

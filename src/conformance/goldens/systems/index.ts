@@ -11,6 +11,7 @@ import { hyena } from "./hyena.js";
 import { longConvKernel, stripedHyena } from "./kernels.js";
 import { langflow } from "./langflow.js";
 import { fastDllm, lladaDecoding } from "./llada-decode.js";
+import { llada2 } from "./llada2.js";
 import { dreamNetwork, lladaNetwork } from "./llama-net.js";
 import { m2Layer, m2Mixer } from "./m2.js";
 import { mdlm } from "./mdlm.js";
@@ -35,6 +36,7 @@ export const systems: readonly GoldenSystem[] = [
   dreamDecoding,
   lladaNetwork,
   dreamNetwork,
+  llada2,
   longConv,
   longConvKernel,
   s4d,

@@ -1,13 +1,17 @@
 // Feed-forward networks: dense and gated, with full or block-diagonal matrices.
 
-import type { FeedForward, LinearStructure } from "../description/description.js";
-import { dim, product } from "../ir/dim.js";
-import type { Value } from "../ir/graph.js";
-import { child, type GraphContext, type Scope } from "./context.js";
-import { activate, chunks, lastExtent, linear } from "./layers.js";
+import type { DenseFeedForward, GluFeedForward, LinearStructure } from "../../description/description.js";
+import { dim, product } from "../../ir/dim.js";
+import type { Value } from "../../ir/graph.js";
+import { child, type GraphContext, type Scope } from "../context.js";
+import { activate, chunks, lastExtent, linear } from "../layers.js";
 
-export function lowerFeedForward(c: GraphContext, scope: Scope, x: Value, ffn: FeedForward): Value {
-  if (ffn.kind === "none") return x;
+export function lowerLayers(
+  c: GraphContext,
+  scope: Scope,
+  x: Value,
+  ffn: DenseFeedForward | GluFeedForward,
+): Value {
   const width = lastExtent(x);
   const layer = (name: string, input: Value, out: number, bias: boolean): Value =>
     structured(c, child(scope, name), input, out, bias, ffn.structure);
