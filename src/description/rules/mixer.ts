@@ -182,10 +182,12 @@ function checkFilter(filter: Filter, { pointer, width, length, report }: MixerPl
     );
   // Stored positions need no formula.
   if (filter.features === "stored") return;
-  if (filter.length < 2)
+  // A sequence of one token has position 0 alone; what lies beyond has no place on a ramp of no extent.
+  if (filter.length < 2 && (length.value > 1 || filter.reverse_filter === "full_2l"))
     report.error("model/filter-single", "positions are t / (length - 1), so a filter needs two or more", {
       pointer: `${pointer}/length`,
       notes: [length.note],
+      help: "build it for the length of the sequence, and with halves of its own rather than full_2l for one token",
     });
   if (filter.emb_dim % 2 === 0)
     report.error(
