@@ -59,7 +59,7 @@ export function groupOfOp(op: Op): Graph {
     inputs,
     ops: [op],
     outputs: op.results,
-    outputNames: op.results.map((v, k) => v.hint ?? `result${k}`),
+    outputNames: op.results.map((v, k) => v.hint ?? (k === 0 ? "y" : `y${k}`)),
   };
 }
 
