@@ -17,7 +17,7 @@ import type {
   StateSpace,
   TimeConditioning,
 } from "./generated/input.js";
-import { trunkWidth } from "./widths.js";
+import { filteredWidth, trunkWidth } from "./widths.js";
 
 /** Sizes that derived defaults refer to. */
 interface Sizes {
@@ -142,7 +142,7 @@ function deriveMixer(mixer: Mixer, sizes: Sizes): Mixer {
 }
 
 function deriveLongConv(mixer: LongConvMixer, sizes: Sizes): LongConvMixer {
-  const filters = { ...sizes, width: sizes.width * (mixer.channels ?? 1) };
+  const filters = { ...sizes, width: filteredWidth(mixer, sizes.width) };
   const filter = deriveFilter(mixer.filter ?? { kind: "implicit_mlp" }, filters);
   const { residual_conv: residual, gating = { kind: "none" } } = mixer;
   return {

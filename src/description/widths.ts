@@ -15,6 +15,16 @@ export function outputWidth(description: ModelDescription): number {
   return description.prediction_type.out_proj.at(-1)?.out ?? trunkWidth(description.embedding);
 }
 
+/** What the number of distinct filters and skip factors of a long convolution follows from. */
+interface Convolved {
+  readonly channels?: number;
+}
+
+/** Width that the filters of a long convolution are for: each has its own taps by default, and its own skip factor. */
+export function filteredWidth({ channels = 1 }: Convolved, width: number): number {
+  return channels * width;
+}
+
 /** Width of what the matrix of a linear head multiplies. */
 export function headWidth(description: ModelDescription): number {
   const { rounding_head: head } = description;

@@ -11,6 +11,7 @@ import type {
   ModalFilter,
   ShortConvMixer,
 } from "../description.js";
+import { filteredWidth } from "../widths.js";
 import { divisorList, type PlacedSize } from "./place.js";
 
 /** Where a mixer stands and what it must fit. */
@@ -115,7 +116,7 @@ function checkLongConv(mixer: LongConvMixer, place: MixerPlace): void {
       },
     );
   if (short_conv.kind === "depthwise") checkShortConv(short_conv, `${pointer}/short_conv`, report);
-  const filtered = { ...place.width, value: place.width.value * mixer.channels };
+  const filtered = { ...place.width, value: filteredWidth(mixer, place.width.value) };
   checkFilter(mixer.filter, { ...place, width: filtered, pointer: `${pointer}/filter` });
   // A derived filter is the mixer's own; its problems were just reported.
   if (residual.kind === "long_conv" && JSON.stringify(residual.filter) !== JSON.stringify(mixer.filter))

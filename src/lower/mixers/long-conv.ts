@@ -1,52 +1,36 @@
-// Gated long convolutions: in_proj -> short_conv -> gates and long convolutions -> out_proj.
-//   hyena      streams x_0 .. x_(N-1), v; v <- conv_o(v x_(N-1-o)) for o = 0 .. N-2; y = v x_0   (Poli et al. 2023)
-//   pre_post   streams x1, x2, v; y = conv(v x1) x2                                          (Fu et al. 2023)
-//   none       y = conv(x)
+// Gated long convolutions: in_proj -> short_conv -> gates and long convolutions -> out_proj. How streams and gates meet
+// is the gating's business (src/lower/gatings), how taps are made the filter's (src/lower/filters).
 
 import type { LongConvMixer } from "../../description/description.js";
+import { filteredWidth } from "../../description/widths.js";
 import type { Value } from "../../ir/graph.js";
 import { child, type GraphContext, type Scope } from "../context.js";
 import { lowerFilter } from "../filters/index.js";
+import { lowerGating, streamCount } from "../gatings/index.js";
 import { activate, chunks, lastExtent, linear } from "../layers.js";
 import { depthwise } from "./short-conv.js";
 
 export function lowerLongConv(c: GraphContext, scope: Scope, x: Value, mixer: LongConvMixer): Value {
   const { b } = c;
   const width = lastExtent(x);
-  const gate = (v: Value, by: Value): Value => b.emit("mul", { a: v, b: by }, {}, "gated");
-  const streams = streamCount(mixer);
-  const outWidth = mixer.channels * width;
+  const count = streamCount(mixer.gating);
   const projected =
     mixer.in_proj.kind !== "linear"
       ? x
-      : linear(c, child(scope, "in_proj", "/in_proj"), x, streams * width, mixer.in_proj.bias, "streams");
+      : linear(c, child(scope, "in_proj", "/in_proj"), x, count * width, mixer.in_proj.bias, "streams");
   const mixed =
     mixer.short_conv.kind === "none"
       ? projected
       : depthwise(c, child(scope, "short_conv", "/short_conv"), projected, mixer.short_conv);
-  const parts = streams === 1 ? [mixed] : chunks(c, mixed, Array<number>(streams).fill(width));
-  const convolve = (o: number, input: Value, ungated: Value): Value => {
-    const taps = lowerFilter(c, child(scope, `filters.${o}`, "/filter"), mixer.filter);
-    return longConv(c, {
-      k: taps,
+  const streams = count === 1 ? [mixed] : chunks(c, mixed, Array<number>(count).fill(width));
+  const convolve = (o: number, input: Value, ungated = input): Value =>
+    longConv(c, {
+      k: lowerFilter(c, child(scope, `filters.${o}`, "/filter"), mixer.filter),
       x: input,
-      skip: skipTerm(c, scope, mixer, o, outWidth),
+      skip: skipTerm(c, scope, mixer, o, filteredWidth(mixer, width)),
       ungated: mixer.skip === "input" ? ungated : undefined,
     });
-  };
-  let y = parts[parts.length - 1]!;
-  if (mixer.gating.kind === "none") {
-    const repeated = Array.from({ length: mixer.channels }, () => y);
-    const input = repeated.length === 1 ? y : b.emit("concat", { xs: repeated }, { axis: 2 });
-    y = convolve(0, input, input);
-  } else if (mixer.gating.kind === "pre_post") {
-    const [before, after] = mixer.gating.order === "x1_x2_v" ? [0, 1] : [1, 0];
-    y = gate(convolve(0, gate(y, parts[before]!), y), parts[after]!);
-  } else {
-    for (let o = 0; o < mixer.gating.order - 1; o++)
-      y = convolve(o, gate(y, parts[mixer.gating.order - 1 - o]!), y);
-    y = gate(y, parts[0]!);
-  }
+  let y = lowerGating({ c, scope, mixer, streams, convolve }, mixer.gating);
   if (mixer.residual_conv.kind !== "none") {
     const at = child(scope, "residual_conv", "/residual_conv");
     const skip = mixer.residual_conv.skip ? c.parameter(at, "skip", [width], "skip") : undefined;
@@ -80,12 +64,6 @@ function outProjection(
   const both = linear(c, scope, y, 2 * width, projection.bias, "glu");
   const [value, gate] = chunks(c, both, [width, width], ["value", "gate"]) as [Value, Value];
   return c.b.emit("mul", { a: value, b: c.b.emit("sigmoid", { x: gate }, {}) }, {}, "gated_output");
-}
-
-/** Streams that in_proj makes. */
-export function streamCount({ gating }: LongConvMixer): number {
-  if (gating.kind === "none") return 1;
-  return gating.kind === "pre_post" ? 3 : gating.order + 1;
 }
 
 function skipTerm(
