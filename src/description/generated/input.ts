@@ -89,7 +89,13 @@ export type Window = ExponentialDecay | None;
  * The kernel K of a long convolution, defined on the lags i - j from -(L-1) to L-1. span, reverse_filter and tap_order say which stored tap belongs to which lag.
  */
 export type Filter =
-  ImplicitMlpFilter | ExplicitFilter | ModalFilter | DplrFilter | MultiscaleFilter | SpectrumFilter;
+  | ImplicitMlpFilter
+  | ExplicitFilter
+  | ModalFilter
+  | DplrFilter
+  | MultiscaleFilter
+  | SpectrumFilter
+  | ShiftFilter;
 /**
  * Which positions a position sees.
  */
@@ -899,6 +905,21 @@ export interface SpectrumFilter {
   readonly tap_order?: "convolution";
   readonly groups?: Groups;
   readonly length?: BuiltLength;
+}
+/**
+ * A state-space model whose states are the last inputs (Fu et al. 2023, H3): k[t] = sum_m input[m] residues[m + t] for t < states, zero beyond: a short filter that a product of spectra makes upstream, irfft(conj(rfft(B)) rfft(C)). Parameters input, residues [groups, states]. No tap beyond the length.
+ */
+export interface ShiftFilter {
+  readonly kind: "shift";
+  readonly span?: Span;
+  readonly reverse_filter?: ReverseFilter;
+  readonly tap_order?: TapOrder;
+  readonly groups?: Groups;
+  readonly length?: BuiltLength;
+  /**
+   * Number of states, which is the number of taps.
+   */
+  readonly states?: number;
 }
 /**
  * softmax(scale q k^T + mask) v per head (Vaswani et al. 2017). q, k, v come from mixer.qkv, rows ordered (q, k, v) then head then channel, or from mixer.q, mixer.k, mixer.v.
