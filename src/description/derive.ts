@@ -146,9 +146,20 @@ function deriveLongConv(mixer: LongConvMixer, sizes: Sizes): LongConvMixer {
   const filter = deriveFilter(mixer.filter ?? { kind: "implicit_mlp" }, filters);
   const { residual_conv: residual, gating = { kind: "none" } } = mixer;
   return {
-    short_conv: { kind: gating.kind === "none" ? "none" : "depthwise" },
+    short_conv: { kind: gating.kind === "hyena" || gating.kind === "pre_post" ? "depthwise" : "none" },
     ...mixer,
     filter,
+    ...(gating.kind === "outer_product"
+      ? {
+          gating: {
+            ...gating,
+            key_filter: deriveFilter(
+              gating.key_filter ?? { kind: "shift", span: filter.span ?? "bidirectional" },
+              sizes,
+            ),
+          },
+        }
+      : {}),
     ...(residual?.kind === "long_conv"
       ? { residual_conv: { ...residual, filter: deriveFilter(residual.filter ?? filter, sizes) } }
       : {}),

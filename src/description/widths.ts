@@ -18,11 +18,13 @@ export function outputWidth(description: ModelDescription): number {
 /** What the number of distinct filters and skip factors of a long convolution follows from. */
 interface Convolved {
   readonly channels?: number;
+  readonly gating?: { readonly kind: string; readonly head_dim?: number };
 }
 
 /** Width that the filters of a long convolution are for: each has its own taps by default, and its own skip factor. */
-export function filteredWidth({ channels = 1 }: Convolved, width: number): number {
-  return channels * width;
+export function filteredWidth({ channels = 1, gating }: Convolved, width: number): number {
+  // Heads that a rule refuses must not give a fraction.
+  return Math.max(1, Math.floor((channels * width) / (gating?.head_dim ?? 1)));
 }
 
 /** Width of what the matrix of a linear head multiplies. */

@@ -107,7 +107,7 @@ export type Rope = RotaryPositions | None;
 /**
  * The streams that in_proj makes and how they multiply.
  */
-export type Gating = HyenaGating | PrePostGating | None;
+export type Gating = HyenaGating | PrePostGating | OuterProductGating | None;
 /**
  * What is added to the output of a long convolution, times a trained vector skip.{o} [width]. gated_input: the convolution's own input. input: the stream before its gate. none: nothing.
  */
@@ -1093,6 +1093,21 @@ export interface PrePostGating {
    * Order of the streams in in_proj's output: x1 gates the input of the convolution, x2 its output (StripedHyena 2 has x2, x1, v).
    */
   readonly order?: "x1_x2_v" | "x2_x1_v";
+}
+/**
+ * Three streams q, k, v in this order, heads of head_dim channels (Fu et al. 2023, H3): k <- conv(k, key_filter) + key_skip k, S <- k v^T per head, S <- conv(S, filters.0) + skip.0 S with one filter and one skip factor per head, y = q^T S. Every head convolves head_dim^2 channels.
+ */
+export interface OuterProductGating {
+  readonly kind: "outer_product";
+  /**
+   * Channels of a head, a divisor of the width; 1: all products are per channel.
+   */
+  readonly head_dim?: number;
+  readonly key_filter?: Filter;
+  /**
+   * Whether the parameter key_skip [width] exists.
+   */
+  readonly key_skip?: boolean;
 }
 /**
  * conv(u, residual_conv.filter) + residual_conv.skip * u with u the mixer's input: no gate, no short convolution (residual_long_conv of M2-BERT).

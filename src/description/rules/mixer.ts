@@ -9,6 +9,7 @@ import type {
   LongConvMixer,
   Mixer,
   ModalFilter,
+  OuterProductGating,
   ShortConvMixer,
 } from "../description.js";
 import { filteredWidth } from "../widths.js";
@@ -115,12 +116,42 @@ function checkLongConv(mixer: LongConvMixer, place: MixerPlace): void {
         help: 'leave "out_proj" out: it is linear',
       },
     );
+  if (gating.kind === "outer_product") checkOuterProduct(mixer, gating, place);
   if (short_conv.kind === "depthwise") checkShortConv(short_conv, `${pointer}/short_conv`, report);
   const filtered = { ...place.width, value: filteredWidth(mixer, place.width.value) };
   checkFilter(mixer.filter, { ...place, width: filtered, pointer: `${pointer}/filter` });
   // A derived filter is the mixer's own; its problems were just reported.
   if (residual.kind === "long_conv" && JSON.stringify(residual.filter) !== JSON.stringify(mixer.filter))
     checkFilter(residual.filter, { ...place, pointer: `${pointer}/residual_conv/filter` });
+}
+
+function checkOuterProduct(
+  { skip }: LongConvMixer,
+  { head_dim, key_filter }: OuterProductGating,
+  place: MixerPlace,
+): void {
+  const { pointer, width, report } = place;
+  if (width.value % head_dim !== 0)
+    report.error(
+      "model/head-dim-divide",
+      `heads of ${head_dim} channels do not divide the width ${width.value}`,
+      {
+        pointer: `${pointer}/gating/head_dim`,
+        notes: [width.note],
+        help: `sizes of heads that divide it: ${divisorList(width.value, head_dim)}`,
+      },
+    );
+  if (skip === "input")
+    report.error(
+      "model/skip-outer",
+      "an outer product has no stream before its gate that is as wide as it is",
+      {
+        pointer: `${pointer}/skip`,
+        notes: [{ message: "the gating", pointer: `${pointer}/gating` }],
+        help: 'use "gated_input": the product itself',
+      },
+    );
+  checkFilter(key_filter, { ...place, pointer: `${pointer}/gating/key_filter` });
 }
 
 function checkShortConv(

@@ -4,6 +4,7 @@ import type { Value } from "../../ir/graph.js";
 import type { Gating, GatingLowering, GatingParts } from "./gating.js";
 import { hyena } from "./hyena.js";
 import { ungated } from "./none.js";
+import { outerProduct } from "./outer-product.js";
 import { prePost } from "./pre-post.js";
 
 type Lowerings = {
@@ -14,6 +15,7 @@ const gatings: Lowerings = {
   none: ungated,
   pre_post: prePost,
   hyena,
+  outer_product: outerProduct,
 };
 
 /** The table is typed per kind; indexing by a union forgets which. */

@@ -3,6 +3,7 @@
 
 import type { LongConvMixer } from "../../description/description.js";
 import { filteredWidth } from "../../description/widths.js";
+import { dim } from "../../ir/dim.js";
 import type { Value } from "../../ir/graph.js";
 import { child, type GraphContext, type Scope } from "../context.js";
 import { lowerFilter } from "../filters/index.js";
@@ -85,8 +86,18 @@ interface Convolution {
 }
 
 function longConv(c: GraphContext, { k: { k, lag0, circular }, x, skip, ungated }: Convolution): Value {
-  const inside = ungated === undefined || ungated === x ? skip : undefined;
+  const inside =
+    ungated === undefined || ungated === x ? skip && stretched(c, skip, lastExtent(x)) : undefined;
   const y = c.b.emit("long_conv", { x, k, skip: inside }, { lag0, circular }, "convolved");
   if (skip === undefined || inside !== undefined) return y;
   return c.b.emit("add", { a: y, b: c.b.emit("mul", { a: ungated!, b: skip }, {}) }, {});
+}
+
+/** A factor per filter as a factor per channel: [n] to [width], each width/n times in a row. */
+function stretched(c: GraphContext, x: Value, width: number): Value {
+  const n = lastExtent(x);
+  if (n === width) return x;
+  const column = c.b.emit("reshape", { x }, { shape: [dim(n), dim(1)] });
+  const rows = c.b.emit("broadcast", { x: column }, { shape: [dim(n), dim(width / n)] });
+  return c.b.emit("reshape", { x: rows }, { shape: [dim(width)] });
 }
