@@ -631,7 +631,7 @@ export interface LinearLayer {
   readonly bias?: boolean;
 }
 /**
- * W x + b; the widths follow from where it stands.
+ * activation(W x + b); the widths follow from where it stands.
  */
 export interface LinearProjection {
   readonly kind: "linear";
@@ -639,6 +639,10 @@ export interface LinearProjection {
    * Whether b exists.
    */
   readonly bias?: boolean;
+  /**
+   * Applied to the result.
+   */
+  readonly activation?: Activation;
 }
 /**
  * y = a sigmoid(b), (a, b) the halves of a linear layer of twice the width (Dauphin et al. 2017), weight [2 out, in] and bias [2 out]. Only at the end of a mixer.
@@ -815,16 +819,40 @@ export interface ExponentialDecay {
  */
 export interface Poles {
   /**
-   * negative_exp: re = -exp(stored) (S4D's log_A_real). plain: re = stored.
+   * negative_exp: re = -exp(stored) (S4D's log_A_real). negative_relu: -(relu(stored) + 1e-4). negative_sigmoid, negative_softplus: minus that function. negative: -stored. plain: stored (S4's real_transform).
    */
-  readonly real?: "negative_exp" | "plain";
+  readonly real?: "negative_exp" | "negative_relu" | "negative_sigmoid" | "negative_softplus" | "negative" | "plain";
   /**
-   * positive: im = stored (s4d.py). negative: im = -stored (s4.py). none: real poles, no tensor.
+   * positive: im = stored (s4d.py). negative: im = -stored (s4.py), negative_exp and the others as for the real part. none: real poles, no tensor.
    */
-  readonly imag?: "positive" | "negative" | "none";
+  imag?:
+    | "positive"
+    | "negative"
+    | "negative_exp"
+    | "negative_relu"
+    | "negative_sigmoid"
+    | "negative_softplus"
+    | "none";
 }
 /**
- * A diagonal state-space model, k[t] = 2 Re sum_n R_n e^(t d A_n) with complex poles (Gu et al. 2022, S4D), sum_n R_n e^(t A_n) with real ones. Parameters residues [groups, states, 2] (real poles: [groups, states]), poles.real, poles.imag [groups, states], log_step [groups] with a discretization, input [groups, states, 2] with input stored. A shorter or longer sequence uses the same formula.
+ * d from log_step: of each filter or of each of its states.
+ */
+export interface Step {
+  /**
+   * exp: d = exp(stored). softplus, sigmoid: that function. relu: relu(stored) + 1e-4. none: stored (S4's dt_transform).
+   */
+  readonly transform?: "exp" | "relu" | "sigmoid" | "softplus" | "none";
+  /**
+   * filter: log_step [groups]. state: log_step [groups, states] (S4 with dt_tie off).
+   */
+  readonly per?: "filter" | "state";
+  /**
+   * Whether sinh comes before the transform (S4's dt_fast).
+   */
+  readonly sinh?: boolean;
+}
+/**
+ * A diagonal state-space model, k[t] = 2 Re sum_n R_n e^(t d A_n) with a step (Gu et al. 2022, S4D), the same without d and with complex poles, sum_n R_n e^(t A_n) with real ones and no step (StripedHyena). Parameters residues [groups, states, 2] (real poles: [groups, states]), poles.real, poles.imag [groups, states], log_step with a discretization, input shaped like residues with input stored.
  */
 export interface ModalFilter {
   readonly kind: "modal";
@@ -839,13 +867,22 @@ export interface ModalFilter {
   readonly states?: number;
   readonly poles?: Poles;
   /**
-   * zoh: R (e^(d A) - 1) / A, poles d A, d = exp(log_step). bilinear: A' = (1 + d A/2) / (1 - d A/2), R d / (1 - d A/2), powers of A'. none: R and A as they are, no step (StripedHyena).
+   * zoh: R (e^(d A) - 1) / A, poles d A. bilinear: A' = (1 + d A/2) / (1 - d A/2), R d / (1 - d A/2), powers of A'. dss: Re sum_n (no factor 2) of R (e^(d A) - 1) conj(x) / (|x|^2 + 1e-7), x = A (e^(L d A) - 1), L the number of taps. none: R and A as they are, no step (StripedHyena).
    */
-  readonly discretization?: "zoh" | "bilinear" | "none";
+  readonly discretization?: "zoh" | "bilinear" | "dss" | "none";
   /**
    * ones: B is 1 (s4d.py). stored: residues are multiplied by the complex parameter input.
    */
   readonly input?: "ones" | "stored";
+  readonly step?: Step;
+  /**
+   * A state whose frequency d |im A| / (2 pi) is not below half of this is left out (S4ND). 0: all stay.
+   */
+  readonly bandlimit?: number;
+  /**
+   * Taps from the length on, for longer sequences. formula: they go on. zero: there are none (S4's l_max).
+   */
+  readonly beyond?: "formula" | "zero";
 }
 /**
  * S4's kernel (Gu et al. 2022): with w_k = e^(-2 pi i k / n), k = 0 .. n/2, n the length, and r_v(k) = sum_n 2 v_n / (2 (1 - w) - (1 + w) d A_n) + its conjugate twin, v in {B C, B Q, P C, P Q} d, the kernel is irfft of r_BC - r_BQ (1 + (1 + w)/2 R)^-1 (1 + w)/2 r_PC, R the matrix of r_PQ and Q = conj P. Parameters poles.real, poles.imag [groups, states], residues, input [groups, states, 2], low_rank [rank, groups, states, 2], log_step [groups]. residues are S4's stored C (1 - A'^n), so the length is that of the checkpoint.
@@ -862,6 +899,7 @@ export interface DplrFilter {
    */
   readonly states?: number;
   readonly poles?: Poles;
+  readonly step?: Step;
   /**
    * Rank of the correction.
    */

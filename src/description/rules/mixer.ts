@@ -229,12 +229,12 @@ function checkFilter(filter: Filter, { pointer, width, length, report }: MixerPl
     );
 }
 
-/** Real poles are used as they are stored. */
-function checkModal({ poles, discretization, input }: ModalFilter, pointer: string, report: Report): void {
-  if (poles.imag === "none" && (discretization !== "none" || input === "stored"))
-    report.error("model/modal-real", "real poles have neither a step nor a stored input", {
-      pointer: `${pointer}/${discretization === "none" ? "input" : "discretization"}`,
-      notes: [{ message: "the poles are real", pointer: `${pointer}/poles` }],
-      help: 'use "discretization": "none" and "input": "ones"',
+/** dss divides by what growing modes make infinite. */
+function checkModal({ poles, discretization }: ModalFilter, pointer: string, report: Report): void {
+  if (discretization === "dss" && (poles.real === "plain" || poles.real === "negative"))
+    report.error("model/dss-growing", "dss needs poles whose real part is negative whatever is stored", {
+      pointer: `${pointer}/discretization`,
+      notes: [{ message: "the real part", pointer: `${pointer}/poles/real` }],
+      help: 'use "negative_exp", or another discretization',
     });
 }

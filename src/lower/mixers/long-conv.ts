@@ -18,7 +18,11 @@ export function lowerLongConv(c: GraphContext, scope: Scope, x: Value, mixer: Lo
   const projected =
     mixer.in_proj.kind !== "linear"
       ? x
-      : linear(c, child(scope, "in_proj", "/in_proj"), x, count * width, mixer.in_proj.bias, "streams");
+      : activate(
+          c,
+          linear(c, child(scope, "in_proj", "/in_proj"), x, count * width, mixer.in_proj.bias, "streams"),
+          mixer.in_proj.activation,
+        );
   const mixed =
     mixer.short_conv.kind === "none"
       ? projected
@@ -61,7 +65,8 @@ function outProjection(
   { out_proj: projection }: LongConvMixer,
 ): Value {
   if (projection.kind === "none") return y;
-  if (projection.kind === "linear") return linear(c, scope, y, width, projection.bias);
+  if (projection.kind === "linear")
+    return activate(c, linear(c, scope, y, width, projection.bias), projection.activation);
   const both = linear(c, scope, y, 2 * width, projection.bias, "glu");
   const [value, gate] = chunks(c, both, [width, width], ["value", "gate"]) as [Value, Value];
   return c.b.emit("mul", { a: value, b: c.b.emit("sigmoid", { x: gate }, {}) }, {}, "gated_output");
