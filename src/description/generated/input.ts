@@ -316,7 +316,7 @@ export type TensorNames = readonly string[] | string;
  * A change of layout, exact in every element type.
  */
 export type Transform =
-  TransposeTransform | ReshapeTransform | SqueezeTransform | SliceTransform | ConcatTransform;
+  TransposeTransform | ReshapeTransform | SqueezeTransform | SliceTransform | PadTransform | ConcatTransform;
 /**
  * Axis numbers, counted from 0.
  */
@@ -2293,6 +2293,20 @@ export interface SliceTransform {
    * First element after the slice.
    */
   readonly stop: number;
+}
+/**
+ * Zeros behind, until the axis has that many elements.
+ */
+export interface PadTransform {
+  readonly kind: "pad";
+  /**
+   * The axis made longer.
+   */
+  readonly axis?: number;
+  /**
+   * Its extent afterwards.
+   */
+  readonly to: number;
 }
 /**
  * Joins the tensors of from along one axis.

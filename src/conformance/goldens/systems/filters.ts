@@ -23,8 +23,10 @@ export const spanOf = (golden: GoldenCase) =>
 export const longConv = system("LongConv", "LongConv", (golden) => {
   const [channels = 1, width = 1, stored = 2] = weightShape(golden, "kernel") ?? [];
   const rows = channels * width;
-  // A shorter sequence reads the first 2 L entries, negative lags from the second half of those.
-  const length = Math.min(stored / 2, inputSizes(golden).length);
+  // Upstream cuts or fills the stored kernel to 2 L entries; negative lags are the second half of those.
+  const { length } = inputSizes(golden);
+  const fitted =
+    2 * length > stored ? { kind: "pad", to: 2 * length } : { kind: "slice", start: 0, stop: 2 * length };
   return {
     channels,
     outProjection: projection(golden),
@@ -36,11 +38,7 @@ export const longConv = system("LongConv", "LongConv", (golden) => {
       squash: numberOption(golden, "kernel_lam", "lam") ?? 0.1,
     },
     map: {
-      "filters.0.taps": joinedChannels("kernel", [rows, stored], transpose, {
-        kind: "slice",
-        start: 0,
-        stop: 2 * length,
-      }),
+      "filters.0.taps": joinedChannels("kernel", [rows, stored], transpose, fitted),
       "skip.0": joinedChannels("D", [rows]),
     },
   };
