@@ -760,6 +760,10 @@ export interface ExplicitFilter {
    */
   readonly smoothing: number;
   /**
+   * time: the moving average of smoothing. frequency: its width counts bins of the rfft of the stored taps, weighted by exp(-j^2/2) at distance j and not divided (LongConv's smooth_freq).
+   */
+  readonly smoothing_domain: "time" | "frequency";
+  /**
    * lambda of the soft threshold max(|k| - lambda, 0) sign(k) on every tap, after smoothing (Fu et al. 2023, LongConv). 0: none.
    */
   readonly squash: number;

@@ -31,6 +31,7 @@ export const longConvKernel: GoldenSystem = {
       length,
       smoothing:
         flagOption(golden, "use_ma_smoothing") === true ? (numberOption(golden, "ma_window_len") ?? 7) : 1,
+      smoothing_domain: flagOption(golden, "smooth_freq") === true ? "frequency" : "time",
       squash: numberOption(golden, "lam", "kernel_lam") ?? 0.1,
     };
     const map = {
