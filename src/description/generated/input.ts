@@ -135,7 +135,8 @@ export type TapOrder = "convolution" | "correlation";
 /**
  * What carries information between positions.
  */
-export type Mixer = LongConvMixer | ShortConvMixer | AttentionMixer | FnetMixer | AfnoMixer;
+export type Mixer =
+  LongConvMixer | ShortConvMixer | AttentionMixer | FnetMixer | AfnoMixer | GlobalFilterMixer;
 /**
  * A number, or the checkpoint tensor of one element that holds it.
  */
@@ -1215,6 +1216,16 @@ export interface AfnoMixer {
    * Fraction of the lowest modes that is kept; the others are zero (hard_thresholding_fraction).
    */
   readonly kept?: number;
+}
+/**
+ * y = irfft2(spectrum rfft2(x)) with the positions as a grid, row by row (Rao et al. 2021, GFNet): a circular convolution along both axes. Parameter spectrum [rows, floor(columns/2) + 1, width, 2] (real, imaginary). With one row it is a long_conv with a spectrum filter, which costs O(L log L); here both transforms are matrix products.
+ */
+export interface GlobalFilterMixer {
+  readonly kind: "global_filter";
+  /**
+   * Rows of the grid, a divisor of the sequence length.
+   */
+  readonly rows: number;
 }
 /**
  * f(t) = cos^2(pi/2 (t + offset) / (1 + offset)), t in [0, 1] (Nichol and Dhariwal 2021).

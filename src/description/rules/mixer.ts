@@ -6,6 +6,7 @@ import type {
   AttentionMixer,
   DepthwiseConv,
   Filter,
+  GlobalFilterMixer,
   LongConvMixer,
   Mixer,
   ModalFilter,
@@ -29,6 +30,7 @@ export function checkMixer(mixer: Mixer, place: MixerPlace): void {
   else if (mixer.kind === "long_conv") checkLongConv(mixer, place);
   else if (mixer.kind === "short_conv") checkShortConv(mixer, place.pointer, place.report);
   else if (mixer.kind === "afno") checkAfno(mixer, place);
+  else if (mixer.kind === "global_filter") checkGlobalFilter(mixer, place);
 }
 
 function checkAfno({ blocks }: AfnoMixer, { pointer, width, report }: MixerPlace): void {
@@ -37,6 +39,15 @@ function checkAfno({ blocks }: AfnoMixer, { pointer, width, report }: MixerPlace
     pointer: `${pointer}/blocks`,
     notes: [width.note],
     help: `numbers of blocks that divide it: ${divisorList(width.value, blocks)}`,
+  });
+}
+
+function checkGlobalFilter({ rows }: GlobalFilterMixer, { pointer, length, report }: MixerPlace): void {
+  if (length.value % rows === 0) return;
+  report.error("model/grid-rows", `a grid of ${rows} rows does not hold ${length.value} positions`, {
+    pointer: `${pointer}/rows`,
+    notes: [length.note],
+    help: `numbers of rows that do: ${divisorList(length.value, rows)}`,
   });
 }
 
