@@ -18,13 +18,18 @@ export function outputWidth(description: ModelDescription): number {
 /** What the number of distinct filters and skip factors of a long convolution follows from. */
 interface Convolved {
   readonly channels?: number;
+  readonly inner_factor?: number;
+  readonly heads?: number;
+  readonly head_filters?: "own" | "shared";
   readonly gating?: { readonly kind: string; readonly head_dim?: number };
 }
 
 /** Width that the filters of a long convolution are for: each has its own taps by default, and its own skip factor. */
-export function filteredWidth({ channels = 1, gating }: Convolved, width: number): number {
+export function filteredWidth(mixer: Convolved, width: number): number {
+  const { channels = 1, inner_factor: factor = 1, heads = 1, head_filters: filters, gating } = mixer;
+  const sharing = (gating?.head_dim ?? 1) * (filters === "shared" ? heads : 1);
   // Heads that a rule refuses must not give a fraction.
-  return Math.max(1, Math.floor((channels * width) / (gating?.head_dim ?? 1)));
+  return Math.max(1, Math.floor((channels * factor * width) / sharing));
 }
 
 /** Width of what the matrix of a linear head multiplies. */

@@ -109,7 +109,7 @@ export type Rope = RotaryPositions | None;
  */
 export type Gating = HyenaGating | PrePostGating | OuterProductGating | None;
 /**
- * What is added to the output of a long convolution, times a trained vector skip.{o} [width]. gated_input: the convolution's own input. input: the stream before its gate. none: nothing.
+ * What is added to the output of a long convolution, times a trained vector skip.{o}, one factor per filter of a channel. gated_input: the convolution's own input. input: the stream before its gate. none: nothing.
  */
 export type Skip = "none" | "input" | "gated_input";
 /**
@@ -1101,6 +1101,22 @@ export interface LongConvMixer {
    */
   readonly in_proj: Projection;
   readonly short_conv: ShortConv;
+  /**
+   * Width of every stream over the mixer's width; out_proj leads back.
+   */
+  readonly inner_factor: number;
+  /**
+   * Heads of a stream. Above 1 the outputs of in_proj are ordered (head, stream, channel of the head) instead of (stream, channel).
+   */
+  readonly heads: number;
+  /**
+   * own: filters and skip factors for every channel. shared: for the channels of one head, the same for all heads.
+   */
+  readonly head_filters: "own" | "shared";
+  /**
+   * Equal blocks of positions, a divisor of the sequence length: every long convolution stays inside its block. in_proj and short_conv see the whole sequence.
+   */
+  readonly blocks: number;
   readonly filter: Filter;
   readonly skip: Skip;
   /**
@@ -1126,6 +1142,14 @@ export interface HyenaGating {
    * N; there are N - 1 long convolutions.
    */
   readonly order: number;
+  /**
+   * Whether a gate before a convolution is the sum of its head's channels instead of each channel's own value.
+   */
+  readonly outer_mixing: boolean;
+  /**
+   * Whether the heads are mixed after every convolution, v[h] <- sum_g head_mix.{o}[h, g] v[g], parameters head_mix.{o} [heads, heads].
+   */
+  readonly post_order_ffn: boolean;
 }
 /**
  * Three streams x1, x2, v in this order; v <- v * x1, v <- conv(v, filters.0) + skip, v <- v * x2 (M2-BERT, Fu et al. 2023).

@@ -127,6 +127,7 @@ function checkLongConv(mixer: LongConvMixer, place: MixerPlace): void {
         help: 'leave "out_proj" out: it is linear',
       },
     );
+  checkInner(mixer, place);
   if (gating.kind === "outer_product") checkOuterProduct(mixer, gating, place);
   if (short_conv.kind === "depthwise") checkShortConv(short_conv, `${pointer}/short_conv`, report);
   const filtered = { ...place.width, value: filteredWidth(mixer, place.width.value) };
@@ -134,6 +135,44 @@ function checkLongConv(mixer: LongConvMixer, place: MixerPlace): void {
   // A derived filter is the mixer's own; its problems were just reported.
   if (residual.kind === "long_conv" && JSON.stringify(residual.filter) !== JSON.stringify(mixer.filter))
     checkFilter(residual.filter, { ...place, pointer: `${pointer}/residual_conv/filter` });
+}
+
+/** Sizes inside a long convolution: streams, heads, blocks. */
+function checkInner(mixer: LongConvMixer, { pointer, width, length, report }: MixerPlace): void {
+  const { inner_factor: factor, heads, blocks, in_proj, out_proj, residual_conv: residual, filter } = mixer;
+  const around = in_proj.kind !== "none" && out_proj.kind !== "none" && residual.kind === "none";
+  if (factor > 1 && !around)
+    report.error("model/inner-factor", "wider streams need both projections and no convolution beside them", {
+      pointer: `${pointer}/inner_factor`,
+      help: 'use "inner_factor": 1, or linear projections and no "residual_conv"',
+    });
+  if ((width.value * factor) % heads !== 0)
+    report.error(
+      "model/conv-heads",
+      `${heads} heads do not divide streams of width ${width.value * factor}`,
+      {
+        pointer: `${pointer}/heads`,
+        notes: [width.note],
+        help: `numbers of heads that divide it: ${divisorList(width.value * factor, heads)}`,
+      },
+    );
+  if (mixer.head_filters === "shared" && (mixer.channels > 1 || mixer.gating.kind === "outer_product"))
+    report.error("model/shared-filters", "filters shared by heads are one per channel of a plain stream", {
+      pointer: `${pointer}/head_filters`,
+      help: 'use "own", or "groups" of the filter',
+    });
+  if (length.value % blocks !== 0)
+    report.error("model/conv-blocks", `${blocks} blocks do not divide ${length.value} positions`, {
+      pointer: `${pointer}/blocks`,
+      notes: [length.note],
+      help: `numbers of blocks that divide it: ${divisorList(length.value, blocks)}`,
+    });
+  if (blocks > 1 && filter.span === "circular")
+    report.error("model/blocks-circular", "a circular filter is as long as the sequence, not as a block", {
+      pointer: `${pointer}/blocks`,
+      notes: [{ message: "the span", pointer: `${pointer}/filter/span` }],
+      help: 'use the span "causal" or "bidirectional"',
+    });
 }
 
 function checkOuterProduct(
