@@ -170,6 +170,7 @@ function deriveFilter(filter: Filter, { width, length }: Sizes): Filter {
   if (filter.kind === "spectrum") return { groups: width, length, ...filter };
   const reverse = (filter.span ?? "bidirectional") === "bidirectional" ? "offset_lag1" : "none";
   const sized = { reverse_filter: reverse, groups: width, length, ...filter } as const;
+  if (sized.kind === "implicit_mlp") return { emb_dim: sized.features === "relative" ? 1 : 3, ...sized };
   if (sized.kind !== "multiscale") return sized;
   return { scales: 1 + Math.max(0, Math.ceil(Math.log2(sized.length / (sized.kernel_dim ?? 64)))), ...sized };
 }

@@ -21,6 +21,7 @@ interface Convolved {
   readonly inner_factor?: number;
   readonly heads?: number;
   readonly head_filters?: "own" | "shared";
+  readonly channel_mixing?: "depthwise" | "dense";
   readonly gating?: { readonly kind: string; readonly head_dim?: number };
 }
 
@@ -28,8 +29,9 @@ interface Convolved {
 export function filteredWidth(mixer: Convolved, width: number): number {
   const { channels = 1, inner_factor: factor = 1, heads = 1, head_filters: filters, gating } = mixer;
   const sharing = (gating?.head_dim ?? 1) * (filters === "shared" ? heads : 1);
+  const inputs = mixer.channel_mixing === "dense" ? factor * width : 1;
   // Heads that a rule refuses must not give a fraction.
-  return Math.max(1, Math.floor((channels * factor * width) / sharing));
+  return Math.max(1, Math.floor((channels * factor * width * inputs) / sharing));
 }
 
 /** Width of what the matrix of a linear head multiplies. */

@@ -800,9 +800,21 @@ export interface ImplicitMlpFilter {
    */
   readonly frequency: "trained" | "fixed";
   /**
-   * computed: z by the formula above. stored: features [length, emb_dim] and times [length] come from the weights, because upstream trains them.
+   * computed: z by the formula above. relative: the position alone, from -1 to 1 over the length; a sequence of another length samples the same kernel at its own resolution, a rounded multiple of the built one: positions keep their places, taps are scaled by the multiple, those of a finer kernel are smoothed by a Gaussian of deviation 1/2 (Romero et al. 2022, CKConv). stored: features [length, emb_dim] and times [length] come from the weights, because upstream trains them.
    */
-  readonly features: "computed" | "stored";
+  readonly features: "computed" | "relative" | "stored";
+  /**
+   * Function between the layers; relu and silu take neither omega nor frequency.
+   */
+  readonly activation: "sine" | "relu" | "silu";
+  /**
+   * Whether the last layer has a bias.
+   */
+  readonly last_bias: boolean;
+  /**
+   * Whether a layer's weight is weight_g weight_v / |weight_v|, the norm over each row: parameters mlp.{k}.weight_g [out] and mlp.{k}.weight_v [out, in] instead of mlp.{k}.weight.
+   */
+  readonly weight_norm: boolean;
   readonly window: Window;
   /**
    * channels: divide k[t, :] by the sum over channels of its absolute values. none: leave it.
@@ -1123,6 +1135,14 @@ export interface LongConvMixer {
    * Filters per channel: the input is convolved with each, the outputs stand one after the other, all of the first filters first (S4 and LongConv). Above 1 only without gating.
    */
   readonly channels: number;
+  /**
+   * depthwise: a channel of the output reads its own channel. dense: it reads all of them, y_o = sum_i conv(x_i, K[o, i]), filters ordered output then input (CKConv); width^2 convolutions, without gating.
+   */
+  readonly channel_mixing: "depthwise" | "dense";
+  /**
+   * Whether the parameter conv_bias [width, for several filters per channel times those] is added to what the convolutions give.
+   */
+  readonly conv_bias: boolean;
   /**
    * Applied to what the convolutions give, before out_proj.
    */

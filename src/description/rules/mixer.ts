@@ -161,6 +161,12 @@ function checkInner(mixer: LongConvMixer, { pointer, width, length, report }: Mi
       pointer: `${pointer}/head_filters`,
       help: 'use "own", or "groups" of the filter',
     });
+  if (mixer.channel_mixing === "dense" && (mixer.gating.kind !== "none" || mixer.channels > 1 || heads > 1))
+    report.error("model/dense-gating", "filters between all channels have neither gates, copies nor heads", {
+      pointer: `${pointer}/channel_mixing`,
+      notes: [{ message: "the gating", pointer: `${pointer}/gating` }],
+      help: 'use "depthwise", or leave gating, channels and heads out',
+    });
   if (length.value % blocks !== 0)
     report.error("model/conv-blocks", `${blocks} blocks do not divide ${length.value} positions`, {
       pointer: `${pointer}/blocks`,
@@ -262,6 +268,15 @@ function checkFilter(filter: Filter, { pointer, width, length, report }: MixerPl
         help: "stored features are cut to shorter sequences, never stretched to longer ones; computed ones go on",
       },
     );
+  if (filter.features === "relative" && (filter.reverse_filter === "full_2l" || filter.emb_dim !== 1))
+    report.error(
+      "model/relative-features",
+      "a relative position is one number, and has no second half of taps",
+      {
+        pointer: `${pointer}/features`,
+        help: 'leave "emb_dim" out, and use "offset_lag1" for a bidirectional filter',
+      },
+    );
   // Stored positions need no formula.
   if (filter.features === "stored") return;
   // A sequence of one token has position 0 alone; what lies beyond has no place on a ramp of no extent.
@@ -271,11 +286,15 @@ function checkFilter(filter: Filter, { pointer, width, length, report }: MixerPl
       notes: [length.note],
       help: "build it for the length of the sequence, and with halves of its own rather than full_2l for one token",
     });
-  if (filter.emb_dim % 2 === 0)
+  if (filter.features === "relative") return;
+  if (filter.emb_dim % 2 === 0 || filter.emb_dim < 3)
     report.error(
       "model/emb-dim-even",
-      `emb_dim counts one ramp and pairs of waves, so it is odd, not ${filter.emb_dim}`,
-      { pointer: `${pointer}/emb_dim`, help: `use ${filter.emb_dim - 1} or ${filter.emb_dim + 1}` },
+      `emb_dim counts one ramp and pairs of waves, so it is odd and above 1, not ${filter.emb_dim}`,
+      {
+        pointer: `${pointer}/emb_dim`,
+        help: filter.emb_dim < 3 ? "use 3" : `use ${filter.emb_dim - 1} or ${filter.emb_dim + 1}`,
+      },
     );
 }
 

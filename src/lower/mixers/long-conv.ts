@@ -43,6 +43,8 @@ export function lowerLongConv(c: GraphContext, scope: Scope, x: Value, mixer: Lo
     );
   };
   let y = lowerGating({ c, scope, mixer, streams, convolve }, mixer.gating);
+  if (mixer.conv_bias)
+    y = b.emit("add", { a: y, b: c.parameter(scope, "conv_bias", [lastExtent(y)], "bias") }, {});
   if (mixer.residual_conv.kind !== "none") {
     const at = child(scope, "residual_conv", "/residual_conv");
     const skip = mixer.residual_conv.skip ? c.parameter(at, "skip", [width], "skip") : undefined;
