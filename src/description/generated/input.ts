@@ -1240,7 +1240,7 @@ export interface FnetMixer {
   readonly kind: "fnet";
 }
 /**
- * x + irfft(softshrink(W2 relu(W1 X + b1) + b2)), X = rfft(x) over positions, both orthonormal, W complex and block-diagonal over channels, relu and softshrink on real and imaginary parts apart (Guibas et al. 2022, AFNO). Parameters w1, w2 [2, blocks, in, out], b1, b2 [2, blocks, out]: real, then imaginary parts.
+ * A complex network on every frequency (Guibas et al. 2022, AFNO): x + irfft(softshrink(W2 relu(W1 X + b1) + b2)), X = rfft(x) over positions, both orthonormal, W block-diagonal over channels, functions on real and imaginary parts apart. Parameters w{k} [2, blocks, in, out], b{k} [2, blocks, out], k from 1: real, then imaginary parts. With one block, the full spectrum and a single activated layer it is a complex Fourier MLP (SFDLM).
  */
 export interface AfnoMixer {
   readonly kind: "afno";
@@ -1260,6 +1260,26 @@ export interface AfnoMixer {
    * Fraction of the lowest modes that is kept; the others are zero (hard_thresholding_fraction).
    */
   readonly kept?: number;
+  /**
+   * Number of complex layers.
+   */
+  readonly layers?: number;
+  /**
+   * Between layers.
+   */
+  readonly activation?: Activation;
+  /**
+   * After the last layer.
+   */
+  readonly final_activation?: Activation;
+  /**
+   * half: rfft and irfft, each bin stands for its twin. full: the network sees all L bins of the FFT, and the real part of the inverse is kept.
+   */
+  readonly spectrum?: "half" | "full";
+  /**
+   * Whether x is added.
+   */
+  readonly residual?: boolean;
 }
 /**
  * y = irfft2(spectrum rfft2(x)) with the positions as a grid, row by row (Rao et al. 2021, GFNet): a circular convolution along both axes. Parameter spectrum [rows, floor(columns/2) + 1, width, 2] (real, imaginary). With one row it is a long_conv with a spectrum filter, which costs O(L log L); here both transforms are matrix products.

@@ -33,7 +33,13 @@ export function checkMixer(mixer: Mixer, place: MixerPlace): void {
   else if (mixer.kind === "global_filter") checkGlobalFilter(mixer, place);
 }
 
-function checkAfno({ blocks }: AfnoMixer, { pointer, width, report }: MixerPlace): void {
+function checkAfno({ blocks, spectrum, kept }: AfnoMixer, { pointer, width, report }: MixerPlace): void {
+  if (spectrum === "full" && kept < 1)
+    report.error("model/afno-kept", "all bins of a full spectrum are kept", {
+      pointer: `${pointer}/kept`,
+      notes: [{ message: "the spectrum", pointer: `${pointer}/spectrum` }],
+      help: 'leave "kept" out, or use the spectrum "half"',
+    });
   if (width.value % blocks === 0) return;
   report.error("model/afno-blocks", `${blocks} blocks do not divide the width ${width.value}`, {
     pointer: `${pointer}/blocks`,
