@@ -923,7 +923,7 @@ export interface DplrFilter {
   readonly rank?: number;
 }
 /**
- * Parameters of a fixed size stretched to ever longer stretches (Li et al. 2023, SGConv): part i is scales.{i} [kernel_dim, groups] interpolated linearly to 2^max(0, i - 1) times its length (sample j at (j + 1/2)/f - 1/2, clamped) times multiplier^(S - 1 - i), multiplier [groups]; all parts one after the other, cut or filled with zeros to the sequence, divided by norm [groups], which the checkpoint holds. reverse.* for a reverse filter.
+ * Parameters of a fixed size stretched to ever longer stretches (Li et al. 2023, SGConv): part i is scales.{i} [kernel_dim, groups] interpolated to 2^(max(0, i - 1) + init_scale) times its length (combined as a sum: 2^(i + init_scale) times) times multiplier^(S - 1 - i), multiplier [groups]; all parts one after the other or added, cut or filled with zeros to the sequence, divided by norm [groups], which the checkpoint holds. reverse.* for a reverse filter.
  */
 export interface MultiscaleFilter {
   readonly kind: "multiscale";
@@ -940,6 +940,22 @@ export interface MultiscaleFilter {
    * Number S of parts.
    */
   readonly scales?: number;
+  /**
+   * cat: parts one after the other. sum: parts start together and are added.
+   */
+  readonly combine?: "cat" | "sum";
+  /**
+   * linear: sample j lies at (j + 1/2)/f - 1/2, clamped. nearest: every row f times.
+   */
+  readonly interpolation?: "linear" | "nearest";
+  /**
+   * How often every part is doubled beyond its own factor.
+   */
+  readonly init_scale?: number;
+  /**
+   * multiplier: by powers of multiplier, as above. power: no multiplier; tap t is divided by (t + 1)^decay, parameter decay [groups] (SGConv's learnable mode).
+   */
+  readonly damping?: "multiplier" | "power";
 }
 /**
  * k = irfft(spectrum), spectrum [floor(L/2) + 1, groups, 2] (real, imaginary) a parameter of exactly this sequence length; imaginary parts of bins that have no twin are not read (Rao et al. 2021, GFNet).

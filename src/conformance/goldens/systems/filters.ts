@@ -63,6 +63,8 @@ export const s4d = system("S4D", "S4D", (golden) => {
 export const sgConv = system("SGConv", "SGConv", (golden) => {
   const [channels = 1, width = 1] = weightShape(golden, "D") ?? [];
   const both = bidirectional(golden);
+  const mode = String(golden.options.get("mode") ?? "cat_randn");
+  const learnable = mode.includes("learnable");
   const [, , size = 1] = weightShape(golden, "kernel_list.0") ?? [];
   let scales = 0;
   while (weightShape(golden, `kernel_list.${scales}`) !== undefined) scales++;
@@ -77,16 +79,22 @@ export const sgConv = system("SGConv", "SGConv", (golden) => {
         half(`kernel_list.${i}`, { kind: "reshape", shape: [rows, size] }, transpose),
       ]),
       [`filters.0.${twin}norm`, half("kernel_norm", { kind: "reshape", shape: [rows] })],
-      [`filters.0.${twin}multiplier`, multiplierOf(golden, channels, width)],
+      learnable
+        ? [`filters.0.${twin}decay`, tiled("decay", channels, 0)]
+        : [`filters.0.${twin}multiplier`, multiplierOf(golden, channels, width)],
     ];
   };
   return {
     channels,
-    outProjection: projection(golden),
+    outProjection: projection(golden, "postact"),
     filter: {
       kind: "multiscale",
       kernel_dim: size,
       scales,
+      combine: mode.includes("sum") ? "sum" : "cat",
+      interpolation: mode.includes("nearest") ? "nearest" : "linear",
+      init_scale: numberOption(golden, "init_scale") ?? 0,
+      damping: learnable ? "power" : "multiplier",
       length: numberOption(golden, "l_max"),
       ...spanOf(golden),
     },
@@ -94,7 +102,7 @@ export const sgConv = system("SGConv", "SGConv", (golden) => {
       ...Object.fromEntries([...named("", 0), ...(both ? named("reverse.", channels) : [])]),
       "skip.0": joinedChannels("D", [rows]),
     },
-    ignore: ["kernel_norm_initialized"],
+    ignore: ["kernel_norm_initialized", ...(learnable ? ["multiplier"] : [])],
   };
 });
 

@@ -79,7 +79,9 @@ async function layer(golden: GoldenCase, work: string, described: Described): Pr
         in_proj: { kind: "none" },
         filter: described.filter,
         channels: described.channels,
-        activation: activationOf(golden, "activation", "gelu_erf"),
+        // SGConv's linear layers have neither activation nor projection.
+        activation:
+          flagOption(golden, "linear") === true ? "none" : activationOf(golden, "activation", "gelu_erf"),
         out_proj: described.outProjection.field,
       },
       weights: {
