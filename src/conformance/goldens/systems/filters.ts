@@ -20,7 +20,16 @@ export const bidirectional = (golden: GoldenCase): boolean => flagOption(golden,
 export const spanOf = (golden: GoldenCase) =>
   bidirectional(golden) ? { span: "bidirectional", reverse_filter: "offset_lag1" } : { span: "causal" };
 
-export const longConv = system("LongConv", "LongConv", (golden) => {
+const named =
+  (name: string) =>
+  (golden: GoldenCase): boolean =>
+    golden.system === name;
+
+/** s4d.py's own class; S4's diagonal kernel stores other parameters (s4.ts). */
+const s4dAlone = (golden: GoldenCase): boolean =>
+  golden.system === "S4D" && weightShape(golden, "kernel.log_A_real") !== undefined;
+
+export const longConv = system("LongConv", named("LongConv"), (golden) => {
   const [channels = 1, width = 1, stored = 2] = weightShape(golden, "kernel") ?? [];
   const rows = channels * width;
   // Upstream cuts or fills the stored kernel to 2 L entries; negative lags are the second half of those.
@@ -44,7 +53,7 @@ export const longConv = system("LongConv", "LongConv", (golden) => {
   };
 });
 
-export const s4d = system("S4D", "S4D", (golden) => {
+export const s4d = system("S4D", s4dAlone, (golden) => {
   const [, states = 1] = weightShape(golden, "kernel.log_A_real") ?? [];
   return {
     channels: 1,
@@ -60,7 +69,7 @@ export const s4d = system("S4D", "S4D", (golden) => {
   };
 });
 
-export const sgConv = system("SGConv", "SGConv", (golden) => {
+export const sgConv = system("SGConv", named("SGConv"), (golden) => {
   const [channels = 1, width = 1] = weightShape(golden, "D") ?? [];
   const both = bidirectional(golden);
   const mode = String(golden.options.get("mode") ?? "cat_randn");

@@ -27,12 +27,12 @@ export interface Described {
 
 export function system(
   name: string,
-  upstream: string,
+  isOurs: (golden: GoldenCase) => boolean,
   describe: (golden: GoldenCase) => Described,
 ): GoldenSystem {
   return {
     name,
-    covers: (golden) => golden.system === upstream && hasTensor(golden, "in.u"),
+    covers: (golden) => isOurs(golden) && hasTensor(golden, "in.u"),
     compute: (golden, work) => layer(golden, work, describe(golden)),
   };
 }
@@ -139,7 +139,14 @@ async function beforeProjection(
   const graph = await openGraph(model, "mixer", { inner: input }, `${work}/inner`);
   const outputs = await graph.run({ x: floats([batch, length, width], x) });
   await graph.dispose();
-  return { name: "mid.layer", ...mapEach(outputs, ({ inner }) => inner!) };
+  return { name: "mid.layer", ...mapEach(outputs, ({ inner }) => swapped(golden, inner!, width)) };
+}
+
+/** Channels (filter, channel) as upstream has them with swap_channels: (channel, filter). */
+function swapped(golden: GoldenCase, rows: Float64Array, width: number): Float64Array {
+  const filters = (weightShape(golden, "layer.D") ?? [1])[0]!;
+  if (flagOption(golden, "swap_channels") !== true) return rows;
+  return swapLastAxes({ shape: [rows.length / (filters * width), filters, width], data: rows }).data;
 }
 
 interface KernelSizes {
@@ -169,17 +176,18 @@ function kernelLayout(
       tap(Math.floor(at / (width * n)), Math.floor(at / n) % width, at % n),
     );
   }
-  const whole = hasTensor(golden, "mid.K") ? tensorOf(golden, "mid.K").data : undefined;
-  const rows = Array.from({ length: width }, (_, c) => {
-    const row = new Float64Array(n);
-    for (let t = 0; t < count; t++) {
-      const lag = t - lag0;
-      if (lag < n && lag > -n) row[((lag % n) + n) % n]! += taps[t * width + c]!;
-    }
-    // The tap at lag n/2 of a kernel of two lengths is stored and never used.
-    if (lag0 > 0 && n === 2 * length && whole !== undefined) row[length] = whole[c * n + length]!;
-    return row;
-  });
+  const stored = hasTensor(golden, "mid.K") ? tensorOf(golden, "mid.K") : undefined;
+  const stride = stored?.shape.at(-1) ?? 0;
+  const rows = Array.from({ length: width }, (_, c) =>
+    Float64Array.from({ length: n }, (_, p) => {
+      // Upstream transforms 2 L entries: the second half is lags from below. Of both kinds of kernels the entry between
+      // the halves and what is stored behind them are read by nobody.
+      const unread = p === length || p >= 2 * length;
+      if (lag0 > 0 && unread) return p < stride ? stored!.data[c * stride + p]! : 0;
+      const t = lag0 + (p < length ? p : p - 2 * length);
+      return t >= 0 && t < count ? taps[t * width + c]! : 0;
+    }),
+  );
   if (!spectrum) return Float64Array.from(rows.flatMap((row) => [...row]));
   return realSpectrum(rows, n);
 }

@@ -4,7 +4,11 @@ import { flagOption, type GoldenCase, numberOption, weightShape } from "../golde
 import { bidirectional, from, joinedChannels, projection, spanOf, tiled } from "./filters.js";
 import { system } from "./layer.js";
 
-export const s4 = system("S4", "S4", (golden) => {
+const isS4 = (golden: GoldenCase): boolean =>
+  ["S4", "S4D"].includes(golden.system) &&
+  ["", "layer."].some((at) => weightShape(golden, `${at}kernel.A_real`) !== undefined);
+
+export const s4 = system("S4", isS4, (golden) => {
   const at = weightShape(golden, "layer.D") === undefined ? "" : "layer.";
   const kernel = `${at}kernel.`;
   const dplr = weightShape(golden, `${kernel}P`) !== undefined;
