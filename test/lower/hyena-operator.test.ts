@@ -98,3 +98,11 @@ test.each(cases)("%o", async ({ order, heads, shared, blocks, factor, outer, mix
   expect(read("skip.0").length).toBe(shared ? size : inner);
   expectEach(run, linearDirectly(y, read("out_proj.weight"), read("out_proj.bias"), inner));
 });
+
+test("stored features end with the block, not with the sequence", async () => {
+  const filter = { kind: "implicit_mlp", features: "stored", reverse_filter: "full_2l", length: 3, width: 4 };
+  const sizes = { batch: 1, length: 9, width: 2 };
+  const run = await runMixer({ kind: "long_conv", blocks: 3, filter }, sizes);
+  expect(run.parameter("filters.0.features").length).toBe(2 * 3 * 3);
+  await expect(runMixer({ kind: "long_conv", filter }, sizes)).rejects.toThrow(/built for 3 positions/);
+});

@@ -128,7 +128,10 @@ function checkLongConv(mixer: LongConvMixer, place: MixerPlace): void {
   if (gating.kind === "outer_product") checkOuterProduct(mixer, gating, place);
   if (short_conv.kind === "depthwise") checkShortConv(short_conv, `${pointer}/short_conv`, report);
   const filtered = { ...place.width, value: filteredWidth(mixer, place.width.value) };
-  checkFilter(mixer.filter, { ...place, width: filtered, pointer: `${pointer}/filter` });
+  // A filter reaches as far as its block.
+  const blocks = mixer.filter.span === "circular" ? 1 : mixer.blocks;
+  const length = { ...place.length, value: Math.ceil(place.length.value / blocks) };
+  checkFilter(mixer.filter, { ...place, width: filtered, length, pointer: `${pointer}/filter` });
   // A derived filter is the mixer's own; its problems were just reported.
   if (residual.kind === "long_conv" && JSON.stringify(residual.filter) !== JSON.stringify(mixer.filter))
     checkFilter(residual.filter, { ...place, pointer: `${pointer}/residual_conv/filter` });
