@@ -19,7 +19,7 @@ import type {
   StateSpace,
   TimeConditioning,
 } from "./generated/input.js";
-import { trunkWidth } from "./widths.js";
+import { filteredWidth, trunkWidth } from "./widths.js";
 
 /** Sizes that derived defaults refer to. */
 interface Sizes {
@@ -150,13 +150,24 @@ function deriveHeads<A extends AttentionMixer | CrossAttention>(attention: A, { 
 }
 
 function deriveLongConv(mixer: LongConvMixer, sizes: Sizes): LongConvMixer {
-  const filters = { ...sizes, width: sizes.width * (mixer.channels ?? 1) };
+  const filters = { ...sizes, width: filteredWidth(mixer, sizes.width) };
   const filter = deriveFilter(mixer.filter ?? { kind: "implicit_mlp" }, filters);
   const { residual_conv: residual, gating = { kind: "none" } } = mixer;
   return {
-    short_conv: { kind: gating.kind === "none" ? "none" : "depthwise" },
+    short_conv: { kind: gating.kind === "hyena" || gating.kind === "pre_post" ? "depthwise" : "none" },
     ...mixer,
     filter,
+    ...(gating.kind === "outer_product"
+      ? {
+          gating: {
+            ...gating,
+            key_filter: deriveFilter(
+              gating.key_filter ?? { kind: "shift", span: filter.span ?? "bidirectional" },
+              sizes,
+            ),
+          },
+        }
+      : {}),
     ...(residual?.kind === "long_conv"
       ? { residual_conv: { ...residual, filter: deriveFilter(residual.filter ?? filter, sizes) } }
       : {}),
@@ -167,6 +178,7 @@ function deriveFilter(filter: Filter, { width, length }: Sizes): Filter {
   if (filter.kind === "spectrum") return { groups: width, length, ...filter };
   const reverse = (filter.span ?? "bidirectional") === "bidirectional" ? "offset_lag1" : "none";
   const sized = { reverse_filter: reverse, groups: width, length, ...filter } as const;
+  if (sized.kind === "implicit_mlp") return { emb_dim: sized.features === "relative" ? 1 : 3, ...sized };
   if (sized.kind !== "multiscale") return sized;
   return { scales: 1 + Math.max(0, Math.ceil(Math.log2(sized.length / (sized.kernel_dim ?? 64)))), ...sized };
 }

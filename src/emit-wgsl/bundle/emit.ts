@@ -12,7 +12,7 @@ import {
   writeSafetensors,
 } from "../../weights/writer.js";
 import { shaped } from "../element.js";
-import { defaultLimits, type Features, type Limits, noFeatures } from "../limits.js";
+import { defaultLimits, type Features, featureForms, type Limits, noFeatures } from "../limits.js";
 import { type LoopKind, pageFiles } from "../page/files.js";
 import { kernelFiles } from "./kernel-files.js";
 import {
@@ -35,7 +35,7 @@ export interface EmitWgslOptions {
   readonly batch?: number;
   /** Limits the kernels are built for; those of every WebGPU device by default. */
   readonly limits?: Limits;
-  /** Features that kernels get a form of their own for, best first; 16-bit buffers by default. */
+  /** Features that kernels get a form of their own for, best first; 16-bit buffers and subgroups by default. */
   readonly forms?: readonly Features[];
   /** Facts for the manifest (input hashes, flags, sampler plan ..), in this order. */
   readonly facts?: Readonly<Record<string, Json>>;
@@ -81,7 +81,7 @@ const publicGraphs = [
  * Throws DlmcError (exit 3): `wgsl/no-kernel`, `wgsl/limit`.
  */
 export function emitWgsl(modules: readonly BoundModule[], options: EmitWgslOptions): WgslBundle {
-  const { version, batch = 1, limits = defaultLimits, forms = [{ f16: true, subgroups: false }] } = options;
+  const { version, batch = 1, limits = defaultLimits, forms = featureForms } = options;
   const pool = weightPool();
   const report = new Report();
   const built: { readonly program: Program; readonly length: number | undefined }[] = [];

@@ -5,9 +5,10 @@
 import type { AttentionMask } from "../../ir/ops/attention.js";
 import { workgroups } from "../grid.js";
 import type { Implementation, KernelRequest } from "../kernel.js";
+import { float } from "../literals.js";
 import { axesPlace, divided, modulo, plus, times } from "../place.js";
 import { single } from "../single.js";
-import { float, type KernelWriter } from "../writer.js";
+import type { KernelWriter } from "../writer.js";
 
 /** Below every score of finite numbers; no infinity, which WGSL has no literal for. */
 const lowest = "-3.4e38";

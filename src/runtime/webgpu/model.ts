@@ -83,7 +83,8 @@ export async function openGraphs(location: string, options: WebgpuOptions = {}):
   const device = options.device ?? (await requestDevice(manifest, options.gpu));
   const memory = deviceMemory(device, options.device === undefined);
   const has = (feature: string): boolean =>
-    device.features.has(feature) && !(feature === "shader-f16" && options.f16 === "off");
+    device.features.has(feature) &&
+    (feature === "subgroups" ? subgroupsPay(device) : feature !== "shader-f16" || options.f16 !== "off");
   try {
     const bound = await memory.guarded(async () => {
       const [pipelines, weights] = await settled(
@@ -158,6 +159,11 @@ function model(
     times: () => stepTimes(graphs.get("step") ?? graphs.get("denoise"), memory),
     destroy: () => memory.destroy(),
   };
+}
+
+/** Subgroups of four take longer over a line than workgroup memory does; docs/decisions has the figures. */
+function subgroupsPay({ adapterInfo }: GpuDevice): boolean {
+  return (adapterInfo?.subgroupMinSize ?? 8) >= 8;
 }
 
 /** Both results, or the first failure once both have come to rest, so that nothing goes on behind a failure. */
