@@ -1,13 +1,14 @@
 // Links the compiled modules behind dist/runtime/webgpu/standalone*.js into one ES module each
 // without imports, in dist/runtime/: the index.js of WGSL bundles with a continuous state, with a discrete one
-// that is drawn, and with one decoded by confidence. The
+// that is drawn, with one decoded by confidence, and of those that attend to an encoder. The
 // linker's version is pinned, so the text is the same wherever the package is built.
 import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { rolldown } from "rolldown";
 
 const dist = fileURLToPath(new URL("../dist/", import.meta.url));
-for (const name of ["standalone.js", "standalone-tokens.js", "standalone-confidence.js"]) await link(name);
+const names = ["standalone.js", "standalone-tokens.js", "standalone-confidence.js", "standalone-encoder.js"];
+for (const name of names) await link(name);
 
 /** One entry as one file. */
 async function link(name) {

@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { emitWgsl, writeWgslBundle } from "../emit-wgsl/bundle/emit.js";
+import { featureNames } from "../emit-wgsl/limits.js";
 import { findGraph, type Graph, type Module } from "../ir/graph.js";
 import { type Tensor, tensor } from "../ir/tensor.js";
 import { bindDims } from "../passes/bind-dims.js";
@@ -29,7 +30,7 @@ export async function wgslCandidate(batch: number): Promise<Candidate & { dispos
       help: "install a Vulkan driver (scripts/install-webgpu-drivers.sh brings software ones)",
     });
   // Kernels ask for no more limits than every device has; their better forms are what is checked where they would run.
-  const requiredFeatures = ["shader-f16"].filter((name) => adapter.features.has(name));
+  const requiredFeatures = Object.values(featureNames).filter((name) => adapter.features.has(name));
   const device = await adapter.requestDevice({ requiredFeatures });
   const { info } = adapter as { readonly info?: { readonly description?: string; readonly vendor?: string } };
   let loaded: (OpenedGraphs & { readonly key: string; readonly module: Module }) | undefined;

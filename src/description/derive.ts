@@ -1,9 +1,11 @@
 // Defaults that depend on other fields. Each is the "x-derived" of its field in the schema.
 
 import type {
+  AttentionMixer,
   Block,
   Blocks,
   Branch,
+  CrossAttention,
   DescriptionFile,
   Embedding,
   FeedForward,
@@ -17,7 +19,7 @@ import type {
   StateSpace,
   TimeConditioning,
 } from "./generated/input.js";
-import { trunkWidth } from "./widths.js";
+import { filteredWidth, trunkWidth } from "./widths.js";
 
 /** Sizes that derived defaults refer to. */
 interface Sizes {
@@ -97,8 +99,10 @@ function deriveBlock(block: Block, sizes: Sizes): Block {
   return {
     ...block,
     mixer: deriveMixer(block.mixer, sizes),
+    ...(block.cross_attention && { cross_attention: deriveHeads(block.cross_attention, sizes) }),
     ...(block.ffn === undefined ? {} : { ffn: deriveFeedForward(block.ffn, sizes) }),
     mixer_branch: branch(block.mixer_branch),
+    cross_branch: branch(block.cross_branch),
     ffn_branch: branch(block.ffn_branch),
   };
 }
@@ -130,25 +134,40 @@ function deriveFeedForward(ffn: FeedForward, sizes: Sizes): FeedForward {
 
 function deriveMixer(mixer: Mixer, sizes: Sizes): Mixer {
   if (mixer.kind === "long_conv") return deriveLongConv(mixer, sizes);
-  if (mixer.kind !== "attention") return mixer;
+  return mixer.kind === "attention" ? deriveHeads(mixer, sizes) : mixer;
+}
+
+function deriveHeads<A extends AttentionMixer | CrossAttention>(attention: A, { width }: Sizes): A {
+  const { heads } = attention;
   // Where heads do not divide the width, a rule says so.
-  const headDim = mixer.head_dim ?? Math.max(1, Math.floor(sizes.width / mixer.heads));
+  const headDim = attention.head_dim ?? Math.max(1, Math.floor(width / heads));
   return {
-    kv_heads: mixer.heads,
-    ...mixer,
+    kv_heads: heads,
+    ...attention,
     head_dim: headDim,
-    scale: mixer.scale ?? 1 / Math.sqrt(headDim),
+    scale: attention.scale ?? 1 / Math.sqrt(headDim),
   };
 }
 
 function deriveLongConv(mixer: LongConvMixer, sizes: Sizes): LongConvMixer {
-  const filters = { ...sizes, width: sizes.width * (mixer.channels ?? 1) };
+  const filters = { ...sizes, width: filteredWidth(mixer, sizes.width) };
   const filter = deriveFilter(mixer.filter ?? { kind: "implicit_mlp" }, filters);
   const { residual_conv: residual, gating = { kind: "none" } } = mixer;
   return {
-    short_conv: { kind: gating.kind === "none" ? "none" : "depthwise" },
+    short_conv: { kind: gating.kind === "hyena" || gating.kind === "pre_post" ? "depthwise" : "none" },
     ...mixer,
     filter,
+    ...(gating.kind === "outer_product"
+      ? {
+          gating: {
+            ...gating,
+            key_filter: deriveFilter(
+              gating.key_filter ?? { kind: "shift", span: filter.span ?? "bidirectional" },
+              sizes,
+            ),
+          },
+        }
+      : {}),
     ...(residual?.kind === "long_conv"
       ? { residual_conv: { ...residual, filter: deriveFilter(residual.filter ?? filter, sizes) } }
       : {}),
@@ -159,6 +178,7 @@ function deriveFilter(filter: Filter, { width, length }: Sizes): Filter {
   if (filter.kind === "spectrum") return { groups: width, length, ...filter };
   const reverse = (filter.span ?? "bidirectional") === "bidirectional" ? "offset_lag1" : "none";
   const sized = { reverse_filter: reverse, groups: width, length, ...filter } as const;
+  if (sized.kind === "implicit_mlp") return { emb_dim: sized.features === "relative" ? 1 : 3, ...sized };
   if (sized.kind !== "multiscale") return sized;
   return { scales: 1 + Math.max(0, Math.ceil(Math.log2(sized.length / (sized.kernel_dim ?? 64)))), ...sized };
 }
@@ -192,7 +212,12 @@ function derivePrediction(prediction: PredictionType, blocks: Blocks | undefined
 function closingNorm(blocks: Blocks): OptionalNorm {
   const list = "pattern" in blocks ? blocks.pattern : "mixer" in blocks ? [blocks] : blocks;
   const last = list.at(-1);
-  const branch = last?.ffn?.kind === "none" ? last.mixer_branch : last?.ffn_branch;
+  const branch =
+    last?.ffn?.kind !== "none"
+      ? last?.ffn_branch
+      : last.cross_attention
+        ? last.cross_branch
+        : last.mixer_branch;
   return branch !== undefined && branch.placement !== "post" && branch.placement !== "none"
     ? (branch.norm ?? last?.norm ?? { kind: "layer" })
     : { kind: "none" };

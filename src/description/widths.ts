@@ -15,6 +15,25 @@ export function outputWidth(description: ModelDescription): number {
   return description.prediction_type.out_proj.at(-1)?.out ?? trunkWidth(description.embedding);
 }
 
+/** What the number of distinct filters and skip factors of a long convolution follows from. */
+interface Convolved {
+  readonly channels?: number;
+  readonly inner_factor?: number;
+  readonly heads?: number;
+  readonly head_filters?: "own" | "shared";
+  readonly channel_mixing?: "depthwise" | "dense";
+  readonly gating?: { readonly kind: string; readonly head_dim?: number };
+}
+
+/** Width that the filters of a long convolution are for: each has its own taps by default, and its own skip factor. */
+export function filteredWidth(mixer: Convolved, width: number): number {
+  const { channels = 1, inner_factor: factor = 1, heads = 1, head_filters: filters, gating } = mixer;
+  const sharing = (gating?.head_dim ?? 1) * (filters === "shared" ? heads : 1);
+  const inputs = mixer.channel_mixing === "dense" ? factor * width : 1;
+  // Heads that a rule refuses must not give a fraction.
+  return Math.max(1, Math.floor((channels * factor * width * inputs) / sharing));
+}
+
 /** Width of what the matrix of a linear head multiplies. */
 export function headWidth(description: ModelDescription): number {
   const { rounding_head: head } = description;

@@ -37,6 +37,8 @@ export interface EmitOnnxOptions {
   readonly minOrt?: string;
   /** Also emit the whole sampling loop as sample.onnx. */
   readonly sample?: boolean;
+  /** With `sample`: fixed_x differs from step to step. */
+  readonly renoised?: boolean;
   /** Write rfft and irfft as ONNX's DFT operator, which has no CUDA kernel. Default: as matrix products. */
   readonly dft?: boolean;
   /** Facts for the manifest (input hashes, flags, sampler plan ..), in this order. */
@@ -64,7 +66,17 @@ export interface OnnxBundle {
 }
 
 /** Graphs that are files of their own even when another graph calls them. */
-const publicGraphs = new Set(["embed", "denoise", "round", "step", "time", "filters", "mixer", "block"]);
+const publicGraphs = new Set([
+  "embed",
+  "denoise",
+  "round",
+  "step",
+  "time",
+  "filters",
+  "encode",
+  "mixer",
+  "block",
+]);
 
 /**
  * Builds the bundle of one model, for one or several lengths that share the weights.
@@ -85,7 +97,10 @@ export function emitOnnx(modules: readonly BoundModule[], options: EmitOnnxOptio
     const scoped = pool.scope(length === undefined ? "" : `L${length}`);
     for (const graph of ownFiles(module))
       built.push({ graph: lowerGraph(module, graph, limits, scoped, lowering), length });
-    const sample = options.sample === true ? sampleGraph(module, limits, scoped, lowering) : undefined;
+    const sample =
+      options.sample === true
+        ? sampleGraph(module, limits, scoped, { ...lowering, renoised: options.renoised })
+        : undefined;
     if (sample !== undefined) built.push({ graph: sample, length });
   }
   if (profile !== "standard") {

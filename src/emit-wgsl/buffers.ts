@@ -4,10 +4,12 @@
 
 import { type Element, numbersPer } from "../ir/tensor.js";
 import type { Binding } from "./dispatch.js";
-import { divided } from "./place.js";
+import { divided, modulo } from "./place.js";
 
 export interface Declared {
   readonly binding: Binding;
+  /** Its shape, for the reader of the code. */
+  readonly note: string;
   /** An array of vec4 (of words: of two words). */
   readonly vector: boolean;
   /** Halves as words. */
@@ -28,11 +30,11 @@ export function storedBytes(element: Element): number {
 }
 
 /** The declaration as binding k. */
-export function declaration({ binding, vector, words }: Declared, k: number): string {
+export function declaration({ binding, note, vector, words }: Declared, k: number): string {
   const { name, element, access } = binding;
   const four = words ? "vec2u" : element === "f16" ? "vec4h" : "vec4f";
   const one = words ? "u32" : storageType(element);
-  return `@group(0) @binding(${k}) var<storage, ${access}> ${name}: array<${vector ? four : one}>;`;
+  return `@group(0) @binding(${k}) var<storage, ${access}> ${name}: array<${vector ? four : one}>; // ${note}`;
 }
 
 /** Element `index` as a register holds it. */
@@ -46,7 +48,7 @@ export function loadOne(
     const word = vector ? `${name}[${i} / 4u][(${i} / 2u) % 2u]` : `${name}[${i} / 2u]`;
     return `unpack2x16float(${word})[${i} % 2u]`;
   }
-  const raw = vector ? `${name}[(${index}) / 4u][(${index}) % 4u]` : `${name}[${index}]`;
+  const raw = vector ? `${name}[${divided(index, 4)}][${modulo(index, 4)}]` : `${name}[${index}]`;
   return element === "f16" ? `f32(${raw})` : element === "bool" ? `${raw} != 0u` : raw;
 }
 
@@ -66,7 +68,7 @@ export function storeOne(
   index: string,
   value: string,
 ): string {
-  const target = vector ? `${name}[(${index}) / 4u][(${index}) % 4u]` : `${name}[${index}]`;
+  const target = vector ? `${name}[${divided(index, 4)}][${modulo(index, 4)}]` : `${name}[${index}]`;
   const stored =
     element === "f16" ? `f16(${value})` : element === "bool" ? `select(0u, 1u, ${value})` : value;
   return `${target} = ${stored};`;

@@ -11,6 +11,8 @@ export interface ElementContext {
   /** Where in the op's result. */
   readonly place: Place;
   readonly result: Shaped;
+  /** What the result is called. */
+  readonly hint: string;
   /** A real number as a literal of the place's lanes. */
   number(value: number): string;
 }

@@ -8,9 +8,11 @@ import { count } from "../ir/tensor.js";
 import { bug } from "../support/diagnostic.js";
 import type { ElementContext } from "./element-rule.js";
 import { elementRules } from "./elements/index.js";
+import { inputName } from "./formula.js";
 import type { BufferRole, Shaped, Source } from "./kernel.js";
+import { registerType } from "./literals.js";
 import { lanePlace, type Place, projected } from "./place.js";
-import { type KernelWriter, registerType } from "./writer.js";
+import type { KernelWriter } from "./writer.js";
 
 type AnyRule = (
   operands: Record<string, unknown>,
@@ -70,8 +72,8 @@ export function reader(graph: Graph, writer: KernelWriter): Reader {
     const index = graph.inputs.indexOf(value);
     if (index < 0) bug(`${value.hint ?? "a value"} is read in @${graph.name} but made by its anchor`);
     const role: BufferRole = { kind: "operand", index };
-    const hint = value.hint ?? `operand${index}`;
-    writer.buffer(role, hint, element, count(shape));
+    const hint = inputName(graph, value);
+    writer.buffer(role, hint, element, count(shape), "read", writer.lanes, `[${shape.join(", ")}]`);
     if (place.lanes === 1) return writer.bind(writer.at(role, place.flat()), `${hint}_at`);
     if (writer.isVector(role) && shape[shape.length - 1]! % 4 === 0)
       return writer.bind(writer.at4(role, place.flat()), `${hint}_at`);
@@ -83,7 +85,8 @@ export function reader(graph: Graph, writer: KernelWriter): Reader {
     if (rule === undefined) bug(`${op.name} is not an elementwise op of @${graph.name}`);
     // A view of the anchor's own four numbers is those four numbers: the sink has moved the place already.
     const moved = carriesAnchor(value) && definitionOf(op.name)!.fusion === "view";
-    if (place.lanes === 4 && !moved && !elementRules.lanewise.has(op.name)) {
+    const together = moved || elementRules.lanewise.has(op.name) || elementRules.keepsNeighbours(op);
+    if (place.lanes === 4 && !together) {
       const lanes = [0, 1, 2, 3].map((j) => readOp(op, value, lanePlace(place, j)));
       return writer.bind(
         `${registerType(value.type.element, 4)}(${lanes.join(", ")})`,
@@ -97,8 +100,9 @@ export function reader(graph: Graph, writer: KernelWriter): Reader {
           names.map((slot, k) => [operandName(slot), op.operands[k] && source(op.operands[k])]),
         );
     const number = (v: number): string => elementRules.literal(v, value.type.element, place.lanes);
-    const text = rule(operands, op.attributes, { writer, place, result: shaped(value), number });
-    return writer.bind(text, value.hint ?? op.name);
+    const hint = value.hint ?? op.name;
+    const text = rule(operands, op.attributes, { writer, place, result: shaped(value), number, hint });
+    return writer.bind(text, hint);
   };
   return {
     source,

@@ -1,7 +1,8 @@
 // Functions WGSL has not, or promises too little of (its tanh may overflow, its sin and cos are good to 2^-11
 // only): each as a helper over one or four lanes. Coefficients are least-squares fits at Chebyshev nodes.
 
-import { float, type KernelWriter } from "./writer.js";
+import { float } from "./literals.js";
+import type { KernelWriter } from "./writer.js";
 
 /** Horner's rule in `x`, lowest coefficient first. */
 function polynomial(x: string, coefficients: readonly number[], literal: (v: number) => string): string {

@@ -6,6 +6,7 @@ import { operandName } from "../ir/op.js";
 import { definitionOf, type OpName } from "../ir/ops/index.js";
 import { bug } from "../support/diagnostic.js";
 import { isElementOp, reader, shaped } from "./element.js";
+import { formulas } from "./formula.js";
 import type { Implementation, KernelRequest, Opened, WgslKernel } from "./kernel.js";
 import { composites } from "./kernels/composites.js";
 import { elementwiseKernel } from "./kernels/elementwise.js";
@@ -58,7 +59,7 @@ export function groupOfOp(op: Op): Graph {
     inputs,
     ops: [op],
     outputs: op.results,
-    outputNames: op.results.map((v, k) => v.hint ?? `result${k}`),
+    outputNames: op.results.map((v, k) => v.hint ?? (k === 0 ? "y" : `y${k}`)),
   };
 }
 
@@ -76,7 +77,7 @@ function request(graph: Graph, anchor: Op, { limits, features }: Environment): K
     operandTypes: record(shaped) as never,
     resultTypes: anchor.results.map(shaped),
     suffix: others.map((op) => `_${op.name}`).join(""),
-    around: [...new Set(others.map((op) => `${op.name}: ${definitionOf(op.name)!.summary}`))],
+    around: formulas(graph, anchor),
     limits,
     features,
     open({ lanes = 1, stores = lanes } = {}) {

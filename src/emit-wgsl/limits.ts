@@ -35,6 +35,13 @@ export interface Features {
 /** The features under WebGPU's names. */
 export const featureNames = { f16: "shader-f16", subgroups: "subgroups" } as const;
 
+/** What a bundle has forms of kernels for, best first, besides the plain form that runs everywhere. */
+export const featureForms: readonly Features[] = [
+  { f16: true, subgroups: true },
+  { f16: true, subgroups: false },
+  { f16: false, subgroups: true },
+];
+
 export const noFeatures: Features = { f16: false, subgroups: false };
 
 /** What a device offers to the kernels that are chosen for it. */

@@ -32,11 +32,12 @@ export function sink(
       const vector = lanesKept && stores === 4 && shape[shape.length - 1]! % 4 === 0;
       writer.buffer(
         role,
-        graph.outputNames[index] ?? "result",
+        `${graph.outputNames[index] ?? "y"}_out`,
         element,
         count(shape),
         "read_write",
         vector ? 4 : 1,
+        `[${shape.join(", ")}]`,
       );
       if (to.lanes === 1) writer.put(role, to.flat(), register);
       else if (writer.isVector(role)) writer.put4(role, to.flat(), register);

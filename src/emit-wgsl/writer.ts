@@ -13,19 +13,8 @@ import {
 } from "./buffers.js";
 import type { Binding, BufferRole, Kernel, Table } from "./dispatch.js";
 import type { Features, Limits } from "./limits.js";
+import { typeBytes, wrapped } from "./literals.js";
 import { identifier } from "./names.js";
-
-/** What a register holds: f16 is computed in f32. */
-export function registerType(element: Element, lanes: 1 | 4 = 1): string {
-  const scalar = element === "f16" ? "f32" : element === "c64" ? "vec2f" : element;
-  return lanes === 1 ? scalar : scalar === "f32" ? "vec4f" : `vec4<${scalar}>`;
-}
-
-/** A WGSL f32 literal; the nearest f32, exactly. */
-export function float(value: number): string {
-  const text = String(Math.fround(value));
-  return /[.e]/.test(text) ? text : `${text}.0`;
-}
 
 /** The fixed facts of a kernel, given when it is finished. */
 export interface KernelFacts {
@@ -39,6 +28,12 @@ export interface KernelFacts {
   readonly bytesWritten?: number;
 }
 
+/** An open block: expressions that have a name, and the names that end with it. */
+interface Scope {
+  readonly known: Map<string, string>;
+  readonly names: string[];
+}
+
 export class KernelWriter {
   private readonly declared = new Map<string, Declared>();
   private readonly tableData: Table[] = [];
@@ -47,7 +42,7 @@ export class KernelWriter {
   private readonly enabled = new Set<keyof Features>();
   private readonly body: string[] = [];
   private readonly used = new Set<string>();
-  private readonly scopes: Map<string, string>[] = [new Map()];
+  private readonly scopes: Scope[] = [{ known: new Map(), names: [] }];
   private sharedBytes = 0;
   private wantsSubgroup = false;
 
@@ -66,12 +61,14 @@ export class KernelWriter {
     this.body.push(`${"  ".repeat(this.scopes.length)}${text}`);
   }
 
-  /** `head { .. }`; what the block binds is forgotten after it. */
+  /** `head { .. }`; what the block binds is forgotten after it. An `else` follows the brace before it. */
   block(head: string, write: () => void): void {
-    this.line(`${head} {`);
-    this.scopes.push(new Map());
+    if (head.startsWith("else") && this.body.at(-1)?.trim() === "}")
+      this.body.push(`${this.body.pop()} ${head} {`);
+    else this.line(`${head} {`);
+    this.scopes.push({ known: new Map(), names: [] });
     write();
-    this.scopes.pop();
+    for (const name of this.scopes.pop()!.names) this.used.delete(name);
     this.line("}");
   }
 
@@ -80,6 +77,14 @@ export class KernelWriter {
     const i = this.fresh(hint);
     const next = step === 1 ? `${i}++` : `${i} += ${step}u`;
     this.block(`for (var ${i} = ${first}; ${i} < ${end}; ${next})`, () => write(i));
+    this.used.delete(i);
+  }
+
+  /** An unused identifier near `hint` for the open block. */
+  private local(hint: string): string {
+    const name = this.fresh(hint);
+    this.scopes.at(-1)!.names.push(name);
+    return name;
   }
 
   /** An unused identifier near `hint`. */
@@ -97,20 +102,32 @@ export class KernelWriter {
    */
   bind(expression: string, hint = "t"): string {
     if (/^[\w.]+$/.test(expression)) return expression;
-    for (const scope of this.scopes) {
-      const known = scope.get(expression);
-      if (known !== undefined) return known;
+    for (const { known } of this.scopes) {
+      const name = known.get(expression);
+      if (name !== undefined) return name;
     }
-    const name = this.fresh(hint);
+    const name = this.local(hint);
     this.line(`let ${name} = ${expression};`);
-    this.scopes[this.scopes.length - 1]!.set(expression, name);
+    this.scopes.at(-1)!.known.set(expression, name);
     return name;
   }
 
   /** `var name = init;` */
-  variable(hint: string, init: string, type?: string): string {
-    const name = this.fresh(hint);
-    this.line(`var ${name}${type === undefined ? "" : `: ${type}`} = ${init};`);
+  variable(hint: string, init: string): string {
+    const name = this.local(hint);
+    this.line(`var ${name} = ${init};`);
+    return name;
+  }
+
+  /** `var name = type();`, zero. Written out: in a loop Dawn's drivers keep the last turn's value of a var without it. */
+  zero(hint: string, type: string): string {
+    return this.variable(hint, `${type}()`);
+  }
+
+  /** `var name: type;`, of which every element is assigned before it is read. */
+  unset(hint: string, type: string): string {
+    const name = this.local(hint);
+    this.line(`var ${name}: ${type};`);
     return name;
   }
 
@@ -135,6 +152,15 @@ export class KernelWriter {
     return name;
   }
 
+  /** A list at module scope, once per contents; its name. */
+  constants(hint: string, type: string, values: readonly string[]): string {
+    const text = `array<${type}, ${values.length}>(\n${wrapped(values)}\n);`;
+    const known = [...this.helpers].find(([, code]) => code.endsWith(`= ${text}`));
+    if (known !== undefined) return known[0];
+    const name = this.fresh(hint);
+    return this.helper(name, `const ${name} = ${text}`);
+  }
+
   /** Enables subgroup functions; `subgroup_size` and `subgroup_lane` become names of the entry point. */
   subgroups(): void {
     this.wantsSubgroup = true;
@@ -144,8 +170,8 @@ export class KernelWriter {
   // Buffers.
 
   /**
-   * Declares the buffer on first use and returns its WGSL name. A buffer that is written one element at a time
-   * must have one lane: WGSL may write a whole vector for a component.
+   * Declares the buffer on first use and returns its WGSL name; `note` says in the code what lies in it. A buffer that
+   * is written one element at a time must have one lane: WGSL may write a whole vector for a component.
    */
   buffer(
     role: BufferRole,
@@ -154,6 +180,7 @@ export class KernelWriter {
     length: number,
     access: Binding["access"] = "read",
     lanes: 1 | 4 = this.lanes,
+    note = `[${length}]`,
   ): string {
     const key = JSON.stringify(role);
     const known = this.declared.get(key);
@@ -167,7 +194,7 @@ export class KernelWriter {
     // Two invocations could write halves of one word, so only what is read can be words.
     const words = element === "f16" && access === "read" && !this.features.f16;
     if (element === "f16" && !words) this.enabled.add("f16");
-    this.declared.set(key, { binding: { role, name, element, length, access }, vector, words });
+    this.declared.set(key, { binding: { role, name, element, length, access }, note, vector, words });
     return name;
   }
 
@@ -255,11 +282,4 @@ export class KernelWriter {
       features: [...this.enabled],
     };
   }
-}
-
-/** Bytes of a WGSL scalar or vector type in an array. */
-function typeBytes(type: string): number {
-  if (type === "vec2f" || type === "vec2u") return 8;
-  if (type === "vec4f" || type === "vec4u") return 16;
-  return 4;
 }

@@ -54,11 +54,12 @@ export class ComplexOps {
     };
   }
 
-  /** x conj(y) / |y|^2. */
-  div(x: Complex, y: Complex): Complex {
+  /** x conj(y) / (|y|^2 + epsilon). */
+  div(x: Complex, y: Complex, epsilon = 0): Complex {
     const { b } = this.c;
     const square = (value: Value): Value => b.emit("mul", { a: value, b: value }, {});
-    const size = b.emit("add", { a: square(y.re), b: square(y.im) }, {});
+    const exact = b.emit("add", { a: square(y.re), b: square(y.im) }, {});
+    const size = epsilon === 0 ? exact : b.emit("scale", { x: exact }, { offset: epsilon });
     const top = this.mul(x, this.conj(y));
     return { re: b.emit("div", { a: top.re, b: size }, {}), im: b.emit("div", { a: top.im, b: size }, {}) };
   }

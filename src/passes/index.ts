@@ -15,6 +15,7 @@ import { expandNorm, type NormName, normNames } from "./expand-norm.js";
 import { expandRope } from "./expand-rope.js";
 import { foldConstants } from "./fold-constants.js";
 import { fuse } from "./fuse.js";
+import { hoistEncoder } from "./hoist-encoder.js";
 import { hoistFilters } from "./hoist-filters.js";
 import { hoistTime } from "./hoist-time.js";
 import { inlineCalls } from "./inline-calls.js";
@@ -77,6 +78,7 @@ export const passes: readonly PassEntry[] = [
     const levels = option.split("+").map(Number);
     return levels.every(Number.isFinite) ? hoistTime({ time: "fold", levels }) : undefined;
   }),
+  plain(hoistEncoder),
   plain(padFft()),
   withOption(`load | ${lowerings.join(" | ")}`, undefined, (option) => {
     if (option === undefined) return chooseFft();

@@ -3,7 +3,9 @@
 import { levelInputs } from "../diffusion/plan.js";
 import { DlmcError, exitCodes, fail } from "../support/diagnostic.js";
 import type { Runner } from "./any-runner.js";
+import { encoderValues, noEncoder } from "./encoder.js";
 import {
+  encoderPort,
   graphsOfLength,
   type ManifestGraph,
   type ManifestPort,
@@ -15,7 +17,7 @@ import { argmaxRows } from "./margins.js";
 import { importOrt, type OrtModule, type OrtSession, type OrtTensor } from "./ort.js";
 import { floatsOf, type HostArray, tokensOf, toTensor } from "./ort-tensor.js";
 import { inside, isUrl, readText } from "./read-text.js";
-import type { StepRunner } from "./step-runner.js";
+import type { EncoderPort, StepRunner } from "./step-runner.js";
 import type { TokenRunner } from "./token-runner.js";
 
 /** How to load a bundle. */
@@ -48,7 +50,7 @@ export async function loadOnnx(location: string, options: OnnxOptions = {}): Pro
   const ort = options.ort ?? (await importOrt());
   const sessions = new Map<string, Session>();
   try {
-    for (const name of ["embed", "step", "denoise", "round", "time", "filters"]) {
+    for (const name of ["embed", "step", "denoise", "round", "time", "encode", "filters"]) {
       const graph = graphs.get(name);
       if (graph !== undefined) sessions.set(name, await openSession(ort, location, graph, manifest, options));
     }
@@ -116,6 +118,7 @@ interface OpenGraphs {
   run(session: Session, values: Values, batch: number): Promise<Readonly<Record<string, OrtTensor>>>;
   /** The length asked for. */
   readonly length: number | undefined;
+  readonly encoder: EncoderPort | undefined;
   dispose(): Promise<void>;
 }
 
@@ -128,7 +131,17 @@ function openGraphs(
 ): OpenGraphs {
   /** Outputs of @filters (run once) and of @time (run once for every level), for graphs that take them. */
   const supplied = new Map<string, Promise<Readonly<Record<string, OrtTensor>>>>();
-  const supply = (name: string, values: Values) => {
+  /** Outputs of @encode, once for every encoder's output. */
+  const encoded = new WeakMap<HostArray, Promise<Readonly<Record<string, OrtTensor>>>>();
+  const supply = (name: string, values: Values, batch: number) => {
+    const encode = sessions.get("encode");
+    if (encode?.graph.outputs.some((port) => port.name === name)) {
+      const encoder = values.encoder ?? noEncoder();
+      const outputs = encoded.get(encoder) ?? run(encode, { encoder }, batch);
+      encoded.set(encoder, outputs);
+      return outputs.then((all) => all[name]!);
+    }
+    if (name.startsWith("encoder")) noEncoder();
     for (const supplier of ["filters", "time"]) {
       const session = sessions.get(supplier);
       if (!session?.graph.outputs.some((port) => port.name === name)) continue;
@@ -149,7 +162,7 @@ function openGraphs(
       const value = values[port.name];
       feeds[port.name] =
         value === undefined
-          ? await supply(port.name, values)
+          ? await supply(port.name, values, batch)
           : toTensor(ort, port, fitted(value, port, batch), shapeOf(port, batch, length));
     }
     return session.run(feeds);
@@ -173,6 +186,7 @@ function openGraphs(
           }),
     run,
     length,
+    encoder: encoderPort(new Map([...sessions].map(([name, { graph }]) => [name, graph]))),
     async dispose() {
       for (const { session } of sessions.values()) await session.release();
     },
@@ -180,21 +194,23 @@ function openGraphs(
 }
 
 /** The runner of a model of tokens. */
-function tokenRunner({ need, port, known, run, length, dispose }: OpenGraphs): TokenRunner {
+function tokenRunner({ need, port, known, run, length, encoder, dispose }: OpenGraphs): TokenRunner {
   const denoise = need("denoise");
   const { shape } = port(denoise.graph.outputs, "logits");
   return {
     length: known(typeof shape[1] === "number" ? shape[1] : length, "sequence length"),
     vocabulary: known(shape[2], "vocabulary"),
-    async logits({ batch, tokens, level }) {
-      return floatsOf((await run(denoise, { tokens, level: Float64Array.from(level) }, batch)).logits!);
+    ...(encoder && { encoder }),
+    async logits({ batch, tokens, level, encoder }) {
+      const values = { tokens, level: Float64Array.from(level), ...encoderValues(encoder) };
+      return floatsOf((await run(denoise, values, batch)).logits!);
     },
     dispose,
   };
 }
 
 /** The runner of a model of embeddings. */
-function stepRunner({ need, has, port, known, run, length, dispose }: OpenGraphs): StepRunner {
+function stepRunner({ need, has, port, known, run, length, encoder, dispose }: OpenGraphs): StepRunner {
   const step = need("step");
   const scores = has("round") ? need("round") : need("denoise");
   const [, stepLength, dim] = port(step.graph.inputs, "x").shape;
@@ -205,11 +221,12 @@ function stepRunner({ need, has, port, known, run, length, dispose }: OpenGraphs
     length: known(typeof stepLength === "number" ? stepLength : length, "sequence length"),
     dim: known(dim, "embedding width"),
     vocabulary: known(vocabulary, "vocabulary"),
+    ...(encoder && { encoder }),
     async embed(tokens, batch) {
       const outputs = await run(need("embed"), { tokens }, batch);
       return floatsOf(outputs.x!);
     },
-    async step({ batch, x, previousX0, noise, row, fixedMask, fixedX }) {
+    async step({ batch, x, previousX0, noise, row, fixedMask, fixedX, encoder }) {
       const outputs = await run(
         step,
         {
@@ -221,6 +238,7 @@ function stepRunner({ need, has, port, known, run, length, dispose }: OpenGraphs
           ...levelInputs(row, (value) => Float64Array.of(value)),
           fixed_mask: fixedMask,
           fixed_x: fixedX,
+          ...encoderValues(encoder),
         },
         batch,
       );
@@ -233,11 +251,12 @@ function stepRunner({ need, has, port, known, run, length, dispose }: OpenGraphs
     ...(denoise === undefined
       ? {}
       : {
-          async denoise({ batch, x, previousX0, point }) {
+          async denoise({ batch, x, previousX0, point, encoder }) {
             const values = {
               x,
               self_cond: previousX0,
               ...levelInputs(point, (value) => Float64Array.of(value)),
+              ...encoderValues(encoder),
             };
             const logits = floatsOf((await run(denoise, values, batch)).logits!);
             return { logits, tokens: argmaxRows(logits, known(vocabulary, "vocabulary")) };
@@ -246,8 +265,8 @@ function stepRunner({ need, has, port, known, run, length, dispose }: OpenGraphs
     ...(round === undefined
       ? {}
       : {
-          async round(x, batch) {
-            const outputs = await run(round, { x }, batch);
+          async round(x, batch, encoder) {
+            const outputs = await run(round, { x, ...encoderValues(encoder) }, batch);
             return { logits: floatsOf(outputs.logits!), tokens: tokensOf(outputs.tokens!) };
           },
         }),

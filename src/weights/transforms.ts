@@ -1,5 +1,6 @@
 // Layout changes between a checkpoint's tensors and the canonical ones, as data (schema/weights.schema.json,
-// Transform). All are exact: they move elements and compute nothing. Row-major throughout.
+// Transform). All are exact: they move elements, or put zeros behind
+// them, and compute nothing. Row-major throughout.
 
 import { count, strides } from "../ir/tensor.js";
 import { bug } from "../support/diagnostic.js";
@@ -13,6 +14,8 @@ export type Transform =
   | { readonly kind: "squeeze"; readonly axes: readonly number[] }
   /** Elements start <= i < stop of one axis (0 by default). */
   | { readonly kind: "slice"; readonly axis?: number; readonly start: number; readonly stop: number }
+  /** Zeros behind the elements of one axis (0 by default), until there are `to`. */
+  | { readonly kind: "pad"; readonly axis?: number; readonly to: number }
   /** Joins all tensors along one axis (0 by default). */
   | { readonly kind: "concat"; readonly axis?: number };
 
@@ -88,6 +91,12 @@ function shapeAfter(
         return `elements ${start} to ${stop} are not a part of axis ${axis} of ${text}`;
       return shape.with(axis, stop - start);
     }
+    case "pad": {
+      const { axis = 0, to } = transform;
+      if (axis >= rank) return `${text} has no axis ${axis}`;
+      if (to < shape[axis]!) return `axis ${axis} of ${text} has more than ${to} elements already`;
+      return shape.with(axis, to);
+    }
     case "concat": {
       const { axis = 0 } = transform;
       if (axis >= rank) return `${text} has no axis ${axis}`;
@@ -124,6 +133,12 @@ function move(transform: Transform, tensors: readonly Values[], shape: readonly 
     case "slice": {
       const { axis = 0, start, stop } = transform;
       return joinLines([lines(data, from, axis, start, stop)], count(shape));
+    }
+    case "pad": {
+      const { axis = 0, to } = transform;
+      const stored = lines(data, from, axis, 0, from[axis]!);
+      const zeros = new Float64Array((to - from[axis]!) * count(from.slice(axis + 1)));
+      return joinLines([stored, stored.map(() => zeros)], count(shape));
     }
     case "concat": {
       const { axis = 0 } = transform;

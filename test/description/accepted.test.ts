@@ -115,6 +115,7 @@ const accepted: Readonly<Record<string, object>> = {
   "a circular filter": longConv({ kind: "explicit", span: "circular" }),
   "a filter built for more": longConv({ kind: "implicit_mlp", length: 9, emb_dim: 5 }),
   "an implicit filter of two positions": mixer({ kind: "long_conv" }, 2),
+  "an implicit filter of one position": mixer({ kind: "long_conv" }, 1),
   "centered taps": mixer({ kind: "short_conv", span: "centered", taps: 1 }),
   "an even number of causal taps": mixer({ kind: "short_conv", taps: 4 }),
   "a plain convolution and nothing else": mixer({

@@ -24,11 +24,23 @@ interface Shape {
   readonly window?: number;
   readonly keys?: number;
   readonly scale?: number;
+  /** Whether some keys are hidden; of the second row all. */
+  readonly hides?: boolean;
 }
 
 function made(shape: Shape, turn: (b: Builder, x: Value) => Value = (_, x) => x): Case {
-  const { length, heads, size, shared = heads, mask = "full", keys = length, scale = 1 } = shape;
+  const {
+    length,
+    heads,
+    size,
+    shared = heads,
+    mask = "full",
+    keys = length,
+    scale = 1,
+    hides = false,
+  } = shape;
   const { span = 1, window = 0 } = shape;
+  const shown = Array.from({ length: 2 * keys }, (_, i) => (i < keys && i % 3 === 1 ? 1 : 0));
   return makeCase(JSON.stringify(shape), (b, input) => ({
     y: b.emit(
       "attention",
@@ -36,6 +48,7 @@ function made(shape: Shape, turn: (b: Builder, x: Value) => Value = (_, x) => x)
         q: turn(b, input("q", [2, length, heads * size], { scale })),
         k: turn(b, input("k", [2, keys, shared * size], { scale })),
         v: input("v", [2, keys, shared * size]),
+        visible: hides ? input("visible", [2, keys], { element: "bool", data: shown }) : undefined,
       },
       { heads, kv_heads: shared, scale: 1 / Math.sqrt(size), mask, span, window },
     ),
@@ -54,6 +67,8 @@ const shapes: readonly Shape[] = [
   { length: 97, heads: 2, size: 6, mask: "canvas", span: 31 },
   { length: 97, heads: 4, size: 8, shared: 2, mask: "canvas", span: 29, window: 11 },
   { length: 5, heads: 1, size: 4, mask: "canvas", span: 5, window: 1 },
+  { length: 5, heads: 2, size: 3, keys: 37, hides: true, scale: 20 },
+  { length: 33, heads: 2, size: 128, shared: 1, keys: 7, hides: true },
 ];
 
 test.each(shapes.map((shape) => [JSON.stringify(shape), shape] as const))("%s", async (_, shape) => {

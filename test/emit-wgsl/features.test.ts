@@ -24,6 +24,7 @@ const rowsOf = (name: string): readonly Case[] =>
     [3, 100],
     [5, 256],
     [1, 2049],
+    [4, 1028],
   ].flatMap(([rows, width]) => [
     makeCase(`${name} norm ${rows}x${width}`, (b, input) => ({
       y: b.emit("layer_norm", { x: input("x", [rows!, width!]) }, { epsilon: 1e-5 }),

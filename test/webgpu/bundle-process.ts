@@ -38,7 +38,8 @@ export interface Generated {
   /** Tokens after every step and the final ones. */
   readonly tokens: readonly number[][];
   readonly margins: readonly number[] | null;
-  readonly kernels?: number;
+  /** Files of the kernels that ran, where the device has timestamps. */
+  readonly kernels?: readonly string[];
 }
 
 export interface BundleProcess {

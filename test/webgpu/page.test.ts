@@ -42,13 +42,42 @@ const offline = [
 
 const verses = join(root, "examples/verses/model.json");
 
+const browsers: Browser[] = [];
+afterAll(async () => {
+  for (const browser of browsers) await browser.close();
+});
+
+/** The page at phone width, ready or failed; what it requested and wrote to the console. */
+async function visit(
+  served: Demo,
+  flags: readonly string[],
+): Promise<{ page: Page; problems: string[]; hosts: Set<string> }> {
+  const browser = await chromium.launch({
+    ...(executablePath !== undefined && { executablePath }),
+    args: [...offline, ...flags],
+  });
+  browsers.push(browser);
+  const page = await browser.newPage({ viewport: { width: 360, height: 740 } });
+  const problems: string[] = [];
+  const hosts = new Set<string>();
+  page.on("console", (message) => {
+    if (message.type() === "error") problems.push(message.text());
+  });
+  page.on("pageerror", (error) => problems.push(error.message));
+  page.on("request", (asked) => {
+    if (!asked.url().startsWith("data:")) hosts.add(new URL(asked.url()).host);
+  });
+  await page.goto(served.url);
+  await page.waitForSelector("body[data-ready], body[data-failed]", { timeout: 120_000 });
+  return { page, problems, hosts };
+}
+
 describe.skipIf(executablePath === undefined).each([
   ["sudoku", sudoku, "12x"],
   ["verses", verses, "in the beginning #"],
 ])("the page of %s", (name, model, strange) => {
   let served: Demo;
   let remove: () => void;
-  const browsers: Browser[] = [];
 
   beforeAll(async () => {
     const made = bundle({ model, examples: join(root, `examples/${name}/examples.json`) });
@@ -56,39 +85,14 @@ describe.skipIf(executablePath === undefined).each([
     served = await demo(made.directory);
   }, 60_000);
   afterAll(async () => {
-    for (const browser of browsers) await browser.close();
     await served.close();
     remove();
   });
 
-  /** The page at phone width, ready or failed; what it requested and wrote to the console. */
-  async function visit(
-    flags: readonly string[],
-  ): Promise<{ page: Page; problems: string[]; hosts: Set<string> }> {
-    const browser = await chromium.launch({
-      ...(executablePath !== undefined && { executablePath }),
-      args: [...offline, ...flags],
-    });
-    browsers.push(browser);
-    const page = await browser.newPage({ viewport: { width: 360, height: 740 } });
-    const problems: string[] = [];
-    const hosts = new Set<string>();
-    page.on("console", (message) => {
-      if (message.type() === "error") problems.push(message.text());
-    });
-    page.on("pageerror", (error) => problems.push(error.message));
-    page.on("request", (asked) => {
-      if (!asked.url().startsWith("data:")) hosts.add(new URL(asked.url()).host);
-    });
-    await page.goto(served.url);
-    await page.waitForSelector("body[data-ready], body[data-failed]", { timeout: 120_000 });
-    return { page, problems, hosts };
-  }
-
   test("generates the reference's tokens, step by step, by keyboard alone", {
     timeout: 300_000,
   }, async () => {
-    const { page, problems, hosts } = await visit(webgpu);
+    const { page, problems, hosts } = await visit(served, webgpu);
     expect(await page.locator("#error").isVisible()).toBe(false);
     const prompt = await page.locator("#prompt").inputValue();
     await page.focus("#seed");
@@ -122,7 +126,7 @@ describe.skipIf(executablePath === undefined).each([
   test("a symbol that is not in the vocabulary is explained and can be mended", {
     timeout: 120_000,
   }, async () => {
-    const { page } = await visit(webgpu);
+    const { page } = await visit(served, webgpu);
     await page.fill("#prompt", strange);
     await page.click("#go");
     await page.waitForSelector("#error:not([hidden])");
@@ -132,8 +136,47 @@ describe.skipIf(executablePath === undefined).each([
   });
 
   test("without WebGPU the page says so plainly", { timeout: 60_000 }, async () => {
-    const { page } = await visit(["--disable-features=WebGPU", "--disable-blink-features=WebGPU"]);
+    const { page } = await visit(served, ["--disable-features=WebGPU", "--disable-blink-features=WebGPU"]);
     expect(await page.locator("#error").textContent()).toMatch(/WebGPU/);
     expect(await page.locator("#main").isVisible()).toBe(false);
   });
 });
+
+test.skipIf(executablePath === undefined)(
+  "the page of a masked model without vocabulary: numbers, masks, and the reference's tokens",
+  {
+    timeout: 300_000,
+  },
+  async () => {
+    const model = join(root, "examples/mdlm/model.json");
+    const made = bundle({ model, synthetic: 1 });
+    const served = await demo(made.directory);
+    try {
+      const { page, problems } = await visit(served, webgpu);
+      // Nothing to type into: everything is generated, in as many steps as were compiled.
+      expect(await page.locator("#prompt").isVisible()).toBe(false);
+      expect(await page.locator("#steps").inputValue()).toBe("17");
+      await page.click("#go");
+      await page.waitForSelector("body[data-done]", { timeout: 240_000 });
+      const session = await openSession({ model, synthetic: 1, target: "reference", seed: 0 });
+      const expected: string[][] = [];
+      for await (const state of session.states())
+        expected.push(Array.from(state.tokens, (token) => (token === 96 ? "·" : String(token))));
+      await session.close();
+      await page.locator("#slider").focus();
+      await page.keyboard.press("Home");
+      for (const tokens of expected) {
+        expect(await page.locator("#grid span").allTextContents()).toEqual(tokens);
+        await page.keyboard.press("ArrowRight");
+      }
+      // The first step leaves masks, the last none.
+      expect(expected[0]).toContain("·");
+      expect(expected.at(-1)).not.toContain("·");
+      expect(await page.evaluate("document.documentElement.scrollWidth")).toBeLessThanOrEqual(360);
+      expect(problems).toEqual([]);
+    } finally {
+      await served.close();
+      made.remove();
+    }
+  },
+);

@@ -52,7 +52,7 @@ async function generate({ directory, options = {}, driver = false }) {
       if (state.margins) margins = [...state.margins];
     }
     const times = await model.times();
-    return { tokens, margins, kernels: times?.length };
+    return { tokens, margins, kernels: times?.map(({ kernel }) => kernel) };
   } finally {
     model.destroy();
   }

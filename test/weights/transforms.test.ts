@@ -30,6 +30,18 @@ const cases: readonly Case[] = [
     transforms: [{ kind: "transpose" }],
     result: values([3, 2], 1, 4, 2, 5, 3, 6),
   },
+  {
+    what: "zeros behind the last axis",
+    from: [matrix],
+    transforms: [{ kind: "pad", axis: 1, to: 5 }],
+    result: values([2, 5], 1, 2, 3, 0, 0, 4, 5, 6, 0, 0),
+  },
+  {
+    what: "zeros behind the middle axis",
+    from: [cube],
+    transforms: [{ kind: "pad", axis: 1, to: 3 }],
+    result: values([2, 3, 2], 1, 2, 3, 4, 0, 0, 5, 6, 7, 8, 0, 0),
+  },
   // result[i, j, k] = cube[j, k, i]
   {
     what: "rotate three axes",
@@ -128,6 +140,7 @@ const impossible: readonly (readonly [
   [[[2, 3]], [{ kind: "reshape", shape: [-1, -1] }], /6 elements/, 0],
   [[[2, 3]], [{ kind: "reshape", shape: [0, -1] }], /6 elements/, 0],
   [[[2, 3]], [{ kind: "squeeze", axes: [1] }], /axis 1 of \[2, 3\] has extent 3/, 0],
+  [[[2, 3]], [{ kind: "pad", axis: 1, to: 2 }], /axis 1 of \[2, 3\] has more than 2 elements already/, 0],
   [[[2]], [{ kind: "squeeze", axes: [1] }], /\[2\] has no axis 1/, 0],
   [
     [[2, 3]],

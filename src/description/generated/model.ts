@@ -54,9 +54,9 @@ export type LinearLayers = readonly LinearLayer[];
  */
 export type Projection = LinearProjection | GluProjection | None;
 /**
- * How given text steers sampling.
+ * How given text steers sampling: tokens at their positions, and the output of an encoder that blocks attend to.
  */
-export type Conditioning = FixedPositions | None;
+export type Conditioning = FixedPositions | NoFixedPositions;
 /**
  * What is added to each position of the trunk's input.
  */
@@ -89,7 +89,13 @@ export type Window = ExponentialDecay | None;
  * The kernel K of a long convolution, defined on the lags i - j from -(L-1) to L-1. span, reverse_filter and tap_order say which stored tap belongs to which lag.
  */
 export type Filter =
-  ImplicitMlpFilter | ExplicitFilter | ModalFilter | DplrFilter | MultiscaleFilter | SpectrumFilter;
+  | ImplicitMlpFilter
+  | ExplicitFilter
+  | ModalFilter
+  | DplrFilter
+  | MultiscaleFilter
+  | SpectrumFilter
+  | ShiftFilter;
 /**
  * Which positions a position sees.
  */
@@ -101,9 +107,9 @@ export type Rope = RotaryPositions | None;
 /**
  * The streams that in_proj makes and how they multiply.
  */
-export type Gating = HyenaGating | PrePostGating | None;
+export type Gating = HyenaGating | PrePostGating | OuterProductGating | None;
 /**
- * What is added to the output of a long convolution, times a trained vector skip.{o} [width]. gated_input: the convolution's own input. input: the stream before its gate. none: nothing.
+ * What is added to the output of a long convolution, times a trained vector skip.{o}, one factor per filter of a channel. gated_input: the convolution's own input. input: the stream before its gate. none: nothing.
  */
 export type Skip = "none" | "input" | "gated_input";
 /**
@@ -129,7 +135,8 @@ export type TapOrder = "convolution" | "correlation";
 /**
  * What carries information between positions.
  */
-export type Mixer = LongConvMixer | ShortConvMixer | AttentionMixer | FnetMixer | AfnoMixer;
+export type Mixer =
+  LongConvMixer | ShortConvMixer | AttentionMixer | FnetMixer | AfnoMixer | GlobalFilterMixer;
 /**
  * A number, or the checkpoint tensor of one element that holds it.
  */
@@ -188,9 +195,9 @@ export type NoiseSchedule =
   | KarrasSchedule
   | FlowSchedule;
 /**
- * nearest_embedding: every predicted x0 is replaced by the nearest row of the embedding table before the sampler uses it (the clamping trick of Diffusion-LM). none: used as predicted.
+ * nearest_embedding: every predicted x0 is replaced by the nearest row of the embedding table before the sampler uses it (the clamping trick of Diffusion-LM). argmax_embedding: by the embedding of the most probable token (Difformer). none: used as predicted.
  */
-export type Clamp = "none" | "nearest_embedding";
+export type Clamp = "none" | "nearest_embedding" | "argmax_embedding";
 /**
  * argmax: the token of the largest logit, the lowest index on a tie.
  */
@@ -274,12 +281,21 @@ export type Sampler =
  */
 export type StateSpace = ContinuousEmbedding | Absorbing | Uniform;
 /**
- * t: continuous time in [0, 1]. t_index: index of the training step, 0 to T-1. t_scaled: scale times the index (or the continuous time). gamma: -ln SNR = ln(sigma^2 / alpha^2). alpha, sigma: as in x_t = alpha x_0 + sigma e. log_sigma: ln sigma. total_noise: -ln alpha_bar, the sigma of discrete processes (SEDD, MDLM). zero: always 0, a network that is not told (MDLM without time conditioning).
+ * t: continuous time in [0, 1]. t_index: index of the training step, 0 to T-1. t_scaled: the index (or the continuous time), for scale. gamma: -ln SNR = ln(sigma^2 / alpha^2). alpha, sigma: as in x_t = alpha x_0 + sigma e. log_sigma: ln sigma. total_noise: -ln alpha_bar, the sigma of discrete processes (SEDD, MDLM). constant: always 1, times scale (Difformer's decoding_fixed_t). zero: always 0, a network that is not told (MDLM without time conditioning).
  */
 export type LevelInput =
-  "t" | "t_index" | "t_scaled" | "gamma" | "alpha" | "sigma" | "log_sigma" | "total_noise" | "zero";
+  | "t"
+  | "t_index"
+  | "t_scaled"
+  | "gamma"
+  | "alpha"
+  | "sigma"
+  | "log_sigma"
+  | "total_noise"
+  | "constant"
+  | "zero";
 /**
- * Factor of t_scaled; Diffusion-LM's rescaled timesteps are 1000 / num_train_steps. Other inputs need 1.
+ * Factor of the input: 1000 / num_train_steps for t_scaled in Diffusion-LM's rescaled timesteps, 1000 for alpha in LD4LG.
  */
 export type LevelScale = number;
 /**
@@ -299,13 +315,21 @@ export type Sections = readonly number[] | number;
  */
 export type NumSteps = number;
 /**
+ * Numbers, or the checkpoint tensor that holds them.
+ */
+export type Knots = readonly number[] | ConstantFromWeights;
+/**
  * The grid of times that sampling visits, from the noisiest to the cleanest. Resolved at compile time to a table.
  */
 export type Timesteps =
   | SpacedTimesteps
   | DdimStrideTimesteps
+  | GapTimesteps
   | AllTimesteps
   | LinspaceTimesteps
+  | KarrasTimesteps
+  | LogitNormalTimesteps
+  | WarpTimesteps
   | QuantileTimesteps
   | TableTimesteps;
 /**
@@ -324,7 +348,7 @@ export type TensorNames = readonly string[] | string;
  * A change of layout, exact in every element type.
  */
 export type Transform =
-  TransposeTransform | ReshapeTransform | SqueezeTransform | SliceTransform | ConcatTransform;
+  TransposeTransform | ReshapeTransform | SqueezeTransform | SliceTransform | PadTransform | ConcatTransform;
 /**
  * Axis numbers, counted from 0.
  */
@@ -387,7 +411,7 @@ export interface BlockPattern {
   readonly pattern: BlockList;
 }
 /**
- * Two branches one after the other: the mixer (across positions), then the feed-forward network (across channels).
+ * Branches one after the other: the mixer (across positions), attention to an encoder's output where there is one, then the feed-forward network (across channels).
  */
 export interface Block {
   readonly repeat: Repeat;
@@ -405,10 +429,19 @@ export interface Block {
   readonly mixer_branch: Branch;
   readonly mixer: Mixer;
   /**
+   * Around cross_attention; parameters norm_cross, norm_cross_out, cross_scale.
+   */
+  readonly cross_branch: Branch;
+  readonly cross_attention?: CrossAttention;
+  /**
    * Around the feed-forward network.
    */
   readonly ffn_branch: Branch;
   readonly ffn: FeedForward;
+  /**
+   * concat_linear: the block's input x becomes W [x; y] + b, parameters long_skip.weight and long_skip.bias, y what block n - 1 - i gave, i the number of this block and n that of all (LD4LG, U-ViT). none: x.
+   */
+  readonly long_skip: "none" | "concat_linear";
   /**
    * Whether the block's whole output is multiplied by a trained number layer_scalar [1] (DiffusionGemma).
    */
@@ -435,6 +468,32 @@ export interface Branch {
    * channels: the branch's output times mixer_scale or ffn_scale [width], a parameter (Touvron et al. 2021).
    */
   readonly layer_scale: "none" | "channels";
+}
+/**
+ * softmax(scale q k^T) v per head, q from the block's own positions, k and v from conditioning.encoder; parameters cross.q, cross.k, cross.v, cross.out_proj. Left out: none.
+ */
+export interface CrossAttention {
+  /**
+   * Number of heads.
+   */
+  readonly heads: number;
+  /**
+   * Number of key and value heads, a divisor of heads; query head h reads key head floor(h kv_heads / heads) (GQA).
+   */
+  readonly kv_heads: number;
+  /**
+   * Channels per head.
+   */
+  readonly head_dim: number;
+  /**
+   * Factor of q k^T.
+   */
+  readonly scale: number;
+  /**
+   * Normalisation of every head of q and of k, parameters cross.q_norm and cross.k_norm [head_dim].
+   */
+  readonly qk_norm: OptionalNorm;
+  readonly bias: AttentionBias;
 }
 /**
  * down(activation(up(x))), parameters ffn.up, ffn.down.
@@ -639,7 +698,7 @@ export interface LinearLayer {
   readonly bias: boolean;
 }
 /**
- * W x + b; the widths follow from where it stands.
+ * activation(W x + b); the widths follow from where it stands.
  */
 export interface LinearProjection {
   readonly kind: "linear";
@@ -647,6 +706,10 @@ export interface LinearProjection {
    * Whether b exists.
    */
   readonly bias: boolean;
+  /**
+   * Applied to the result.
+   */
+  readonly activation: Activation;
 }
 /**
  * y = a sigmoid(b), (a, b) the halves of a linear layer of twice the width (Dauphin et al. 2017), weight [2 out, in] and bias [2 out]. Only at the end of a mixer.
@@ -664,9 +727,38 @@ export interface GluProjection {
 export interface FixedPositions {
   readonly kind: "fixed_positions";
   /**
-   * clean: with the embeddings as they are, not noised (infilling of Diffusion-LM).
+   * clean: with the embeddings e as they are, not noised (infilling of Diffusion-LM). renoised: with alpha e + sigma noise at the level of each call of the network, as the other positions are noised.
    */
-  readonly mode: "clean";
+  readonly mode: "clean" | "renoised";
+  readonly encoder?: EncoderOutput;
+}
+/**
+ * Every position is generated.
+ */
+export interface NoFixedPositions {
+  readonly kind: "none";
+  readonly encoder?: EncoderOutput;
+}
+/**
+ * An input encoder [B, length, dim] that is given with every generation and read by the blocks' cross_attention (Difformer, LD4LG). Keys and values are computed from it once per generation. Left out: none.
+ */
+export interface EncoderOutput {
+  /**
+   * Most positions of it.
+   */
+  readonly length: number;
+  /**
+   * Its width.
+   */
+  readonly dim: number;
+  /**
+   * Whether an input encoder_mask [B, length] says which positions there are: shorter texts. Without it all count.
+   */
+  readonly mask: boolean;
+  /**
+   * Layers in front of all blocks' keys and values, parameters encoder.in_proj.{k} (LD4LG).
+   */
+  readonly in_proj: LinearLayers;
 }
 /**
  * A trained table embedding.positions [length, width]; its first L rows are added.
@@ -717,11 +809,11 @@ export interface Embedding {
    */
   readonly dim: number;
   /**
-   * Applied to each row of the table wherever it is used. unit: e / max(||e||, 1e-12). unit_sqrt_d: the same times sqrt(dim), so that every component has variance one (LangFlow). none: the row as stored (Diffusion-LM).
+   * Applied to each row of the table wherever it is used. unit: e / max(||e||, 1e-12). unit_sqrt_d: the same times sqrt(dim), so that every component has variance one (LangFlow). layer, layer_affine: layer normalisation with eps 1e-5, the latter with parameters embedding.table_norm (Difformer's embed_norm). none: the row as stored (Diffusion-LM).
    */
-  readonly normalization: "none" | "unit" | "unit_sqrt_d";
+  readonly normalization: "none" | "unit" | "unit_sqrt_d" | "layer" | "layer_affine";
   /**
-   * Factor of every row after its normalisation, wherever the table is used but in a tied head: sqrt(dim) in Difformer and DiffusionGemma.
+   * Factor of every row after its normalisation, before a layer normalisation, wherever the table is used but in a tied head: sqrt(dim) in Difformer and DiffusionGemma.
    */
   readonly scale: number;
   /**
@@ -764,6 +856,10 @@ export interface ExplicitFilter {
    */
   readonly smoothing: number;
   /**
+   * time: the moving average of smoothing. frequency: its width counts bins of the rfft of the stored taps, weighted by exp(-j^2/2) at distance j and not divided (LongConv's smooth_freq).
+   */
+  readonly smoothing_domain: "time" | "frequency";
+  /**
    * lambda of the soft threshold max(|k| - lambda, 0) sign(k) on every tap, after smoothing (Fu et al. 2023, LongConv). 0: none.
    */
   readonly squash: number;
@@ -799,9 +895,21 @@ export interface ImplicitMlpFilter {
    */
   readonly frequency: "trained" | "fixed";
   /**
-   * computed: z by the formula above. stored: features [length, emb_dim] and times [length] come from the weights, because upstream trains them.
+   * computed: z by the formula above. relative: the position alone, from -1 to 1 over the length; a sequence of another length samples the same kernel at its own resolution, a rounded multiple of the built one: positions keep their places, taps are scaled by the multiple, those of a finer kernel are smoothed by a Gaussian of deviation 1/2 (Romero et al. 2022, CKConv). stored: features [length, emb_dim] and times [length] come from the weights, because upstream trains them.
    */
-  readonly features: "computed" | "stored";
+  readonly features: "computed" | "relative" | "stored";
+  /**
+   * Function between the layers; relu and silu take neither omega nor frequency.
+   */
+  readonly activation: "sine" | "relu" | "silu";
+  /**
+   * Whether the last layer has a bias.
+   */
+  readonly last_bias: boolean;
+  /**
+   * Whether a layer's weight is weight_g weight_v / |weight_v|, the norm over each row: parameters mlp.{k}.weight_g [out] and mlp.{k}.weight_v [out, in] instead of mlp.{k}.weight.
+   */
+  readonly weight_norm: boolean;
   readonly window: Window;
   /**
    * channels: divide k[t, :] by the sum over channels of its absolute values. none: leave it.
@@ -823,16 +931,40 @@ export interface ExponentialDecay {
  */
 export interface Poles {
   /**
-   * negative_exp: re = -exp(stored) (S4D's log_A_real). plain: re = stored.
+   * negative_exp: re = -exp(stored) (S4D's log_A_real). negative_relu: -(relu(stored) + 1e-4). negative_sigmoid, negative_softplus: minus that function. negative: -stored. plain: stored (S4's real_transform).
    */
-  readonly real: "negative_exp" | "plain";
+  readonly real: "negative_exp" | "negative_relu" | "negative_sigmoid" | "negative_softplus" | "negative" | "plain";
   /**
-   * positive: im = stored (s4d.py). negative: im = -stored (s4.py). none: real poles, no tensor.
+   * positive: im = stored (s4d.py). negative: im = -stored (s4.py), negative_exp and the others as for the real part. none: real poles, no tensor.
    */
-  readonly imag: "positive" | "negative" | "none";
+  imag:
+    | "positive"
+    | "negative"
+    | "negative_exp"
+    | "negative_relu"
+    | "negative_sigmoid"
+    | "negative_softplus"
+    | "none";
 }
 /**
- * A diagonal state-space model, k[t] = 2 Re sum_n R_n e^(t d A_n) with complex poles (Gu et al. 2022, S4D), sum_n R_n e^(t A_n) with real ones. Parameters residues [groups, states, 2] (real poles: [groups, states]), poles.real, poles.imag [groups, states], log_step [groups] with a discretization, input [groups, states, 2] with input stored. A shorter or longer sequence uses the same formula.
+ * d from log_step: of each filter or of each of its states.
+ */
+export interface Step {
+  /**
+   * exp: d = exp(stored). softplus, sigmoid: that function. relu: relu(stored) + 1e-4. none: stored (S4's dt_transform).
+   */
+  readonly transform: "exp" | "relu" | "sigmoid" | "softplus" | "none";
+  /**
+   * filter: log_step [groups]. state: log_step [groups, states] (S4 with dt_tie off).
+   */
+  readonly per: "filter" | "state";
+  /**
+   * Whether sinh comes before the transform (S4's dt_fast).
+   */
+  readonly sinh: boolean;
+}
+/**
+ * A diagonal state-space model, k[t] = 2 Re sum_n R_n e^(t d A_n) with a step (Gu et al. 2022, S4D), the same without d and with complex poles, sum_n R_n e^(t A_n) with real ones and no step (StripedHyena). Parameters residues [groups, states, 2] (real poles: [groups, states]), poles.real, poles.imag [groups, states], log_step with a discretization, input shaped like residues with input stored.
  */
 export interface ModalFilter {
   readonly kind: "modal";
@@ -847,13 +979,22 @@ export interface ModalFilter {
   readonly states: number;
   readonly poles: Poles;
   /**
-   * zoh: R (e^(d A) - 1) / A, poles d A, d = exp(log_step). bilinear: A' = (1 + d A/2) / (1 - d A/2), R d / (1 - d A/2), powers of A'. none: R and A as they are, no step (StripedHyena).
+   * zoh: R (e^(d A) - 1) / A, poles d A. bilinear: A' = (1 + d A/2) / (1 - d A/2), R d / (1 - d A/2), powers of A'. dss: Re sum_n (no factor 2) of R (e^(d A) - 1) conj(x) / (|x|^2 + 1e-7), x = A (e^(L d A) - 1), L the number of taps. none: R and A as they are, no step (StripedHyena).
    */
-  readonly discretization: "zoh" | "bilinear" | "none";
+  readonly discretization: "zoh" | "bilinear" | "dss" | "none";
   /**
    * ones: B is 1 (s4d.py). stored: residues are multiplied by the complex parameter input.
    */
   readonly input: "ones" | "stored";
+  readonly step: Step;
+  /**
+   * A state whose frequency d |im A| / (2 pi) is not below half of this is left out (S4ND). 0: all stay.
+   */
+  readonly bandlimit: number;
+  /**
+   * Taps from the length on, for longer sequences. formula: they go on. zero: there are none (S4's l_max).
+   */
+  readonly beyond: "formula" | "zero";
 }
 /**
  * S4's kernel (Gu et al. 2022): with w_k = e^(-2 pi i k / n), k = 0 .. n/2, n the length, and r_v(k) = sum_n 2 v_n / (2 (1 - w) - (1 + w) d A_n) + its conjugate twin, v in {B C, B Q, P C, P Q} d, the kernel is irfft of r_BC - r_BQ (1 + (1 + w)/2 R)^-1 (1 + w)/2 r_PC, R the matrix of r_PQ and Q = conj P. Parameters poles.real, poles.imag [groups, states], residues, input [groups, states, 2], low_rank [rank, groups, states, 2], log_step [groups]. residues are S4's stored C (1 - A'^n), so the length is that of the checkpoint.
@@ -870,13 +1011,14 @@ export interface DplrFilter {
    */
   readonly states: number;
   readonly poles: Poles;
+  readonly step: Step;
   /**
    * Rank of the correction.
    */
   readonly rank: number;
 }
 /**
- * Parameters of a fixed size stretched to ever longer stretches (Li et al. 2023, SGConv): part i is scales.{i} [kernel_dim, groups] interpolated linearly to 2^max(0, i - 1) times its length (sample j at (j + 1/2)/f - 1/2, clamped) times multiplier^(S - 1 - i), multiplier [groups]; all parts one after the other, cut or filled with zeros to the sequence, divided by norm [groups], which the checkpoint holds. reverse.* for a reverse filter.
+ * Parameters of a fixed size stretched to ever longer stretches (Li et al. 2023, SGConv): part i is scales.{i} [kernel_dim, groups] interpolated to 2^(max(0, i - 1) + init_scale) times its length (combined as a sum: 2^(i + init_scale) times) times multiplier^(S - 1 - i), multiplier [groups]; all parts one after the other or added, cut or filled with zeros to the sequence, divided by norm [groups], which the checkpoint holds. reverse.* for a reverse filter.
  */
 export interface MultiscaleFilter {
   readonly kind: "multiscale";
@@ -893,6 +1035,22 @@ export interface MultiscaleFilter {
    * Number S of parts.
    */
   readonly scales: number;
+  /**
+   * cat: parts one after the other. sum: parts start together and are added.
+   */
+  readonly combine: "cat" | "sum";
+  /**
+   * linear: sample j lies at (j + 1/2)/f - 1/2, clamped. nearest: every row f times.
+   */
+  readonly interpolation: "linear" | "nearest";
+  /**
+   * How often every part is doubled beyond its own factor.
+   */
+  readonly init_scale: number;
+  /**
+   * multiplier: by powers of multiplier, as above. power: no multiplier; tap t is divided by (t + 1)^decay, parameter decay [groups] (SGConv's learnable mode).
+   */
+  readonly damping: "multiplier" | "power";
 }
 /**
  * k = irfft(spectrum), spectrum [floor(L/2) + 1, groups, 2] (real, imaginary) a parameter of exactly this sequence length; imaginary parts of bins that have no twin are not read (Rao et al. 2021, GFNet).
@@ -913,6 +1071,21 @@ export interface SpectrumFilter {
   readonly tap_order: "convolution";
   readonly groups: Groups;
   readonly length: BuiltLength;
+}
+/**
+ * A state-space model whose states are the last inputs (Fu et al. 2023, H3): k[t] = sum_m input[m] residues[m + t] for t < states, zero beyond: a short filter that a product of spectra makes upstream, irfft(conj(rfft(B)) rfft(C)). Parameters input, residues [groups, states]. No tap beyond the length.
+ */
+export interface ShiftFilter {
+  readonly kind: "shift";
+  readonly span: Span;
+  readonly reverse_filter: ReverseFilter;
+  readonly tap_order: TapOrder;
+  readonly groups: Groups;
+  readonly length: BuiltLength;
+  /**
+   * Number of states, which is the number of taps.
+   */
+  readonly states: number;
 }
 /**
  * softmax(scale q k^T + mask) v per head (Vaswani et al. 2017). q, k, v come from mixer.qkv, rows ordered (q, k, v) then head then channel, or from mixer.q, mixer.k, mixer.v.
@@ -960,11 +1133,11 @@ export interface AttentionMixer {
  */
 export interface AttentionBias {
   /**
-   * Bias of mixer.qkv.
+   * Bias of the layers of q, k and v.
    */
   readonly qkv: boolean;
   /**
-   * Bias of mixer.out_proj.
+   * Bias of out_proj.
    */
   readonly out: boolean;
 }
@@ -1051,12 +1224,36 @@ export interface LongConvMixer {
    */
   readonly in_proj: Projection;
   readonly short_conv: ShortConv;
+  /**
+   * Width of every stream over the mixer's width; out_proj leads back.
+   */
+  readonly inner_factor: number;
+  /**
+   * Heads of a stream. Above 1 the outputs of in_proj are ordered (head, stream, channel of the head) instead of (stream, channel).
+   */
+  readonly heads: number;
+  /**
+   * own: filters and skip factors for every channel. shared: for the channels of one head, the same for all heads.
+   */
+  readonly head_filters: "own" | "shared";
+  /**
+   * Equal blocks of positions, a divisor of the sequence length: every long convolution stays inside its block. in_proj and short_conv see the whole sequence.
+   */
+  readonly blocks: number;
   readonly filter: Filter;
   readonly skip: Skip;
   /**
    * Filters per channel: the input is convolved with each, the outputs stand one after the other, all of the first filters first (S4 and LongConv). Above 1 only without gating.
    */
   readonly channels: number;
+  /**
+   * depthwise: a channel of the output reads its own channel. dense: it reads all of them, y_o = sum_i conv(x_i, K[o, i]), filters ordered output then input (CKConv); width^2 convolutions, without gating.
+   */
+  readonly channel_mixing: "depthwise" | "dense";
+  /**
+   * Whether the parameter conv_bias [width, for several filters per channel times those] is added to what the convolutions give.
+   */
+  readonly conv_bias: boolean;
   /**
    * Applied to what the convolutions give, before out_proj.
    */
@@ -1076,6 +1273,14 @@ export interface HyenaGating {
    * N; there are N - 1 long convolutions.
    */
   readonly order: number;
+  /**
+   * Whether a gate before a convolution is the sum of its head's channels instead of each channel's own value.
+   */
+  readonly outer_mixing: boolean;
+  /**
+   * Whether the heads are mixed after every convolution, v[h] <- sum_g head_mix.{o}[h, g] v[g], parameters head_mix.{o} [heads, heads].
+   */
+  readonly post_order_ffn: boolean;
 }
 /**
  * Three streams x1, x2, v in this order; v <- v * x1, v <- conv(v, filters.0) + skip, v <- v * x2 (M2-BERT, Fu et al. 2023).
@@ -1086,6 +1291,21 @@ export interface PrePostGating {
    * Order of the streams in in_proj's output: x1 gates the input of the convolution, x2 its output (StripedHyena 2 has x2, x1, v).
    */
   readonly order: "x1_x2_v" | "x2_x1_v";
+}
+/**
+ * Three streams q, k, v in this order, heads of head_dim channels (Fu et al. 2023, H3): k <- conv(k, key_filter) + key_skip k, S <- k v^T per head, S <- conv(S, filters.0) + skip.0 S with one filter and one skip factor per head, y = q^T S. Every head convolves head_dim^2 channels.
+ */
+export interface OuterProductGating {
+  readonly kind: "outer_product";
+  /**
+   * Channels of a head, a divisor of the width; 1: all products are per channel.
+   */
+  readonly head_dim: number;
+  readonly key_filter: Filter;
+  /**
+   * Whether the parameter key_skip [width] exists.
+   */
+  readonly key_skip: boolean;
 }
 /**
  * conv(u, residual_conv.filter) + residual_conv.skip * u with u the mixer's input: no gate, no short convolution (residual_long_conv of M2-BERT).
@@ -1131,7 +1351,7 @@ export interface FnetMixer {
   readonly kind: "fnet";
 }
 /**
- * x + irfft(softshrink(W2 relu(W1 X + b1) + b2)), X = rfft(x) over positions, both orthonormal, W complex and block-diagonal over channels, relu and softshrink on real and imaginary parts apart (Guibas et al. 2022, AFNO). Parameters w1, w2 [2, blocks, in, out], b1, b2 [2, blocks, out]: real, then imaginary parts.
+ * A complex network on every frequency (Guibas et al. 2022, AFNO): x + irfft(softshrink(W2 relu(W1 X + b1) + b2)), X = rfft(x) over positions, both orthonormal, W block-diagonal over channels, functions on real and imaginary parts apart. Parameters w{k} [2, blocks, in, out], b{k} [2, blocks, out], k from 1: real, then imaginary parts. With one block, the full spectrum and a single activated layer it is a complex Fourier MLP (SFDLM).
  */
 export interface AfnoMixer {
   readonly kind: "afno";
@@ -1151,6 +1371,36 @@ export interface AfnoMixer {
    * Fraction of the lowest modes that is kept; the others are zero (hard_thresholding_fraction).
    */
   readonly kept: number;
+  /**
+   * Number of complex layers.
+   */
+  readonly layers: number;
+  /**
+   * Between layers.
+   */
+  readonly activation: Activation;
+  /**
+   * After the last layer.
+   */
+  readonly final_activation: Activation;
+  /**
+   * half: rfft and irfft, each bin stands for its twin. full: the network sees all L bins of the FFT, and the real part of the inverse is kept.
+   */
+  readonly spectrum: "half" | "full";
+  /**
+   * Whether x is added.
+   */
+  readonly residual: boolean;
+}
+/**
+ * y = irfft2(spectrum rfft2(x)) with the positions as a grid, row by row (Rao et al. 2021, GFNet): a circular convolution along both axes. Parameter spectrum [rows, floor(columns/2) + 1, width, 2] (real, imaginary). With one row it is a long_conv with a spectrum filter, which costs O(L log L); here both transforms are matrix products.
+ */
+export interface GlobalFilterMixer {
+  readonly kind: "global_filter";
+  /**
+   * Rows of the grid, a divisor of the sequence length.
+   */
+  readonly rows: number;
 }
 /**
  * f(t) = cos^2(pi/2 (t + offset) / (1 + offset)), t in [0, 1] (Nichol and Dhariwal 2021).
@@ -2115,7 +2365,7 @@ export interface AdditiveTime {
   readonly mlp: TimeMlp;
 }
 /**
- * Each block has a linear layer ada_ln from the features c to 6 chunks shift1, scale1, gate1, shift2, scale2, gate2: branch(norm(x) (1 + scale) + shift) times gate, first the mixer branch, then the feed-forward branch; the final normalisation has final_ada_ln to 2 chunks shift, scale (Peebles and Xie 2023, DiT).
+ * Each block has a linear layer ada_ln from the features c to chunks shift, scale, gate for each of its branches: branch(norm(x) (1 + scale) + shift) times gate, first the mixer branch, then the feed-forward branch; the final normalisation has final_ada_ln to the chunks shift, scale (Peebles and Xie 2023, DiT).
  */
 export interface AdaLnTime {
   readonly injection: "ada_ln";
@@ -2123,6 +2373,22 @@ export interface AdaLnTime {
   readonly scale: LevelScale;
   readonly features: TimeFeatures;
   readonly mlp: TimeMlp;
+  /**
+   * What a branch is modulated by, in the order of the layer's rows: shift alone is a conditional layer normalisation (CDCD), scale and shift that of LD4LG.
+   */
+  readonly chunks: ("shift" | "scale" | "gate")[];
+  /**
+   * Which branches are modulated, in the order of the layer's rows.
+   */
+  readonly branches: ("mixer" | "ffn")[];
+  /**
+   * Where shift and scale stand. input: on the norm in front of the branch. output: on that behind it, placement sandwich (LD4LG).
+   */
+  readonly at: "input" | "output";
+  /**
+   * Layers from the features to what is also added to every position of the trunk's input, parameters time.additive.{k}; the last has the trunk's width (LD4LG). Empty: nothing is added.
+   */
+  readonly additive: LinearLayers;
   /**
    * Whether the ada_ln layers have a bias.
    */
@@ -2272,6 +2538,70 @@ export interface TableTimesteps {
   readonly values: readonly number[];
 }
 /**
+ * T - 1, T - 1 - g, .. with g = floor(T / num_steps): ceil(T / g) steps, num_steps where it divides T (DiffuSeq).
+ */
+export interface GapTimesteps {
+  readonly kind: "gap";
+  readonly num_steps: NumSteps;
+}
+/**
+ * num_steps times of the schedule at which sigma / alpha is (sigma_max^(1/rho) + i / (num_steps - 1) (sigma_min^(1/rho) - sigma_max^(1/rho)))^rho (Karras et al. 2022, eq. 5); only for a continuous schedule.
+ */
+export interface KarrasTimesteps {
+  readonly kind: "karras";
+  /**
+   * How strongly times crowd at the clean end; 1: even steps of sigma.
+   */
+  readonly rho: number;
+  /**
+   * sigma / alpha of the noisiest time.
+   */
+  readonly sigma_max: number;
+  /**
+   * sigma / alpha of the cleanest time.
+   */
+  readonly sigma_min: number;
+  readonly num_steps: NumSteps;
+}
+/**
+ * 1, then num_steps - 1 times sigmoid(mean + std n) sorted, n standard normal numbers of a seed (ELF, whose time is 1 minus this one); only for a continuous schedule.
+ */
+export interface LogitNormalTimesteps {
+  readonly kind: "logit_normal";
+  /**
+   * Mean before the sigmoid.
+   */
+  readonly mean: number;
+  /**
+   * Standard deviation before the sigmoid.
+   */
+  readonly std: number;
+  /**
+   * Seed of the counter generator; its draw 0 holds the numbers.
+   */
+  readonly seed: number;
+  readonly num_steps: NumSteps;
+}
+/**
+ * num_steps times F^-1(q), q evenly spaced from 1 to 0 and F the piecewise linear distribution through the knots, as it was learned from the loss (CDCD's time warping); only for a continuous schedule.
+ */
+export interface WarpTimesteps {
+  readonly kind: "warp";
+  /**
+   * Where the knots stand, rising: the first stands for time 0, the last for time 1.
+   */
+  readonly times: Knots;
+  /**
+   * F there, rising, up to a factor and an offset.
+   */
+  readonly cdf: Knots;
+  /**
+   * How many there are, for those that come with the weights.
+   */
+  readonly knots: number;
+  readonly num_steps: NumSteps;
+}
+/**
  * Checkpoint tensors changed into the canonical layout. A list needs concat as its first transform.
  */
 export interface TransformedTensor {
@@ -2322,6 +2652,20 @@ export interface SliceTransform {
    * First element after the slice.
    */
   readonly stop: number;
+}
+/**
+ * Zeros behind, until the axis has that many elements.
+ */
+export interface PadTransform {
+  readonly kind: "pad";
+  /**
+   * The axis made longer.
+   */
+  readonly axis: number;
+  /**
+   * Its extent afterwards.
+   */
+  readonly to: number;
 }
 /**
  * Joins the tensors of from along one axis.

@@ -3,8 +3,8 @@
 import type { Report } from "../../support/diagnostic.js";
 import type { Description, FeedForward, MoeFeedForward } from "../description.js";
 import { placedBlocks } from "../widths.js";
-import { checkMixer, type MixerPlace } from "./mixer.js";
-import { type PlacedSize, placedLength, placedWidth } from "./place.js";
+import { checkMixer } from "./mixer.js";
+import { type MixerPlace, type PlacedSize, placedLength, placedWidth } from "./place.js";
 
 /** Checks every mixer and feed-forward network of the description. */
 export function checkBlocks(description: Description, report: Report): void {

@@ -1,25 +1,19 @@
-// Rules of mixers and their filters.
+// Rules of mixers.
 
 import type { Report } from "../../support/diagnostic.js";
 import type {
   AfnoMixer,
   AttentionMixer,
   DepthwiseConv,
-  Filter,
+  GlobalFilterMixer,
   LongConvMixer,
   Mixer,
-  ModalFilter,
+  OuterProductGating,
   ShortConvMixer,
 } from "../description.js";
-import { divisorList, type PlacedSize } from "./place.js";
-
-/** Where a mixer stands and what it must fit. */
-export interface MixerPlace {
-  readonly pointer: string;
-  readonly width: PlacedSize;
-  readonly length: PlacedSize;
-  readonly report: Report;
-}
+import { filteredWidth } from "../widths.js";
+import { checkFilter } from "./filter.js";
+import { divisorList, type MixerPlace } from "./place.js";
 
 /** Checks one mixer. */
 export function checkMixer(mixer: Mixer, place: MixerPlace): void {
@@ -27,9 +21,16 @@ export function checkMixer(mixer: Mixer, place: MixerPlace): void {
   else if (mixer.kind === "long_conv") checkLongConv(mixer, place);
   else if (mixer.kind === "short_conv") checkShortConv(mixer, place.pointer, place.report);
   else if (mixer.kind === "afno") checkAfno(mixer, place);
+  else if (mixer.kind === "global_filter") checkGlobalFilter(mixer, place);
 }
 
-function checkAfno({ blocks }: AfnoMixer, { pointer, width, report }: MixerPlace): void {
+function checkAfno({ blocks, spectrum, kept }: AfnoMixer, { pointer, width, report }: MixerPlace): void {
+  if (spectrum === "full" && kept < 1)
+    report.error("model/afno-kept", "all bins of a full spectrum are kept", {
+      pointer: `${pointer}/kept`,
+      notes: [{ message: "the spectrum", pointer: `${pointer}/spectrum` }],
+      help: 'leave "kept" out, or use the spectrum "half"',
+    });
   if (width.value % blocks === 0) return;
   report.error("model/afno-blocks", `${blocks} blocks do not divide the width ${width.value}`, {
     pointer: `${pointer}/blocks`,
@@ -38,10 +39,41 @@ function checkAfno({ blocks }: AfnoMixer, { pointer, width, report }: MixerPlace
   });
 }
 
-function checkAttention(
-  { heads, kv_heads, head_dim, rope, mask }: AttentionMixer,
-  { pointer, width, length, report }: MixerPlace,
-): void {
+/** Heads against the width and each other; false when they do not divide the width. */
+export function checkHeads(
+  { heads, kv_heads, head_dim }: Pick<AttentionMixer, "heads" | "kv_heads" | "head_dim">,
+  { pointer, width, report }: Pick<MixerPlace, "pointer" | "width" | "report">,
+): boolean {
+  // Written out, head_dim may be anything: out_proj leads back to the width. Derived, it is a part of the width.
+  if (head_dim === Math.floor(width.value / heads) && width.value % heads !== 0) {
+    report.error("model/heads-divide", `${heads} heads do not divide the width ${width.value}`, {
+      pointer: `${pointer}/heads`,
+      notes: [width.note],
+      help: `numbers of heads that divide it: ${divisorList(width.value, heads)}`,
+    });
+    return false;
+  }
+  if (heads % kv_heads !== 0)
+    report.error("model/kv-heads-divide", `${kv_heads} key heads do not divide ${heads} heads`, {
+      pointer: `${pointer}/kv_heads`,
+      notes: [{ message: "the query heads", pointer: `${pointer}/heads` }],
+      help: `numbers that divide it: ${divisorList(heads, kv_heads)}`,
+    });
+  return true;
+}
+
+function checkGlobalFilter({ rows }: GlobalFilterMixer, { pointer, length, report }: MixerPlace): void {
+  if (length.value % rows === 0) return;
+  report.error("model/grid-rows", `a grid of ${rows} rows does not hold ${length.value} positions`, {
+    pointer: `${pointer}/rows`,
+    notes: [length.note],
+    help: `numbers of rows that do: ${divisorList(length.value, rows)}`,
+  });
+}
+
+function checkAttention(mixer: AttentionMixer, place: MixerPlace): void {
+  const { heads, head_dim, rope, mask } = mixer;
+  const { pointer, length, report } = place;
   if (mask.kind === "canvas" && mask.canvas > length.value)
     report.error(
       "model/canvas-length",
@@ -51,22 +83,7 @@ function checkAttention(
         notes: [length.note],
       },
     );
-  // Written out, head_dim may be anything: out_proj leads back to the width. Derived, it is a part of the width.
-  if (head_dim === Math.floor(width.value / heads) && width.value % heads !== 0) {
-    report.error("model/heads-divide", `${heads} heads do not divide the width ${width.value}`, {
-      pointer: `${pointer}/heads`,
-      notes: [width.note],
-      help: `numbers of heads that divide it: ${divisorList(width.value, heads)}`,
-    });
-    return;
-  }
-  if (heads % kv_heads !== 0)
-    report.error("model/kv-heads-divide", `${kv_heads} key heads do not divide ${heads} heads`, {
-      pointer: `${pointer}/kv_heads`,
-      notes: [{ message: "the query heads", pointer: `${pointer}/heads` }],
-      help: `numbers that divide it: ${divisorList(heads, kv_heads)}`,
-    });
-  if (rope.kind === "none") return;
+  if (!checkHeads(mixer, place) || rope.kind === "none") return;
   const rotated = rope.fraction * head_dim;
   if (!Number.isInteger(rotated) || rotated % 2 !== 0)
     report.error(
@@ -114,12 +131,90 @@ function checkLongConv(mixer: LongConvMixer, place: MixerPlace): void {
         help: 'leave "out_proj" out: it is linear',
       },
     );
+  checkInner(mixer, place);
+  if (gating.kind === "outer_product") checkOuterProduct(mixer, gating, place);
   if (short_conv.kind === "depthwise") checkShortConv(short_conv, `${pointer}/short_conv`, report);
-  const filtered = { ...place.width, value: place.width.value * mixer.channels };
-  checkFilter(mixer.filter, { ...place, width: filtered, pointer: `${pointer}/filter` });
+  const filtered = { ...place.width, value: filteredWidth(mixer, place.width.value) };
+  // A filter reaches as far as its block.
+  const blocks = mixer.filter.span === "circular" ? 1 : mixer.blocks;
+  const length = { ...place.length, value: Math.ceil(place.length.value / blocks) };
+  checkFilter(mixer.filter, { ...place, width: filtered, length, pointer: `${pointer}/filter` });
   // A derived filter is the mixer's own; its problems were just reported.
   if (residual.kind === "long_conv" && JSON.stringify(residual.filter) !== JSON.stringify(mixer.filter))
     checkFilter(residual.filter, { ...place, pointer: `${pointer}/residual_conv/filter` });
+}
+
+/** Sizes inside a long convolution: streams, heads, blocks. */
+function checkInner(mixer: LongConvMixer, { pointer, width, length, report }: MixerPlace): void {
+  const { inner_factor: factor, heads, blocks, in_proj, out_proj, residual_conv: residual, filter } = mixer;
+  const around = in_proj.kind !== "none" && out_proj.kind !== "none" && residual.kind === "none";
+  if (factor > 1 && !around)
+    report.error("model/inner-factor", "wider streams need both projections and no convolution beside them", {
+      pointer: `${pointer}/inner_factor`,
+      help: 'use "inner_factor": 1, or linear projections and no "residual_conv"',
+    });
+  if ((width.value * factor) % heads !== 0)
+    report.error(
+      "model/conv-heads",
+      `${heads} heads do not divide streams of width ${width.value * factor}`,
+      {
+        pointer: `${pointer}/heads`,
+        notes: [width.note],
+        help: `numbers of heads that divide it: ${divisorList(width.value * factor, heads)}`,
+      },
+    );
+  if (mixer.head_filters === "shared" && (mixer.channels > 1 || mixer.gating.kind === "outer_product"))
+    report.error("model/shared-filters", "filters shared by heads are one per channel of a plain stream", {
+      pointer: `${pointer}/head_filters`,
+      help: 'use "own", or "groups" of the filter',
+    });
+  if (mixer.channel_mixing === "dense" && (mixer.gating.kind !== "none" || mixer.channels > 1 || heads > 1))
+    report.error("model/dense-gating", "filters between all channels have neither gates, copies nor heads", {
+      pointer: `${pointer}/channel_mixing`,
+      notes: [{ message: "the gating", pointer: `${pointer}/gating` }],
+      help: 'use "depthwise", or leave gating, channels and heads out',
+    });
+  if (length.value % blocks !== 0)
+    report.error("model/conv-blocks", `${blocks} blocks do not divide ${length.value} positions`, {
+      pointer: `${pointer}/blocks`,
+      notes: [length.note],
+      help: `numbers of blocks that divide it: ${divisorList(length.value, blocks)}`,
+    });
+  if (blocks > 1 && filter.span === "circular")
+    report.error("model/blocks-circular", "a circular filter is as long as the sequence, not as a block", {
+      pointer: `${pointer}/blocks`,
+      notes: [{ message: "the span", pointer: `${pointer}/filter/span` }],
+      help: 'use the span "causal" or "bidirectional"',
+    });
+}
+
+function checkOuterProduct(
+  { skip }: LongConvMixer,
+  { head_dim, key_filter }: OuterProductGating,
+  place: MixerPlace,
+): void {
+  const { pointer, width, report } = place;
+  if (width.value % head_dim !== 0)
+    report.error(
+      "model/head-dim-divide",
+      `heads of ${head_dim} channels do not divide the width ${width.value}`,
+      {
+        pointer: `${pointer}/gating/head_dim`,
+        notes: [width.note],
+        help: `sizes of heads that divide it: ${divisorList(width.value, head_dim)}`,
+      },
+    );
+  if (skip === "input")
+    report.error(
+      "model/skip-outer",
+      "an outer product has no stream before its gate that is as wide as it is",
+      {
+        pointer: `${pointer}/skip`,
+        notes: [{ message: "the gating", pointer: `${pointer}/gating` }],
+        help: 'use "gated_input": the product itself',
+      },
+    );
+  checkFilter(key_filter, { ...place, pointer: `${pointer}/gating/key_filter` });
 }
 
 function checkShortConv(
@@ -132,75 +227,5 @@ function checkShortConv(
       pointer: `${pointer}/taps`,
       notes: [{ message: "the span", pointer: `${pointer}/span` }],
       help: `use ${taps - 1} or ${taps + 1} taps`,
-    });
-}
-
-function checkFilter(filter: Filter, { pointer, width, length, report }: MixerPlace): void {
-  const { span, reverse_filter: reverse, groups } = filter;
-  if (width.value % groups !== 0)
-    report.error("model/groups-divide", `${groups} groups do not divide the width ${width.value}`, {
-      pointer: `${pointer}/groups`,
-      notes: [width.note],
-      help: `numbers of groups that divide it: ${divisorList(width.value, groups)}`,
-    });
-  if ((span === "bidirectional") !== (reverse !== "none"))
-    report.error(
-      "model/reverse-filter",
-      span === "bidirectional"
-        ? "a bidirectional filter needs a reverse filter for its negative lags"
-        : `a ${span} filter has no negative lags for the reverse filter "${reverse}"`,
-      {
-        pointer: `${pointer}/reverse_filter`,
-        notes: [{ message: "the span", pointer: `${pointer}/span` }],
-        help:
-          span === "bidirectional" ? 'use "offset_lag1", or the span "causal"' : 'leave "reverse_filter" out',
-      },
-    );
-  if (span === "circular" && filter.length !== length.value)
-    report.error(
-      "model/circular-length",
-      `a circular filter is as long as the sequence: ${length.value}, not ${filter.length}`,
-      { pointer: `${pointer}/length`, notes: [length.note], help: 'leave "length" out' },
-    );
-  if (filter.kind === "explicit" && filter.smoothing % 2 === 0)
-    report.error("model/smoothing-even", `a centred average has an odd width, not ${filter.smoothing}`, {
-      pointer: `${pointer}/smoothing`,
-      help: `use ${filter.smoothing - 1} or ${filter.smoothing + 1}`,
-    });
-  if (filter.kind === "modal") checkModal(filter, pointer, report);
-  if (filter.kind !== "implicit_mlp") return;
-  // Computed features exist at any position; stored ones, and the halves of full_2l, end where they were made to.
-  if (filter.length < length.value && (filter.features === "stored" || filter.reverse_filter === "full_2l"))
-    report.error(
-      "model/filter-short",
-      `the filter was built for ${filter.length} positions, the sequence has ${length.value}`,
-      {
-        pointer: `${pointer}/length`,
-        notes: [length.note],
-        help: "stored features are cut to shorter sequences, never stretched to longer ones; computed ones go on",
-      },
-    );
-  // Stored positions need no formula.
-  if (filter.features === "stored") return;
-  if (filter.length < 2)
-    report.error("model/filter-single", "positions are t / (length - 1), so a filter needs two or more", {
-      pointer: `${pointer}/length`,
-      notes: [length.note],
-    });
-  if (filter.emb_dim % 2 === 0)
-    report.error(
-      "model/emb-dim-even",
-      `emb_dim counts one ramp and pairs of waves, so it is odd, not ${filter.emb_dim}`,
-      { pointer: `${pointer}/emb_dim`, help: `use ${filter.emb_dim - 1} or ${filter.emb_dim + 1}` },
-    );
-}
-
-/** Real poles are used as they are stored. */
-function checkModal({ poles, discretization, input }: ModalFilter, pointer: string, report: Report): void {
-  if (poles.imag === "none" && (discretization !== "none" || input === "stored"))
-    report.error("model/modal-real", "real poles have neither a step nor a stored input", {
-      pointer: `${pointer}/${discretization === "none" ? "input" : "discretization"}`,
-      notes: [{ message: "the poles are real", pointer: `${pointer}/poles` }],
-      help: 'use "discretization": "none" and "input": "ones"',
     });
 }

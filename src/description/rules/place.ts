@@ -1,6 +1,6 @@
 // Where a size of the description comes from, for the other side of a disagreement.
 
-import type { Note } from "../../support/diagnostic.js";
+import type { Note, Report } from "../../support/diagnostic.js";
 import type { Description } from "../description.js";
 import { sequenceLength, trunkWidth } from "../widths.js";
 
@@ -8,6 +8,14 @@ import { sequenceLength, trunkWidth } from "../widths.js";
 export interface PlacedSize {
   readonly value: number;
   readonly note: Note;
+}
+
+/** Where a mixer stands and what it must fit. */
+export interface MixerPlace {
+  readonly pointer: string;
+  readonly width: PlacedSize;
+  readonly length: PlacedSize;
+  readonly report: Report;
 }
 
 /** Width of what mixers and feed-forward networks see. */

@@ -118,6 +118,12 @@ function checkContinuous(description: Stated, report: Report): void {
       notes: [{ message: "the noise schedule", pointer: "/noise_schedule/family" }],
       help: 'use "v", or the noise schedule "flow"',
     });
+  if (description.part === "sampler" && description.rounding_head.clamp === "argmax_embedding")
+    report.error("model/clamp-logits", "a sampler alone has no logits to take the best token of", {
+      pointer: "/rounding_head/clamp",
+      notes: [{ message: "the part", pointer: "/part" }],
+      help: 'use "nearest_embedding" or "none"',
+    });
   if (description.prediction_type.logit_shift !== 0)
     report.error("model/logit-shift", "logit_shift moves the logits of tokens; this state is continuous", {
       pointer: "/prediction_type/logit_shift",

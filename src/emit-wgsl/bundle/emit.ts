@@ -12,7 +12,7 @@ import {
   writeSafetensors,
 } from "../../weights/writer.js";
 import { shaped } from "../element.js";
-import { defaultLimits, type Features, type Limits, noFeatures } from "../limits.js";
+import { defaultLimits, type Features, featureForms, type Limits, noFeatures } from "../limits.js";
 import { type LoopKind, pageFiles } from "../page/files.js";
 import { kernelFiles } from "./kernel-files.js";
 import {
@@ -35,7 +35,7 @@ export interface EmitWgslOptions {
   readonly batch?: number;
   /** Limits the kernels are built for; those of every WebGPU device by default. */
   readonly limits?: Limits;
-  /** Features that kernels get a form of their own for, best first; 16-bit buffers by default. */
+  /** Features that kernels get a form of their own for, best first; 16-bit buffers and subgroups by default. */
   readonly forms?: readonly Features[];
   /** Facts for the manifest (input hashes, flags, sampler plan ..), in this order. */
   readonly facts?: Readonly<Record<string, Json>>;
@@ -63,14 +63,25 @@ export interface WgslBundle {
 const weightFile = "weights.safetensors";
 
 /** Graphs with a stable name that a bundle offers. */
-const publicGraphs = ["embed", "filters", "time", "step", "denoise", "round", "mixer", "block", "update"];
+const publicGraphs = [
+  "embed",
+  "filters",
+  "encode",
+  "time",
+  "step",
+  "denoise",
+  "round",
+  "mixer",
+  "block",
+  "update",
+];
 
 /**
  * Builds the bundle of one model, for one or several lengths that share the weights. Every dim must be bound.
  * Throws DlmcError (exit 3): `wgsl/no-kernel`, `wgsl/limit`.
  */
 export function emitWgsl(modules: readonly BoundModule[], options: EmitWgslOptions): WgslBundle {
-  const { version, batch = 1, limits = defaultLimits, forms = [{ f16: true, subgroups: false }] } = options;
+  const { version, batch = 1, limits = defaultLimits, forms = featureForms } = options;
   const pool = weightPool();
   const report = new Report();
   const built: { readonly program: Program; readonly length: number | undefined }[] = [];
@@ -274,6 +285,7 @@ function loopOf(
   graphs: readonly { readonly name: string; readonly inputs: readonly { readonly name: string }[] }[],
   facts: Readonly<Record<string, Json>>,
 ): LoopKind {
+  if (graphs.some(({ inputs }) => inputs.some(({ name }) => name === "encoder"))) return "encoder";
   const denoise = graphs.find(({ name }) => name === "denoise");
   if (!denoise?.inputs.some(({ name }) => name === "tokens")) return "continuous";
   const parts = facts.sampler as { readonly sampler?: { readonly kind?: string } } | undefined;

@@ -193,7 +193,7 @@ function plainNames(graph: Graph): Graph {
       results: op.results.map(plain),
     })),
     outputs: graph.outputs.map(plain),
-    outputNames: graph.outputNames.map((_, k) => plain(graph.outputs[k]!).hint ?? `result${k}`),
+    outputNames: graph.outputs.map((value, k) => plain(value).hint ?? (k === 0 ? "y" : `y${k}`)),
   };
 }
 

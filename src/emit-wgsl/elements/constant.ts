@@ -5,14 +5,11 @@ import type { ElementRules } from "../element-rule.js";
 
 export const constants = {
   constant: (_, { value }, { number }) => number(value),
-  literal(_, { values }, { writer, place, result, number }) {
+  literal(_, { values }, { writer, place, result, number, hint }) {
     if (values.length === 1) return number(values[0]!);
     const stored =
       result.element === "bool" ? "bool" : storageType(result.element === "f16" ? "f32" : result.element);
-    const list = writer.fresh("values");
-    writer.line(
-      `var ${list} = array<${stored}, ${values.length}>(${values.map((v) => number(v)).join(", ")});`,
-    );
+    const list = writer.constants(hint, stored, values.map(number));
     return `${list}[${place.flat()}]`;
   },
   iota: (_, { element }, { place }) => `${element === "i32" ? "i32" : "f32"}(${place.flat()})`,

@@ -4,7 +4,7 @@
 import type { ElementContext, ElementRules } from "../element-rule.js";
 import { useFunction } from "../functions.js";
 import type { Source } from "../kernel.js";
-import { registerType } from "../writer.js";
+import { registerType } from "../literals.js";
 
 const builtin =
   (name: string) =>

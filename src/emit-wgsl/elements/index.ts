@@ -2,12 +2,12 @@
 
 import type { Element } from "../../ir/tensor.js";
 import type { ElementRules } from "../element-rule.js";
-import { float, registerType } from "../writer.js";
+import { float, registerType } from "../literals.js";
 import { attentions } from "./attention.js";
 import { constants } from "./constant.js";
 import { diffusion } from "./diffusion.js";
 import { elementwise } from "./elementwise.js";
-import { shapes } from "./shape.js";
+import { keepsNeighbours, shapes } from "./shape.js";
 
 const rules = { ...constants, ...elementwise, ...shapes, ...diffusion, ...attentions } satisfies ElementRules;
 
@@ -25,6 +25,7 @@ function literal(value: number, element: Element, lanes: 1 | 4): string {
 
 export const elementRules = {
   rules,
+  keepsNeighbours,
   /** Rules whose text is the same for one number and for four. */
   lanewise: new Set<string>([...Object.keys(elementwise), ...Object.keys(diffusion), "constant"]),
   literal,

@@ -1,21 +1,38 @@
 // The same numbers elsewhere, as index arithmetic: no view costs a pass over memory of its own.
 
+import type { Dim } from "../../ir/dim.js";
+import type { Op, Value } from "../../ir/graph.js";
 import type { ElementContext, ElementRules } from "../element-rule.js";
 import type { Source } from "../kernel.js";
+import { registerType } from "../literals.js";
 import { axesPlace, type Place, plus, reshaped } from "../place.js";
-import { registerType } from "../writer.js";
 
 /** The place in an operand of `shape` with one axis replaced. */
 function moved(place: Place, shape: readonly number[], axis: number, index: string): Place {
   return axesPlace(
     shape,
     shape.map((_, k) => (k === axis ? index : place.axis(k))),
+    place.lanes,
   );
 }
 
+/** Whether four neighbours of the op's result are four neighbours of an operand, from a multiple of four on. */
+export function keepsNeighbours({ name, operands, attributes }: Op): boolean {
+  const inFours = (value: Value | undefined): boolean => (value?.type.shape.at(-1)?.value ?? 1) % 4 === 0;
+  const rank = operands[0]?.type.shape.length ?? 0;
+  const alongLast = attributes.axis === rank - 1;
+  if (name === "concat") return operands.every(inFours);
+  if (name === "broadcast") return true;
+  if (!inFours(operands[0])) return false;
+  if (name === "reshape") return true;
+  if (name === "take") return rank > 1;
+  if (name === "reverse") return !alongLast;
+  return name === "slice" && (!alongLast || (attributes.start as Dim).value! % 4 === 0);
+}
+
 /** `inside ? x at place : 0` without reading outside x. */
-function guarded(x: Source, place: Place, inside: string, { writer, number }: ElementContext): string {
-  const value = writer.variable("padded", number(0), registerType(x.element));
+function guarded(x: Source, place: Place, inside: string, { writer }: ElementContext): string {
+  const value = writer.zero("padded", registerType(x.element));
   writer.block(`if (${inside})`, () => writer.line(`${value} = ${x.load(place)};`));
   return value;
 }
@@ -42,8 +59,8 @@ export const shapes = {
     const index = writer.bind(`${place.axis(axis)} - ${before.value}u`, "from");
     return guarded(x, moved(place, x.shape, axis, index), `${index} < ${x.shape[axis]}u`, context);
   },
-  concat({ xs }, { axis }, { writer, place, number, result }) {
-    const value = writer.variable("joined", number(0), registerType(result.element));
+  concat({ xs }, { axis }, { writer, place, result }) {
+    const value = writer.zero("joined", registerType(result.element, place.lanes));
     const index = writer.bind(place.axis(axis), "along");
     let before = 0;
     xs.forEach((x, k) => {
@@ -66,6 +83,6 @@ export const shapes = {
     );
     const row = writer.bind(`u32(clamp(${index}, 0i, ${table.shape[0]! - 1}i))`, "row");
     const rest = result.shape.slice(depth).map((_n, k) => place.axis(depth + k));
-    return table.load(axesPlace(table.shape, [row, ...rest]));
+    return table.load(axesPlace(table.shape, [row, ...rest], place.lanes));
   },
 } satisfies ElementRules;

@@ -30,13 +30,14 @@ export function directProduct({ name, comment, batch, m, k, n, transposed, open 
   const body = (): void => {
     const row = [0, 1, 2, 3].map((i) => {
       const at = plus(m0, `${i}u`);
-      return w.bind(m % side === 0 ? at : `min(${at}, ${m - 1}u)`, "row");
+      return w.bind(m % side === 0 ? at : `min(${at}, ${m - 1}u)`, `row_${i}`);
     });
     const columns = [0, 1, 2, 3].map((j) => {
       const at = plus(n0, `${j}u`);
-      return w.bind(wideN ? at : `min(${at}, ${n - 1}u)`, "column");
+      return w.bind(wideN ? at : `min(${at}, ${n - 1}u)`, `column_${j}`);
     });
-    const sums = row.map((_, i) => w.variable(`sum_${i}`, "vec4f()"));
+    const sum = w.zero("sum", `array<vec4f, ${side}>`);
+    const sums = row.map((_, i) => `${sum}[${i}]`);
     /** Four neighbours of b along n. */
     const alongN = (at: string): string =>
       !transposed && wideN
@@ -45,33 +46,34 @@ export function directProduct({ name, comment, batch, m, k, n, transposed, open 
     w.loop("k", "0u", `${k}u`, wideK ? 4 : 1, (at) => {
       if (!wideK) {
         const b = alongN(at);
-        for (const [i, sum] of sums.entries()) w.line(`${sum} += ${ends.a(z, row[i]!, at, 1)} * ${b};`);
+        for (const [i, total] of sums.entries()) w.line(`${total} += ${ends.a(z, row[i]!, at, 1)} * ${b};`);
       } else if (transposed) {
         const b = columns.map((c) => w.bind(ends.b(z, at, c, 4), "b"));
-        for (const [i, sum] of sums.entries()) {
+        for (const [i, total] of sums.entries()) {
           const a = w.bind(ends.a(z, row[i]!, at, 4), "a");
-          w.line(`${sum} += vec4f(${b.map((v) => `dot(${a}, ${v})`).join(", ")});`);
+          w.line(`${total} += vec4f(${b.map((v) => `dot(${a}, ${v})`).join(", ")});`);
         }
       } else {
         const b = [0, 1, 2, 3].map((q) => alongN(w.bind(plus(at, `${q}u`))));
-        for (const [i, sum] of sums.entries()) {
+        for (const [i, total] of sums.entries()) {
           const a = w.bind(ends.a(z, row[i]!, at, 4), "a");
-          w.line(`${sum} += ${b.map((v, q) => `${a}.${"xyzw"[q]} * ${v}`).join(" + ")};`);
+          w.line(`${total} += ${b.map((v, q) => `${a}.${"xyzw"[q]} * ${v}`).join(" + ")};`);
         }
       }
     });
-    for (const [i, sum] of sums.entries()) {
-      const at = w.bind(plus(m0, `${i}u`), "m");
+    w.loop("i", "0u", `${side}u`, 1, (i) => {
+      const at = w.bind(plus(m0, i), "m");
       const store = (): void => {
-        if (wideN) ends.store(z, at, n0, 4, sum);
+        if (wideN) ends.store(z, at, n0, 4, `${sum}[${i}]`);
         else
-          for (let j = 0; j < side; j++) {
-            const c = w.bind(plus(n0, `${j}u`), "n");
-            w.block(`if (${c} < ${n}u)`, () => ends.store(z, at, c, 1, `${sum}.${"xyzw"[j]}`));
-          }
+          w.loop("j", "0u", `${side}u`, 1, (j) => {
+            const c = w.bind(plus(n0, j), "n");
+            const one = (): void => ends.store(z, at, c, 1, `${sum}[${i}][${j}]`);
+            n % side === 0 ? one() : w.block(`if (${c} < ${n}u)`, one);
+          });
       };
       m % side === 0 ? store() : w.block(`if (${at} < ${m}u)`, store);
-    }
+    });
   };
   whole ? body() : w.block(`if (${m0} < ${m}u && ${n0} < ${n}u)`, body);
   const kernel = w.finish({

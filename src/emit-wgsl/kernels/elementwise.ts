@@ -1,10 +1,10 @@
 // A group without an anchor: y[i] = f(operands at i), four neighbours an invocation where the widths allow.
 
 import type { Graph, Op, Value } from "../../ir/graph.js";
-import { definitionOf } from "../../ir/ops/index.js";
 import { count } from "../../ir/tensor.js";
 import { type } from "../../ir/type.js";
 import { reader, shaped } from "../element.js";
+import { formulas } from "../formula.js";
 import { invocations } from "../grid.js";
 import type { Implementation, Kernel, Table } from "../kernel.js";
 import type { Environment } from "../limits.js";
@@ -74,7 +74,16 @@ function joinPiece(
     const register = read.source(value).load(place);
     const at = shape.map((_, k) => (k === axis ? plus(place.axis(k), `${before}u`) : place.axis(k)));
     const role = { kind: "result", index: graph.outputs.indexOf(output) } as const;
-    writer.buffer(role, graph.outputNames[role.index] ?? "result", element, count(shape), "read_write");
+    const note = `[${shape.join(", ")}]`;
+    writer.buffer(
+      role,
+      graph.outputNames[role.index] ?? "result",
+      element,
+      count(shape),
+      "read_write",
+      1,
+      note,
+    );
     writer.put(role, axesPlace(shape, at).flat(), register);
   });
   const kernel = writer.finish({
@@ -98,13 +107,16 @@ function oneShape(
   const size = count(shape);
   const writer = new KernelWriter(limits, features, lanes);
   const read = reader(graph, writer);
+  const nameOf = (output: Value): string => graph.outputNames[graph.outputs.indexOf(output)] ?? "y";
   const work = invocations(writer, size / lanes, (i) => {
     const place = flatPlace(shape, lanes === 4 ? `${i} * 4u` : i, lanes);
     for (const output of outputs) {
       const value = read.source(output).load(place);
       const index = graph.outputs.indexOf(output);
       const role = { kind: "result", index } as const;
-      writer.buffer(role, graph.outputNames[index] ?? "result", shaped(output).element, size, "read_write");
+      const note = `[${shape.join(", ")}]`;
+      const { element } = shaped(output);
+      writer.buffer(role, `${nameOf(output)}_out`, element, size, "read_write", lanes, note);
       if (lanes === 4 && writer.isVector(role)) writer.put4(role, place.flat(), value);
       else if (lanes === 4)
         for (let j = 0; j < 4; j++) writer.put(role, `${place.flat()} + ${j}u`, `${value}.${"xyzw"[j]}`);
@@ -115,8 +127,8 @@ function oneShape(
   const kernel = writer.finish({
     name: `${names.slice(0, 4).join("_")}${names.length > 4 ? `_and_${names.length - 4}_more` : ""}_${shape.join("x") || "scalar"}`,
     comment: [
-      `${names.join(", ")} over [${shape.join(", ")}], ${lanes === 4 ? "four elements" : "one element"} an invocation.`,
-      ...[...new Set(names)].map((name) => `  ${name}: ${definitionOf(name)!.summary}`),
+      ...formulas({ ...graph, outputs, outputNames: outputs.map(nameOf) }),
+      `over [${shape.join(", ")}], ${lanes === 4 ? "four elements" : "one element"} an invocation.`,
     ],
     ...work,
   });

@@ -1,7 +1,8 @@
 // Codelets: the discrete Fourier transform of r points in registers, X[k] = sum_n x[n] exp(-2 pi i n k / r), as
 // straight-line code. Composite sizes split as Cooley and Tukey do; odd primes use the symmetry of their matrix.
 
-import { float, type KernelWriter } from "../writer.js";
+import { float } from "../literals.js";
+import type { KernelWriter } from "../writer.js";
 
 /** The function `dft<r>(v: ptr<function, array<vec2f, r>>)`, which transforms v in place. */
 export function codelet(writer: KernelWriter, radix: number): string {

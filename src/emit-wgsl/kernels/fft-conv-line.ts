@@ -200,8 +200,7 @@ function complexLine(line: LineContext): void {
     writer.line(title(line, step));
     const body = (q: string): void => {
       const { base, group } = butterfly(line, stage, q);
-      const v = writer.fresh("v");
-      writer.line(`var ${v}: array<vec2f, ${stage.radix}>;`);
+      const v = writer.unset("v", `array<vec2f, ${stage.radix}>`);
       const slot = steps.length > 1 ? slotOf(writer, plan, base, channel) : base;
       const place = (n: number): string => `${memory}[${plus(slot, `${n * stage.rest * plan.channels}u`)}]`;
       if (k === 0) readInput(line, stage, v, base);
@@ -274,8 +273,7 @@ function heldBy(line: LineContext, stage: Stage): Held[] {
     const isTail = (i + 1) * plan.threads > stage.butterflies;
     // Beyond the last butterfly an invocation repeats it and stores nothing.
     const q = isTail ? writer.bind(`min(${number}, ${stage.butterflies - 1}u)`, "q") : number;
-    const v = writer.fresh("v");
-    writer.line(`var ${v}: array<vec2f, ${stage.radix}>;`);
+    const v = writer.unset("v", `array<vec2f, ${stage.radix}>`);
     return { v, ...butterfly(line, stage, q), own: isTail ? `${number} < ${stage.butterflies}u` : undefined };
   });
 }

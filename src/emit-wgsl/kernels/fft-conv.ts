@@ -15,8 +15,9 @@ import type {
   Source,
   Table,
 } from "../kernel.js";
+import { float } from "../literals.js";
 import { axesPlace, divided, flatPlace, modulo, plus, times } from "../place.js";
-import { float, type KernelWriter } from "../writer.js";
+import type { KernelWriter } from "../writer.js";
 import { codelet, turnedReal } from "./fft-conv-codelets.js";
 import { firstAngle, writeLine } from "./fft-conv-line.js";
 import { type LinePlan, planLine } from "./fft-conv-plan.js";
@@ -68,7 +69,7 @@ function sample(
   if (n * rest >= length) return undefined;
   const load = (): string => x.load(axesPlace(x.shape, [b, t, c]));
   if ((n + 1) * rest <= length) return load();
-  const value = writer.variable("sample", "0.0", "f32");
+  const value = writer.zero("sample", "f32");
   writer.block(`if (${t} < ${length}u)`, () => writer.line(`${value} = ${load()};`));
   return value;
 }
@@ -206,8 +207,7 @@ function forwardEnd(request: Request, length: number): Made {
   const { factors } = request.attributes;
   const rest = points({ factors }) / factors[0]!;
   const work = ends(request, opened, (b, r, c, u) => {
-    const v = writer.fresh("v");
-    writer.line(`var ${v}: array<vec2f, ${factors[0]!}>;`);
+    const v = writer.unset("v", `array<vec2f, ${factors[0]!}>`);
     for (let n = 0; n < factors[0]!; n++) {
       const value = sample(writer, operands.x, [b, plus(r, `${n * rest}u`), c], n, rest);
       if (value !== undefined) writer.line(`${v}[${n}] = ${turnedReal(value, firstAngle(n, factors[0]!))};`);
@@ -272,8 +272,7 @@ function inverseEnd(request: Request, length: number): Made {
   const { factors } = request.attributes;
   const rest = points({ factors }) / factors[0]!;
   const work = ends(request, opened, (b, r, c, u) => {
-    const v = writer.fresh("v");
-    writer.line(`var ${v}: array<vec2f, ${factors[0]!}>;`);
+    const v = writer.unset("v", `array<vec2f, ${factors[0]!}>`);
     writer.buffer(between, "between", "c64", length);
     for (let k = 0; k < factors[0]!; k++) writer.line(`${v}[${k}] = ${writer.at(between, u(k))};`);
     writer.line(`${codelet(writer, factors[0]!)}(&${v});`);

@@ -2,9 +2,10 @@
 // registers (never E[x^2] - E[x]^2, which cancels), modulation and residual in the same store.
 
 import type { Implementation, KernelRequest, Shaped, Source, WgslKernels } from "../kernel.js";
+import { float } from "../literals.js";
 import { axesPlace } from "../place.js";
 import { single } from "../single.js";
-import { float, type KernelWriter } from "../writer.js";
+import type { KernelWriter } from "../writer.js";
 import { acrossLine, type Lines, lanesSum, onLine, openLines, planLines, readLine } from "./rows.js";
 
 /** Sums f over a line. */
@@ -35,12 +36,13 @@ function rowNorm({ name, equation, request, x, open, normalize }: RowNorm): Impl
   const visit = readLine(w, plan, operands.x, line, part);
   const sum: Sum = (f) => {
     const total = w.variable("part_sum", "0.0");
-    visit((_, value) => w.line(`${total} += ${lanesSum(f(value), plan.lanes)};`));
+    visit((value) => w.line(`${total} += ${lanesSum(f(value), plan.lanes)};`));
     return acrossLine(w, plan, total, "sum", memory);
   };
   const formula = normalize(w, sum, plan.length);
   const write = (): void =>
-    visit((i, value) => {
+    visit((value, index) => {
+      const i = index();
       const channel = axesPlace([plan.length], [i], plan.lanes);
       const weight = operands.weight?.load(channel);
       const bias = operands.bias?.load(channel);

@@ -2,9 +2,9 @@
 // overflows; argmax prefers the lowest index on a tie.
 
 import type { Implementation, KernelRequest, WgslKernels } from "../kernel.js";
+import { float } from "../literals.js";
 import { flatPlace } from "../place.js";
 import { single } from "../single.js";
-import { float } from "../writer.js";
 import { acrossLine, lanesSum, onLine, openLines, planLines, readLine } from "./rows.js";
 
 /** Below every finite f32 a kernel will meet; WGSL has no infinity. */
@@ -21,7 +21,7 @@ function reduction(name: Reduction, equation: string): (request: KernelRequest<R
     const visit = readLine(w, plan, operands.x, line, part);
     const max = name === "reduce_max";
     const own = w.variable(max ? "part_most" : "part_sum", max ? lowest : "0.0");
-    visit((_, value) => {
+    visit((value) => {
       const one = max && plan.lanes === 4 ? laneMax(value) : max ? value : lanesSum(value, plan.lanes);
       w.line(max ? `${own} = max(${own}, ${one});` : `${own} += ${one};`);
     });
@@ -61,14 +61,14 @@ export const reductions = {
     const { line, inside, part, work } = openLines(w, plan);
     const visit = readLine(w, plan, operands.x, line, part);
     const own = w.variable("part_most", lowest);
-    visit((_, value) => w.line(`${own} = max(${own}, ${plan.lanes === 4 ? laneMax(value) : value});`));
+    visit((value) => w.line(`${own} = max(${own}, ${plan.lanes === 4 ? laneMax(value) : value});`));
     const most = acrossLine(w, plan, own, "max", memory);
     const sum = w.variable("part_sum", "0.0");
-    visit((_, value) => w.line(`${sum} += ${lanesSum(`exp(${value} - ${most})`, plan.lanes)};`));
+    visit((value) => w.line(`${sum} += ${lanesSum(`exp(${value} - ${most})`, plan.lanes)};`));
     const total = acrossLine(w, plan, sum, "sum", memory);
     const y = results[0]!;
     const write = (): void =>
-      visit((i, value) => y.store(onLine(plan, line, i, plan.lanes), `exp(${value} - ${most}) / ${total}`));
+      visit((value, i) => y.store(onLine(plan, line, i(), plan.lanes), `exp(${value} - ${most}) / ${total}`));
     inside === "" ? write() : w.block(`if (${inside})`, write);
     return single(
       w,
@@ -94,7 +94,8 @@ export const reductions = {
     const best = w.variable("best", lowest);
     // An invocation whose share is empty, or holds nothing above the start value, must lose every tie.
     const at = w.variable("best_at", `${plan.length}u`);
-    visit((i, value) => {
+    visit((value, index) => {
+      const i = index();
       for (let j = 0; j < plan.lanes; j++) {
         const one = plan.lanes === 4 ? `${value}.${"xyzw"[j]}` : value;
         w.block(`if (${one} > ${best})`, () => w.line(`${best} = ${one}; ${at} = ${i} + ${j}u;`));

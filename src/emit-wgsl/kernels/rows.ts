@@ -77,8 +77,8 @@ export function onLine({ shape, axis }: Lines, line: string, i: string, lanes: 1
   );
 }
 
-/** Visits this invocation's share of a line, in order: `body(i, value, round)` with i the element's index. */
-export type Visit = (body: (i: string, value: string) => void) => void;
+/** Visits this invocation's share of a line, in order: `body(value, i)`, where i() names the element's index. */
+export type Visit = (body: (value: string, i: () => string) => void) => void;
 
 /**
  * Reads this invocation's share: from registers filled once where they suffice, else from memory at each visit.
@@ -86,30 +86,33 @@ export type Visit = (body: (i: string, value: string) => void) => void;
  */
 export function readLine(w: KernelWriter, plan: Lines, source: Source, line: string, part: string): Visit {
   const { length, lanes, width, rounds } = plan;
-  const index = (round: number): string => plus(times(part, lanes), `${round * width * lanes}u`);
-  const partial = (round: number): boolean => (round + 1) * width * lanes > length;
-  const guard = (round: number, i: string, body: () => void): void =>
-    partial(round) ? w.block(`if (${i} < ${length}u)`, body) : body();
+  const step = width * lanes;
   if (rounds > mostKept)
     return (body) =>
-      w.loop("i", times(part, lanes), `${length}u`, width * lanes, (i) =>
-        body(i, source.load(onLine(plan, line, i, lanes))),
+      w.loop("i", times(part, lanes), `${length}u`, step, (i) =>
+        body(source.load(onLine(plan, line, i, lanes)), () => i),
       );
-  const kept = Array.from({ length: rounds }, (_, round) => {
-    const i = w.bind(index(round), "i");
-    if (!partial(round)) return w.bind(source.load(onLine(plan, line, i, lanes)), "x");
-    const name = w.variable("kept", lanes === 4 ? "vec4f()" : "0.0");
-    w.block(`if (${i} < ${length}u)`, () =>
-      w.line(`${name} = ${source.load(onLine(plan, line, i, lanes))};`),
-    );
-    return name;
-  });
-  return (body) => {
-    kept.forEach((value, round) => {
-      const i = w.bind(index(round), "i");
-      guard(round, i, () => body(i, value));
+  const guarded = (i: () => string, body: () => void): void =>
+    rounds * step > length ? w.block(`if (${i()} < ${length}u)`, body) : body();
+  if (rounds === 1) {
+    const i = (): string => w.bind(times(part, lanes), "i");
+    const load = (): string => source.load(onLine(plan, line, i(), lanes));
+    if (step === length) {
+      const value = w.bind(load(), "x");
+      return (body) => body(value, i);
+    }
+    const value = w.zero("kept", lanes === 4 ? "vec4f" : "f32");
+    guarded(i, () => w.line(`${value} = ${load()};`));
+    return (body) => guarded(i, () => body(value, i));
+  }
+  const kept = w.zero("kept", `array<${lanes === 4 ? "vec4f" : "f32"}, ${rounds}>`);
+  const each: Visit = (body) =>
+    w.loop("r", "0u", `${rounds}u`, 1, (r) => {
+      const i = (): string => w.bind(plus(times(part, lanes), times(r, step)), "i");
+      guarded(i, () => body(`${kept}[${r}]`, i));
     });
-  };
+  each((place, i) => w.line(`${place} = ${source.load(onLine(plan, line, i(), lanes))};`));
+  return each;
 }
 
 /** Combines one value an invocation over the invocations of a line; all get the result. */

@@ -51,8 +51,7 @@ export function tiled(p: Product): Implementation {
   const n0 = w.bind(times("group.x", width), "column_tile");
   const aTile = w.workgroupArray("a_slab", "vec4f", (slab / 4) * rows);
   const bTile = w.workgroupArray("b_slab", "vec4f", (slab / 4) * width);
-  const zero = columns === 4 ? "vec4f()" : "0.0";
-  const sums = Array.from({ length: rows }, (_, i) => w.variable(`sum_${i}`, zero));
+  const sum = w.zero("sum", `array<${columns === 4 ? "vec4f" : "f32"}, ${rows}>`);
   /** Where column i of the tile lies in its slab. */
   const spot = (q: string, i: string): string =>
     columns === 1
@@ -117,27 +116,28 @@ export function tiled(p: Product): Implementation {
       for (let i = 0; i < rows; i++) {
         const a = w.bind(`${aTile}[${plus(times(q, rows), `${i}u`)}]`, `a_${i}`);
         const dots = b.map((v) => `dot(${a}, ${v})`).join(", ");
-        w.line(`${sums[i]} += ${columns === 4 ? `vec4f(${dots})` : dots};`);
+        w.line(`${sum}[${i}] += ${columns === 4 ? `vec4f(${dots})` : dots};`);
       }
     });
     w.barrier();
   });
 
   const column = w.bind(plus(n0, times("lane", columns)), "n");
-  const storeRow = (row: string, sum: string): void => {
-    if (stores === 4) ends.store(z, row, column, 4, sum);
+  const storeRow = (row: string, value: string): void => {
+    if (stores === 4 || columns === 1) ends.store(z, row, column, stores, value);
     else
-      for (let j = 0; j < columns; j++) {
-        const at = w.bind(plus(column, `${j}u`), "n");
-        const one = (): void => ends.store(z, row, at, 1, columns === 4 ? `${sum}.${"xyzw"[j]}` : sum);
-        columns === 1 || n % width === 0 ? one() : w.block(`if (${at} < ${n}u)`, one);
-      }
+      w.loop("j", "0u", `${columns}u`, 1, (j) => {
+        const at = w.bind(plus(column, j), "n");
+        const one = (): void => ends.store(z, row, at, 1, `${value}[${j}]`);
+        n % width === 0 ? one() : w.block(`if (${at} < ${n}u)`, one);
+      });
   };
   const storeRows = (): void =>
-    sums.forEach((sum, i) => {
-      const row = w.bind(plus(m0, `${i}u`), "m");
-      if (m % rows === 0) storeRow(row, sum);
-      else w.block(`if (${row} < ${m}u)`, () => storeRow(row, sum));
+    w.loop("i", "0u", `${rows}u`, 1, (i) => {
+      const row = w.bind(plus(m0, i), "m");
+      m % rows === 0
+        ? storeRow(row, `${sum}[${i}]`)
+        : w.block(`if (${row} < ${m}u)`, () => storeRow(row, `${sum}[${i}]`));
     });
   if (n % width === 0 || (columns === 4 && stores === 1)) storeRows();
   else w.block(`if (${column} < ${n}u)`, storeRows);

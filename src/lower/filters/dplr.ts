@@ -57,21 +57,29 @@ function kernel(c: GraphContext, scope: Scope, filter: DplrFilter): Value {
   return b.emit("matmul", { a: back, b: both }, {}, "modes");
 }
 
-/** bq (1 + pq)^-1 pc for one or two low-rank terms, the inverse of the 2 x 2 matrix written out. */
+/**
+ * bq (1 + pq)^-1 pc by elimination over the low-rank terms: after term k is eliminated from all others, x_k is its right
+ * side over its pivot.
+ */
 function correction(
   ops: ComplexOps,
   pc: readonly Complex[],
   bq: readonly Complex[],
   pq: readonly (readonly Complex[])[],
 ): Complex {
-  const one = (x: Complex): Complex => ops.scale(x, 1, 1);
-  if (pc.length === 1) return ops.div(ops.mul(bq[0]!, pc[0]!), one(pq[0]![0]!));
-  const [a, d] = [one(pq[0]![0]!), one(pq[1]![1]!)];
-  const [upper, lower] = [pq[0]![1]!, pq[1]![0]!];
-  const determinant = ops.sub(ops.mul(a, d), ops.mul(upper, lower));
-  const straight = ops.add(ops.mul(ops.mul(bq[0]!, d), pc[0]!), ops.mul(ops.mul(bq[1]!, a), pc[1]!));
-  const crossed = ops.add(ops.mul(ops.mul(bq[0]!, upper), pc[1]!), ops.mul(ops.mul(bq[1]!, lower), pc[0]!));
-  return ops.div(ops.sub(straight, crossed), determinant);
+  const rank = pc.length;
+  const matrix = pq.map((line, i) => line.map((value, j) => (i === j ? ops.scale(value, 1, 1) : value)));
+  const right = [...pc];
+  for (let k = 0; k < rank; k++)
+    for (let i = 0; i < rank; i++) {
+      if (i === k) continue;
+      const factor = ops.div(matrix[i]![k]!, matrix[k]![k]!);
+      for (let j = k + 1; j < rank; j++)
+        matrix[i]![j] = ops.sub(matrix[i]![j]!, ops.mul(factor, matrix[k]![j]!));
+      right[i] = ops.sub(right[i]!, ops.mul(factor, right[k]!));
+    }
+  const terms = bq.map((value, k) => ops.div(ops.mul(value, right[k]!), matrix[k]![k]!));
+  return terms.reduce((sum, term) => ops.add(sum, term));
 }
 
 /** w_k = e^(-2 pi i k / n), [bins, 1, 1]: the second column of the transform's own matrix. */

@@ -5,17 +5,33 @@ import type { ImplicitMlpFilter } from "../../description/description.js";
 import { dim } from "../../ir/dim.js";
 import type { Value } from "../../ir/graph.js";
 import { child, type GraphContext, type Scope } from "../context.js";
-import { linear } from "../layers.js";
+import { activate, lastExtent, linear } from "../layers.js";
 import { arrange, type Taps, twinOf } from "./layout.js";
+import { lastPosition, resampled } from "./resolution.js";
 
 export function lowerImplicitMlp(c: GraphContext, scope: Scope, filter: ImplicitMlpFilter): Taps {
-  const { times, positions } = filter.features === "stored" ? stored(c, scope, filter) : computed(c, filter);
+  const { times, positions } = inputs(c, scope, filter);
   const frequency =
-    filter.frequency === "trained" ? c.parameter(scope, "frequency", [filter.width], "frequency") : undefined;
+    filter.frequency === "trained" && filter.activation === "sine"
+      ? c.parameter(scope, "frequency", [filter.width], "frequency")
+      : undefined;
   const window =
     filter.window.kind === "none" ? undefined : decay(c, scope, filter, times, filter.window.shift);
-  const taps = (at: Scope): Value => shape(c, filter, network(c, at, filter, positions, frequency), window);
+  const taps = (at: Scope): Value => {
+    const sampled = shape(c, filter, network(c, at, filter, positions, frequency), window);
+    return filter.features === "relative" ? resampled(c, filter.length, sampled) : sampled;
+  };
   return arrange(c, filter, taps(scope), twinOf(filter) ? taps(child(scope, "reverse")) : undefined);
+}
+
+/** What the network reads at every position, and the time its window falls with. */
+function inputs(
+  c: GraphContext,
+  scope: Scope,
+  filter: ImplicitMlpFilter,
+): { times: Value; positions: Value } {
+  if (filter.features === "stored") return stored(c, scope, filter);
+  return filter.features === "relative" ? relative(c, filter) : computed(c, filter);
 }
 
 /**
@@ -24,6 +40,7 @@ export function lowerImplicitMlp(c: GraphContext, scope: Scope, filter: Implicit
  */
 function rows(c: GraphContext, filter: ImplicitMlpFilter): number {
   if (filter.reverse_filter === "full_2l") return 2 * filter.length;
+  if (filter.features === "relative") return c.lowering.sequence;
   return filter.features === "stored" ? filter.length : Math.max(filter.length, c.lowering.sequence);
 }
 
@@ -72,7 +89,18 @@ function computed(c: GraphContext, filter: ImplicitMlpFilter): { times: Value; p
   };
 }
 
-/** Linear, sin, depth times (Linear, sin), Linear without bias; sin is sin(omega frequency x). */
+/** z_t: rows positions from -1, the built length's from -1 to 1 (resolution.ts for the others). */
+function relative(c: GraphContext, filter: ImplicitMlpFilter): { times: Value; positions: Value } {
+  const { b } = c;
+  const count = rows(c, filter);
+  const last = lastPosition(filter.length, count);
+  const column = { shape: [dim(count), dim(1)] };
+  const steps = b.emit("reshape", { x: b.emit("iota", {}, { length: dim(count) }) }, column);
+  const times = b.emit("scale", { x: steps }, { factor: 1 / Math.max(count - 1, 1) }, "times");
+  return { times, positions: b.emit("scale", { x: times }, { factor: last + 1, offset: -1 }, "positions") };
+}
+
+/** Linear, f, depth times (Linear, f), Linear; f is sin(omega frequency x), relu or silu. */
 function network(
   c: GraphContext,
   scope: Scope,
@@ -81,7 +109,8 @@ function network(
   frequency: Value | undefined,
 ): Value {
   const { b } = c;
-  const sine = (x: Value): Value => {
+  const between = (x: Value): Value => {
+    if (filter.activation !== "sine") return activate(c, x, filter.activation);
     const scaled = filter.omega === 1 ? x : b.emit("scale", { x }, { factor: filter.omega });
     return b.emit(
       "sin",
@@ -89,10 +118,29 @@ function network(
       {},
     );
   };
+  const layer = (k: number, x: Value, out: number, bias: boolean): Value =>
+    filter.weight_norm
+      ? normedLinear(c, child(scope, `mlp.${k}`), x, out, bias)
+      : linear(c, child(scope, `mlp.${k}`), x, out, bias);
   let h = positions;
-  for (let k = 0; k <= filter.depth; k++)
-    h = sine(linear(c, child(scope, `mlp.${k}`), h, filter.width, true));
-  return linear(c, child(scope, `mlp.${filter.depth + 1}`), h, filter.groups, false);
+  for (let k = 0; k <= filter.depth; k++) h = between(layer(k, h, filter.width, true));
+  return layer(filter.depth + 1, h, filter.groups, filter.last_bias);
+}
+
+/** A layer whose weight is g v / |v| (Salimans and Kingma 2016), the norm over each row. */
+function normedLinear(c: GraphContext, scope: Scope, x: Value, out: number, bias: boolean): Value {
+  const { b } = c;
+  const v = c.parameter(scope, "weight_v", [out, lastExtent(x)], "linear");
+  const g = c.parameter(scope, "weight_g", [out], "norm");
+  const square = b.emit("mul", { a: v, b: v }, {});
+  const size = b.emit("sqrt", { x: b.emit("reduce_sum", { x: square }, { axis: 1, keepdims: true }) }, {});
+  const column = b.emit("reshape", { x: g }, { shape: [dim(out), dim(1)] });
+  const weight = b.emit("mul", { a: v, b: b.emit("div", { a: column, b: size }, {}) }, {});
+  return b.emit(
+    "linear",
+    { x, weight, bias: bias ? c.parameter(scope, "bias", [out], "bias") : undefined },
+    {},
+  );
 }
 
 /** exp(-|delta_c| t) + shift, t in [0, 1]. */

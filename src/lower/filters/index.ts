@@ -8,6 +8,7 @@ import { lowerImplicitMlp } from "./implicit-mlp.js";
 import type { Taps } from "./layout.js";
 import { lowerModal } from "./modal.js";
 import { lowerMultiscale } from "./multiscale.js";
+import { lowerShift } from "./shift.js";
 import { lowerSpectrum } from "./spectrum.js";
 
 type Lowerings = {
@@ -25,6 +26,7 @@ const filters: Lowerings = {
   dplr: lowerDplr,
   multiscale: lowerMultiscale,
   spectrum: lowerSpectrum,
+  shift: lowerShift,
 };
 
 /** The taps of a filter, ready for long_conv. */

@@ -15,24 +15,60 @@ export function lowerMultiscale(c: GraphContext, scope: Scope, filter: Multiscal
   return arrange(c, filter, taps(scope), twinOf(filter) ? taps(child(scope, "reverse")) : undefined);
 }
 
-/** All parts one after the other. */
-function stretched(
-  c: GraphContext,
-  scope: Scope,
-  { scales, kernel_dim: size, groups }: MultiscaleFilter,
-): Value {
+/** All parts, one after the other or added, damped. */
+function stretched(c: GraphContext, scope: Scope, filter: MultiscaleFilter): Value {
   const { b } = c;
-  const multiplier = c.parameter(scope, "multiplier", [groups], "skip");
+  const { scales, kernel_dim: size, groups, combine, init_scale: first } = filter;
+  const multiplier =
+    filter.damping === "multiplier" ? c.parameter(scope, "multiplier", [groups], "skip") : undefined;
   const parts = Array.from({ length: scales }, (_, i) => {
-    let part = interpolated(
-      c,
-      c.parameter(scope, `scales.${i}`, [size, groups], "taps"),
-      2 ** Math.max(0, i - 1),
-    );
-    for (let k = 0; k < scales - 1 - i; k++) part = b.emit("mul", { a: part, b: multiplier }, {});
+    const stored = c.parameter(scope, `scales.${i}`, [size, groups], "taps");
+    const doublings = (combine === "cat" ? Math.max(0, i - 1) : i) + first;
+    let part =
+      filter.interpolation === "linear"
+        ? interpolated(c, stored, 2 ** doublings)
+        : repeated(c, stored, 2 ** doublings);
+    for (let k = 0; multiplier !== undefined && k < scales - 1 - i; k++)
+      part = b.emit("mul", { a: part, b: multiplier }, {});
     return part;
   });
-  return parts.length === 1 ? parts[0]! : b.emit("concat", { xs: parts }, { axis: 0 });
+  const whole = combine === "cat" ? joined(c, parts) : added(c, parts);
+  if (multiplier !== undefined) return whole;
+  return b.emit("mul", { a: whole, b: power(c, whole, c.parameter(scope, "decay", [groups], "skip")) }, {});
+}
+
+function joined(c: GraphContext, parts: readonly Value[]): Value {
+  return parts.length === 1 ? parts[0]! : c.b.emit("concat", { xs: parts }, { axis: 0 });
+}
+
+/** The sum of parts, zeros behind the shorter ones; the last is the longest. */
+function added(c: GraphContext, parts: readonly Value[]): Value {
+  const rows = (part: Value): number => part.type.shape[0]!.value!;
+  const length = rows(parts.at(-1)!);
+  const filled = parts.map((x) =>
+    rows(x) === length
+      ? x
+      : c.b.emit("pad", { x }, { axis: 0, before: dim(0), after: dim(length - rows(x)) }),
+  );
+  return filled.reduce((sum, part) => c.b.emit("add", { a: sum, b: part }, {}));
+}
+
+/** (t + 1)^-decay for the rows t of k. */
+function power(c: GraphContext, k: Value, decay: Value): Value {
+  const { b } = c;
+  const length = k.type.shape[0]!;
+  const values = Array.from({ length: length.value! }, (_, t) => -Math.log(t + 1));
+  const logs = b.emit("literal", {}, { values, shape: [length, dim(1)] });
+  return b.emit("exp", { x: b.emit("mul", { a: logs, b: decay }, {}) }, {});
+}
+
+/** [n, groups] to [f n, groups], every row f times. */
+function repeated(c: GraphContext, x: Value, factor: number): Value {
+  if (factor === 1) return x;
+  const [n, groups] = x.type.shape.map((extent) => extent.value!) as [number, number];
+  const rows = c.b.emit("reshape", { x }, { shape: [dim(n), dim(1), dim(groups)] });
+  const copies = c.b.emit("broadcast", { x: rows }, { shape: [dim(n), dim(factor), dim(groups)] });
+  return c.b.emit("reshape", { x: copies }, { shape: [dim(n * factor), dim(groups)] });
 }
 
 /**

@@ -1,4 +1,5 @@
-// What modal and diagonal-plus-low-rank filters store alike: poles, complex parameters, the step.
+// What modal and diagonal-plus-low-rank filters store alike: poles, complex parameters, the step. Each is a stored number
+// under a function that keeps its sign (s4.py's param_transform).
 
 import type { DplrFilter, ModalFilter } from "../../description/description.js";
 import { dim } from "../../ir/dim.js";
@@ -9,21 +10,31 @@ import { child, type GraphContext, type Scope } from "../context.js";
 
 type PoleFilter = ModalFilter | DplrFilter;
 
+/** exp(x), relu(x) + 1e-4, sigmoid(x), softplus(x) or x itself. */
+function transformed(c: GraphContext, x: Value, transform: PoleFilter["step"]["transform"]): Value {
+  if (transform === "none") return x;
+  const y = c.b.emit(transform, { x }, {});
+  return transform === "relu" ? c.b.emit("scale", { x: y }, { offset: 1e-4 }) : y;
+}
+
+/** `positive` and `plain`: x. `negative`: -x. `negative_<transform>`: minus the transform of x. */
+function signed(c: GraphContext, x: Value, form: string): Value {
+  const transform = /^negative_(exp|relu|sigmoid|softplus)$/.exec(form)?.[1] as "exp" | undefined;
+  if (transform !== undefined) return c.b.emit("neg", { x: transformed(c, x, transform) }, {});
+  return form === "negative" ? c.b.emit("neg", { x }, {}) : x;
+}
+
 /** The poles A [1, groups, states]; without an imaginary part that is undefined. */
 export function poles(
   c: GraphContext,
   scope: Scope,
   { groups, states, poles: form }: PoleFilter,
 ): { readonly re: Value; readonly im: Value | undefined } {
-  const { b } = c;
   const at = child(scope, "poles", "/poles");
-  const stored = (name: string, init: Init): Value =>
-    b.emit("reshape", { x: c.parameter(at, name, [groups, states], init) }, { shape: oneOf(groups, states) });
-  const real = stored("real", form.real === "plain" ? "log_poles" : "log_decay");
-  const re = form.real === "plain" ? real : b.emit("neg", { x: b.emit("exp", { x: real }, {}) }, {});
-  if (form.imag === "none") return { re, im: undefined };
-  const imag = stored("imag", "turns");
-  return { re, im: form.imag === "negative" ? b.emit("neg", { x: imag }, {}) : imag };
+  const stored = (name: string, init: Init, as: string): Value =>
+    signed(c, row(c, c.parameter(at, name, [groups, states], init), states), as);
+  const re = stored("real", form.real === "plain" ? "log_poles" : "log_decay", form.real);
+  return { re, im: form.imag === "none" ? undefined : stored("imag", "turns", form.imag) };
 }
 
 /** A complex parameter [groups, states, 2] as [1, groups, states]. */
@@ -38,12 +49,25 @@ export function complexParameter(
   return ops.reshape(ops.parts(stored), [1, groups, states]);
 }
 
-/** exp(log_step) as [1, groups, 1]. */
-export function step(c: GraphContext, scope: Scope, { groups }: PoleFilter): Value {
-  const stored = c.parameter(scope, "log_step", [groups], "step");
-  return c.b.emit("reshape", { x: c.b.emit("exp", { x: stored }, {}) }, { shape: oneOf(groups, 1) });
+/** The step d as [1, groups, 1], or [1, groups, states] where each state has its own. */
+export function step(c: GraphContext, scope: Scope, { groups, states, step: form }: PoleFilter): Value {
+  const { b } = c;
+  const own = form.per === "state";
+  const stored = row(
+    c,
+    c.parameter(scope, "log_step", own ? [groups, states] : [groups], "step"),
+    own ? states : 1,
+  );
+  return transformed(c, form.sinh ? sinh() : stored, form.transform);
+
+  /** (e^x - e^-x) / 2. */
+  function sinh(): Value {
+    const [up, down] = [stored, b.emit("neg", { x: stored }, {})].map((x) => b.emit("exp", { x }, {}));
+    return b.emit("scale", { x: b.emit("sub", { a: up!, b: down! }, {}) }, { factor: 0.5 });
+  }
 }
 
-function oneOf(groups: number, states: number) {
-  return [dim(1), dim(groups), dim(states)];
+/** [groups, n] as [1, groups, n]. */
+export function row(c: GraphContext, x: Value, n: number): Value {
+  return c.b.emit("reshape", { x }, { shape: [dim(1), x.type.shape[0]!, dim(n)] });
 }

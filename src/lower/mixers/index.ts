@@ -3,10 +3,12 @@
 import type { Mixer } from "../../description/description.js";
 import type { Value } from "../../ir/graph.js";
 import type { GraphContext, Scope } from "../context.js";
+import { lowerAfno } from "./afno.js";
 import { lowerAttention } from "./attention.js";
+import { lowerFnet } from "./fnet.js";
+import { lowerGlobalFilter } from "./global-filter.js";
 import { lowerLongConv } from "./long-conv.js";
 import { lowerShortConv } from "./short-conv.js";
-import { lowerAfno, lowerFnet } from "./spectral.js";
 
 type Lowerings = {
   readonly [K in Mixer["kind"]]: (
@@ -23,6 +25,7 @@ const mixers: Lowerings = {
   short_conv: lowerShortConv,
   fnet: lowerFnet,
   afno: lowerAfno,
+  global_filter: lowerGlobalFilter,
 };
 
 /** y = mixer(x), f32[B, L, width] both. */

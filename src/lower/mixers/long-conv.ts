@@ -1,52 +1,50 @@
-// Gated long convolutions: in_proj -> short_conv -> gates and long convolutions -> out_proj.
-//   hyena      streams x_0 .. x_(N-1), v; v <- conv_o(v x_(N-1-o)) for o = 0 .. N-2; y = v x_0   (Poli et al. 2023)
-//   pre_post   streams x1, x2, v; y = conv(v x1) x2                                          (Fu et al. 2023)
-//   none       y = conv(x)
+// Gated long convolutions: in_proj -> short_conv -> gates and long convolutions -> out_proj. How streams and gates meet
+// is the gating's business (src/lower/gatings), how taps are made the filter's (src/lower/filters).
 
 import type { LongConvMixer } from "../../description/description.js";
+import { filteredWidth } from "../../description/widths.js";
+import { type Dim, dim, product } from "../../ir/dim.js";
 import type { Value } from "../../ir/graph.js";
 import { child, type GraphContext, type Scope } from "../context.js";
 import { lowerFilter } from "../filters/index.js";
+import { lowerGating, streamCount } from "../gatings/index.js";
 import { activate, chunks, lastExtent, linear } from "../layers.js";
 import { depthwise } from "./short-conv.js";
 
 export function lowerLongConv(c: GraphContext, scope: Scope, x: Value, mixer: LongConvMixer): Value {
   const { b } = c;
   const width = lastExtent(x);
-  const gate = (v: Value, by: Value): Value => b.emit("mul", { a: v, b: by }, {}, "gated");
-  const streams = streamCount(mixer);
-  const outWidth = mixer.channels * width;
+  const inner = mixer.inner_factor * width;
+  const count = streamCount(mixer.gating);
   const projected =
     mixer.in_proj.kind !== "linear"
       ? x
-      : linear(c, child(scope, "in_proj", "/in_proj"), x, streams * width, mixer.in_proj.bias, "streams");
+      : activate(
+          c,
+          linear(c, child(scope, "in_proj", "/in_proj"), x, count * inner, mixer.in_proj.bias, "streams"),
+          mixer.in_proj.activation,
+        );
   const mixed =
     mixer.short_conv.kind === "none"
       ? projected
       : depthwise(c, child(scope, "short_conv", "/short_conv"), projected, mixer.short_conv);
-  const parts = streams === 1 ? [mixed] : chunks(c, mixed, Array<number>(streams).fill(width));
-  const convolve = (o: number, input: Value, ungated: Value): Value => {
+  const streams = splitStreams(c, mixed, count, mixer.heads);
+  const copies = mixer.head_filters === "shared" ? mixer.heads : 1;
+  const convolve = (o: number, input: Value, ungated = input): Value => {
     const taps = lowerFilter(c, child(scope, `filters.${o}`, "/filter"), mixer.filter);
-    return longConv(c, {
-      k: taps,
-      x: input,
-      skip: skipTerm(c, scope, mixer, o, outWidth),
-      ungated: mixer.skip === "input" ? ungated : undefined,
-    });
+    const skip = skipTerm(c, scope, mixer, o, filteredWidth(mixer, width));
+    return blockwise(c, mixer.blocks, input, (block) =>
+      longConv(c, {
+        k: { ...taps, k: repeated(c, taps.k, 1, copies) },
+        x: block(input),
+        skip: skip && repeated(c, skip, 0, copies),
+        ungated: mixer.skip === "input" ? block(ungated) : undefined,
+      }),
+    );
   };
-  let y = parts[parts.length - 1]!;
-  if (mixer.gating.kind === "none") {
-    const repeated = Array.from({ length: mixer.channels }, () => y);
-    const input = repeated.length === 1 ? y : b.emit("concat", { xs: repeated }, { axis: 2 });
-    y = convolve(0, input, input);
-  } else if (mixer.gating.kind === "pre_post") {
-    const [before, after] = mixer.gating.order === "x1_x2_v" ? [0, 1] : [1, 0];
-    y = gate(convolve(0, gate(y, parts[before]!), y), parts[after]!);
-  } else {
-    for (let o = 0; o < mixer.gating.order - 1; o++)
-      y = convolve(o, gate(y, parts[mixer.gating.order - 1 - o]!), y);
-    y = gate(y, parts[0]!);
-  }
+  let y = lowerGating({ c, scope, mixer, streams, convolve }, mixer.gating);
+  if (mixer.conv_bias)
+    y = b.emit("add", { a: y, b: c.parameter(scope, "conv_bias", [lastExtent(y)], "bias") }, {});
   if (mixer.residual_conv.kind !== "none") {
     const at = child(scope, "residual_conv", "/residual_conv");
     const skip = mixer.residual_conv.skip ? c.parameter(at, "skip", [width], "skip") : undefined;
@@ -67,6 +65,42 @@ export function lowerLongConv(c: GraphContext, scope: Scope, x: Value, mixer: Lo
   );
 }
 
+/** The streams of in_proj, f32[B, L, D] each: one after the other, or so within every head. */
+function splitStreams(c: GraphContext, x: Value, count: number, heads: number): Value[] {
+  if (count === 1) return [x];
+  const inner = lastExtent(x) / count;
+  if (heads === 1) return chunks(c, x, Array<number>(count).fill(inner));
+  const { b } = c;
+  const [batch, length] = x.type.shape as [Dim, Dim];
+  const shape = [batch, length, dim(heads), dim(lastExtent(x) / heads)];
+  const perHead = chunks(c, b.emit("reshape", { x }, { shape }), Array<number>(count).fill(inner / heads));
+  return perHead.map((part) => b.emit("reshape", { x: part }, { shape: [batch, length, dim(inner)] }));
+}
+
+/** What `of` makes of [B blocks, L/blocks, D], as [B, L, D]; `block` brings a stream into that form. */
+function blockwise(
+  c: GraphContext,
+  blocks: number,
+  x: Value,
+  of: (block: (stream: Value) => Value) => Value,
+): Value {
+  if (blocks === 1) return of((stream) => stream);
+  const [batch] = x.type.shape as [Dim];
+  const rows = product([batch, dim(blocks)]);
+  const block = (stream: Value): Value =>
+    c.b.emit(
+      "reshape",
+      { x: stream },
+      { shape: [rows, dim(c.lowering.sequence / blocks), dim(lastExtent(stream))] },
+    );
+  return c.b.emit("reshape", { x: of(block) }, { shape: x.type.shape });
+}
+
+/** Copies one after the other along an axis. */
+function repeated(c: GraphContext, x: Value, axis: number, copies: number): Value {
+  return copies === 1 ? x : c.b.emit("concat", { xs: Array<Value>(copies).fill(x) }, { axis });
+}
+
 /** Linear, or a sigmoid(b) of the halves of a layer of twice the width. */
 function outProjection(
   c: GraphContext,
@@ -76,16 +110,11 @@ function outProjection(
   { out_proj: projection }: LongConvMixer,
 ): Value {
   if (projection.kind === "none") return y;
-  if (projection.kind === "linear") return linear(c, scope, y, width, projection.bias);
+  if (projection.kind === "linear")
+    return activate(c, linear(c, scope, y, width, projection.bias), projection.activation);
   const both = linear(c, scope, y, 2 * width, projection.bias, "glu");
   const [value, gate] = chunks(c, both, [width, width], ["value", "gate"]) as [Value, Value];
   return c.b.emit("mul", { a: value, b: c.b.emit("sigmoid", { x: gate }, {}) }, {}, "gated_output");
-}
-
-/** Streams that in_proj makes. */
-export function streamCount({ gating }: LongConvMixer): number {
-  if (gating.kind === "none") return 1;
-  return gating.kind === "pre_post" ? 3 : gating.order + 1;
 }
 
 function skipTerm(
@@ -107,8 +136,29 @@ interface Convolution {
 }
 
 function longConv(c: GraphContext, { k: { k, lag0, circular }, x, skip, ungated }: Convolution): Value {
-  const inside = ungated === undefined || ungated === x ? skip : undefined;
-  const y = c.b.emit("long_conv", { x, k, skip: inside }, { lag0, circular }, "convolved");
+  const inside =
+    ungated === undefined || ungated === x ? skip && stretched(c, skip, lastExtent(x)) : undefined;
+  const cut = within(c, k, lag0, x.type.shape[1]!.value!);
+  const y = c.b.emit("long_conv", { x, k: cut.k, skip: inside }, { lag0: cut.lag0, circular }, "convolved");
   if (skip === undefined || inside !== undefined) return y;
   return c.b.emit("add", { a: y, b: c.b.emit("mul", { a: ungated!, b: skip }, {}) }, {});
+}
+
+/** A factor per filter as a factor per channel: [n] to [width], each width/n times in a row. */
+function stretched(c: GraphContext, x: Value, width: number): Value {
+  const n = lastExtent(x);
+  if (n === width) return x;
+  const column = c.b.emit("reshape", { x }, { shape: [dim(n), dim(1)] });
+  const rows = c.b.emit("broadcast", { x: column }, { shape: [dim(n), dim(width / n)] });
+  return c.b.emit("reshape", { x: rows }, { shape: [dim(width)] });
+}
+
+/** Taps of lags that a line of `length` positions has; a block is shorter than the sequence its filter was made for. */
+function within(c: GraphContext, k: Value, lag0: number, length: number): { k: Value; lag0: number } {
+  const taps = k.type.shape[0]!.value!;
+  const start = Math.max(0, lag0 - (length - 1));
+  const stop = Math.min(taps, lag0 + length);
+  if (start === 0 && stop === taps) return { k, lag0 };
+  const cut = c.b.emit("slice", { x: k }, { axis: 0, start: dim(start), length: dim(stop - start) });
+  return { k: cut, lag0: lag0 - start };
 }

@@ -15,7 +15,7 @@ import type { TokenPlan } from "../../diffusion/discrete/token-plan.js";
 import { fail } from "../../support/diagnostic.js";
 import { type FixedTokens, fixedBatch } from "../fixed-positions.js";
 import { margins } from "../margins.js";
-import type { FloatArray } from "../step-runner.js";
+import type { EncoderRows, FloatArray } from "../step-runner.js";
 import type { TokenRunner } from "../token-runner.js";
 import { blocksOf, stopped } from "./blocks.js";
 import { type Decoders, decoderOf, drawsPerBlock, type Update } from "./decoder.js";
@@ -39,6 +39,8 @@ export interface DecodeOptions {
   /** A seed (0 by default) of the counter generator, or the numbers themselves. */
   readonly noise?: number | bigint | TokenDraws;
   readonly fixed?: FixedTokens;
+  /** The output of an encoder, for models that attend to one: what `encoderRows` makes of it. */
+  readonly encoder?: EncoderRows;
   /** Stops between two updates by throwing the signal's reason. */
   readonly signal?: AbortSignal;
   /** Sees the logits [B, L, V] of every call before they are read, and the state they belong to; may change them. */
@@ -85,7 +87,7 @@ export async function* decodeWith(
   };
   giveBack();
 
-  const memory = remembered(guided(runner, plan, fixed.mask), tokens, batch, onLogits);
+  const memory = remembered(guided(told(runner, options.encoder), plan, fixed.mask), tokens, batch, onLogits);
   const blocks = blocksOf(plan.sampler, fixed.mask, batch, length);
   const decoder = decoderOf(plan.sampler, decoders);
   let last: DecodeState = {
@@ -161,6 +163,13 @@ function startTokens({ process }: TokenPlan, draws: TokenDraws, batch: number, l
   return Int32Array.from({ length: size }, (_, at) =>
     Math.floor(draws.uniform(0, Math.floor(at / length), at % length, 0) * process.vocabulary),
   );
+}
+
+/** The network with an encoder's output beside every call. */
+function told(runner: TokenRunner, encoder: EncoderRows | undefined): TokenRunner {
+  return encoder === undefined
+    ? runner
+    : { ...runner, logits: (inputs) => runner.logits({ ...inputs, encoder }) };
 }
 
 /** The network under classifier-free guidance: its answer with the given tokens and, masked, without them. */

@@ -42,6 +42,7 @@ export interface CommandEncoder {
 export interface GpuDevice {
   readonly limits: object;
   readonly features: { has(name: string): boolean };
+  readonly adapterInfo?: { readonly subgroupMinSize?: number };
   readonly lost: Promise<{ readonly reason?: string; readonly message: string }>;
   readonly queue: {
     writeBuffer(buffer: GpuBuffer, offset: number, data: ArrayBufferView): void;

@@ -1,11 +1,11 @@
-// dispatch 4 x 1 x 1; q_1: operand, k: operand, v: operand, y: result
+// dispatch 4 x 1 x 1; q_1: operand, k: operand, v: operand, y_out: result
 // softmax(0.35 q k^T) v for 2 heads of 8 channels, 33 queries, 33 keys of which query i sees 0 .. i.
 // 32 queries a workgroup, 1 invocation each; tiles of 32 keys.
 
-@group(0) @binding(0) var<storage, read> q_1: array<f32>;
-@group(0) @binding(1) var<storage, read> k: array<f32>;
-@group(0) @binding(2) var<storage, read> v: array<f32>;
-@group(0) @binding(3) var<storage, read_write> y: array<f32>;
+@group(0) @binding(0) var<storage, read> q_1: array<f32>; // [1, 33, 16]
+@group(0) @binding(1) var<storage, read> k: array<f32>; // [1, 33, 8]
+@group(0) @binding(2) var<storage, read> v: array<f32>; // [1, 33, 8]
+@group(0) @binding(3) var<storage, read_write> y_out: array<f32>; // [1, 33, 16]
 
 var<workgroup> key_tile: array<f32, 256>;
 var<workgroup> value_tile: array<f32, 256>;
@@ -20,21 +20,21 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group
   let query_read = min(query, 32u);
   var q: array<f32, 8>;
   let q_at = q_1[query_read * 16u + head * 8u];
-  q[0] = 0.3499999940395355 * q_at;
+  q[0] = 0.35 * q_at;
   let q_at_1 = q_1[query_read * 16u + head * 8u + 1u];
-  q[1] = 0.3499999940395355 * q_at_1;
+  q[1] = 0.35 * q_at_1;
   let q_at_2 = q_1[query_read * 16u + head * 8u + 2u];
-  q[2] = 0.3499999940395355 * q_at_2;
+  q[2] = 0.35 * q_at_2;
   let q_at_3 = q_1[query_read * 16u + head * 8u + 3u];
-  q[3] = 0.3499999940395355 * q_at_3;
+  q[3] = 0.35 * q_at_3;
   let q_at_4 = q_1[query_read * 16u + head * 8u + 4u];
-  q[4] = 0.3499999940395355 * q_at_4;
+  q[4] = 0.35 * q_at_4;
   let q_at_5 = q_1[query_read * 16u + head * 8u + 5u];
-  q[5] = 0.3499999940395355 * q_at_5;
+  q[5] = 0.35 * q_at_5;
   let q_at_6 = q_1[query_read * 16u + head * 8u + 6u];
-  q[6] = 0.3499999940395355 * q_at_6;
+  q[6] = 0.35 * q_at_6;
   let q_at_7 = q_1[query_read * 16u + head * 8u + 7u];
-  q[7] = 0.3499999940395355 * q_at_7;
+  q[7] = 0.35 * q_at_7;
   var mean: array<f32, 8>;
   var most = -3.4e38;
   var total = 0.0;
@@ -80,20 +80,20 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group
   }
   if (query < 33u) {
     let attention = mean[0] / total;
-    y[query * 16u + head * 8u] = attention;
+    y_out[query * 16u + head * 8u] = attention;
     let attention_1 = mean[1] / total;
-    y[query * 16u + head * 8u + 1u] = attention_1;
+    y_out[query * 16u + head * 8u + 1u] = attention_1;
     let attention_2 = mean[2] / total;
-    y[query * 16u + head * 8u + 2u] = attention_2;
+    y_out[query * 16u + head * 8u + 2u] = attention_2;
     let attention_3 = mean[3] / total;
-    y[query * 16u + head * 8u + 3u] = attention_3;
+    y_out[query * 16u + head * 8u + 3u] = attention_3;
     let attention_4 = mean[4] / total;
-    y[query * 16u + head * 8u + 4u] = attention_4;
+    y_out[query * 16u + head * 8u + 4u] = attention_4;
     let attention_5 = mean[5] / total;
-    y[query * 16u + head * 8u + 5u] = attention_5;
+    y_out[query * 16u + head * 8u + 5u] = attention_5;
     let attention_6 = mean[6] / total;
-    y[query * 16u + head * 8u + 6u] = attention_6;
+    y_out[query * 16u + head * 8u + 6u] = attention_6;
     let attention_7 = mean[7] / total;
-    y[query * 16u + head * 8u + 7u] = attention_7;
+    y_out[query * 16u + head * 8u + 7u] = attention_7;
   }
 }

@@ -1,10 +1,10 @@
-// dispatch 1 x 1 x 1; tokens: operand, table: operand, x: result
-// take over [2, 7, 24], four elements an invocation.
-//   take: y[i.., j..] = table[indices[i..], j..]: rows of table by index (embedding lookup)
+// dispatch 1 x 1 x 1; tokens: operand, table: operand, x_out: result
+// x = take(table, tokens)
+// over [2, 7, 24], four elements an invocation.
 
-@group(0) @binding(0) var<storage, read> tokens: array<i32>;
-@group(0) @binding(1) var<storage, read> table: array<vec4f>;
-@group(0) @binding(2) var<storage, read_write> x: array<vec4f>;
+@group(0) @binding(0) var<storage, read> tokens: array<i32>; // [2, 7]
+@group(0) @binding(1) var<storage, read> table: array<vec4f>; // [13, 24]
+@group(0) @binding(2) var<storage, read_write> x_out: array<vec4f>; // [2, 7, 24]
 
 @compute @workgroup_size(256)
 fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group: vec3u) {
@@ -12,11 +12,7 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group
   if (i < 84u) {
     let tokens_at = tokens[((i * 4u) / 168u) * 7u + ((i * 4u) / 24u) % 7u];
     let row = u32(clamp(tokens_at, 0i, 12i));
-    let table_at = table[(row * 24u + (i * 4u) % 24u) / 4u][(row * 24u + (i * 4u) % 24u) % 4u];
-    let table_at_1 = table[(row * 24u + (i * 4u) % 24u + 1u) / 4u][(row * 24u + (i * 4u) % 24u + 1u) % 4u];
-    let table_at_2 = table[(row * 24u + (i * 4u) % 24u + 2u) / 4u][(row * 24u + (i * 4u) % 24u + 2u) % 4u];
-    let table_at_3 = table[(row * 24u + (i * 4u) % 24u + 3u) / 4u][(row * 24u + (i * 4u) % 24u + 3u) % 4u];
-    let take = vec4f(table_at, table_at_1, table_at_2, table_at_3);
-    x[i] = take;
+    let table_at = table[(row * 24u + (i * 4u) % 24u) / 4u];
+    x_out[i] = table_at;
   }
 }

@@ -1,14 +1,14 @@
-// dispatch 1 x 1 x 1; twiddles_9x9: table, streams: operand, spectrum: operand, y: result
+// dispatch 1 x 1 x 1; twiddles_9x9: table, streams: operand, spectrum: operand, y_out: result
 // Convolution of 8 channels of 81 samples over 81 = 9 x 9 points at a right angle:
 // y[t] = Re 1/M sum_k X_k H_k exp(i a_k t), X_k = sum_t x[t] exp(-i a_k t), a_k = 2 pi (1 + 4k) / 4M.
-//   with slice: y[i] = x[start + i] along axis, i = 0 .. length-1
-//   with mul: y = a b; operands broadcast
+//   with x = streams[.., 0:8] * streams[.., 8:16]
+//   with y = fft_conv * streams[.., 16:24]
 // 8 channels a workgroup, 9 invocations each; numbers stay in workgroup memory between stages.
 
-@group(0) @binding(0) var<storage, read> twiddles_9x9: array<vec2f>;
-@group(0) @binding(1) var<storage, read> streams: array<f32>;
-@group(0) @binding(2) var<storage, read> spectrum: array<f32>;
-@group(0) @binding(3) var<storage, read_write> y: array<f32>;
+@group(0) @binding(0) var<storage, read> twiddles_9x9: array<vec2f>; // [72]
+@group(0) @binding(1) var<storage, read> streams: array<f32>; // [1, 81, 24]
+@group(0) @binding(2) var<storage, read> spectrum: array<f32>; // [8, 2, 9, 9]
+@group(0) @binding(3) var<storage, read_write> y_out: array<f32>; // [1, 81, 8]
 
 var<workgroup> line: array<vec2f, 648>;
 
@@ -27,46 +27,46 @@ fn dft9(v: ptr<function, array<vec2f, 9>>) {
   let t10 = t3 - t6;
   let t11 = t0 + t9;
   let t12 = t0 + -0.5 * t9;
-  let t13 = 0.8660253882408142 * t10;
+  let t13 = 0.8660254 * t10;
   let t14 = vec2f(t12.x + t13.y, t12.y - t13.x);
   let t15 = vec2f(t12.x - t13.y, t12.y + t13.x);
   let t16 = t4 + t7;
   let t17 = t4 - t7;
   let t18 = t1 + t16;
   let t19 = t1 + -0.5 * t16;
-  let t20 = 0.8660253882408142 * t17;
+  let t20 = 0.8660254 * t17;
   let t21 = vec2f(t19.x + t20.y, t19.y - t20.x);
   let t22 = vec2f(t19.x - t20.y, t19.y + t20.x);
-  let t23 = vec2f(0.7660444378852844 * t21.x + 0.6427876353263855 * t21.y, 0.7660444378852844 * t21.y - 0.6427876353263855 * t21.x);
-  let t24 = vec2f(0.1736481785774231 * t22.x + 0.9848077297210693 * t22.y, 0.1736481785774231 * t22.y - 0.9848077297210693 * t22.x);
+  let t23 = vec2f(0.76604444 * t21.x + 0.64278764 * t21.y, 0.76604444 * t21.y - 0.64278764 * t21.x);
+  let t24 = vec2f(0.17364818 * t22.x + 0.9848077 * t22.y, 0.17364818 * t22.y - 0.9848077 * t22.x);
   let t25 = t5 + t8;
   let t26 = t5 - t8;
   let t27 = t2 + t25;
   let t28 = t2 + -0.5 * t25;
-  let t29 = 0.8660253882408142 * t26;
+  let t29 = 0.8660254 * t26;
   let t30 = vec2f(t28.x + t29.y, t28.y - t29.x);
   let t31 = vec2f(t28.x - t29.y, t28.y + t29.x);
-  let t32 = vec2f(0.1736481785774231 * t30.x + 0.9848077297210693 * t30.y, 0.1736481785774231 * t30.y - 0.9848077297210693 * t30.x);
-  let t33 = vec2f(-0.9396926164627075 * t31.x + 0.3420201539993286 * t31.y, -0.9396926164627075 * t31.y - 0.3420201539993286 * t31.x);
+  let t32 = vec2f(0.17364818 * t30.x + 0.9848077 * t30.y, 0.17364818 * t30.y - 0.9848077 * t30.x);
+  let t33 = vec2f(-0.9396926 * t31.x + 0.34202015 * t31.y, -0.9396926 * t31.y - 0.34202015 * t31.x);
   let t34 = t18 + t27;
   let t35 = t18 - t27;
   let t36 = t11 + t34;
   let t37 = t11 + -0.5 * t34;
-  let t38 = 0.8660253882408142 * t35;
+  let t38 = 0.8660254 * t35;
   let t39 = vec2f(t37.x + t38.y, t37.y - t38.x);
   let t40 = vec2f(t37.x - t38.y, t37.y + t38.x);
   let t41 = t23 + t32;
   let t42 = t23 - t32;
   let t43 = t14 + t41;
   let t44 = t14 + -0.5 * t41;
-  let t45 = 0.8660253882408142 * t42;
+  let t45 = 0.8660254 * t42;
   let t46 = vec2f(t44.x + t45.y, t44.y - t45.x);
   let t47 = vec2f(t44.x - t45.y, t44.y + t45.x);
   let t48 = t24 + t33;
   let t49 = t24 - t33;
   let t50 = t15 + t48;
   let t51 = t15 + -0.5 * t48;
-  let t52 = 0.8660253882408142 * t49;
+  let t52 = 0.8660254 * t49;
   let t53 = vec2f(t51.x + t52.y, t51.y - t52.x);
   let t54 = vec2f(t51.x - t52.y, t51.y + t52.x);
   (*v)[0] = t36;
@@ -98,35 +98,35 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group
   let streams_at_2 = streams[(thread + 9u) * 24u + channel];
   let streams_at_3 = streams[(thread + 9u) * 24u + channel + 8u];
   let gated_1 = streams_at_2 * streams_at_3;
-  v[1] = gated_1 * vec2f(0.9848077297210693, -0.1736481785774231);
+  v[1] = gated_1 * vec2f(0.9848077, -0.17364818);
   let streams_at_4 = streams[(thread + 18u) * 24u + channel];
   let streams_at_5 = streams[(thread + 18u) * 24u + channel + 8u];
   let gated_2 = streams_at_4 * streams_at_5;
-  v[2] = gated_2 * vec2f(0.9396926164627075, -0.3420201539993286);
+  v[2] = gated_2 * vec2f(0.9396926, -0.34202015);
   let streams_at_6 = streams[(thread + 27u) * 24u + channel];
   let streams_at_7 = streams[(thread + 27u) * 24u + channel + 8u];
   let gated_3 = streams_at_6 * streams_at_7;
-  v[3] = gated_3 * vec2f(0.8660253882408142, -0.5);
+  v[3] = gated_3 * vec2f(0.8660254, -0.5);
   let streams_at_8 = streams[(thread + 36u) * 24u + channel];
   let streams_at_9 = streams[(thread + 36u) * 24u + channel + 8u];
   let gated_4 = streams_at_8 * streams_at_9;
-  v[4] = gated_4 * vec2f(0.7660444378852844, -0.6427876353263855);
+  v[4] = gated_4 * vec2f(0.76604444, -0.64278764);
   let streams_at_10 = streams[(thread + 45u) * 24u + channel];
   let streams_at_11 = streams[(thread + 45u) * 24u + channel + 8u];
   let gated_5 = streams_at_10 * streams_at_11;
-  v[5] = gated_5 * vec2f(0.6427876353263855, -0.7660444378852844);
+  v[5] = gated_5 * vec2f(0.64278764, -0.76604444);
   let streams_at_12 = streams[(thread + 54u) * 24u + channel];
   let streams_at_13 = streams[(thread + 54u) * 24u + channel + 8u];
   let gated_6 = streams_at_12 * streams_at_13;
-  v[6] = gated_6 * vec2f(0.5, -0.8660253882408142);
+  v[6] = gated_6 * vec2f(0.5, -0.8660254);
   let streams_at_14 = streams[(thread + 63u) * 24u + channel];
   let streams_at_15 = streams[(thread + 63u) * 24u + channel + 8u];
   let gated_7 = streams_at_14 * streams_at_15;
-  v[7] = gated_7 * vec2f(0.3420201539993286, -0.9396926164627075);
+  v[7] = gated_7 * vec2f(0.34202015, -0.9396926);
   let streams_at_16 = streams[(thread + 72u) * 24u + channel];
   let streams_at_17 = streams[(thread + 72u) * 24u + channel + 8u];
   let gated_8 = streams_at_16 * streams_at_17;
-  v[8] = gated_8 * vec2f(0.1736481785774231, -0.9848077297210693);
+  v[8] = gated_8 * vec2f(0.17364818, -0.9848077);
   dft9(&v);
   line[slot] = v[0];
   line[slot + 72u] = v[1];
@@ -218,40 +218,40 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group
   v_2[7] = line[slot + 504u];
   v_2[8] = line[slot + 576u];
   dft9(&v_2);
-  let fft_conv = 0.012345679104328156 * v_2[0].x;
+  let fft_conv = 0.012345679 * v_2[0].x;
   let streams_at_18 = streams[thread * 24u + channel + 16u];
   let mul = fft_conv * streams_at_18;
-  y[thread * 8u + channel] = mul;
-  let fft_conv_1 = 0.012158120051026344 * v_2[1].x + 0.002143804682418704 * v_2[1].y;
+  y_out[thread * 8u + channel] = mul;
+  let fft_conv_1 = 0.01215812 * v_2[1].x + 0.0021438047 * v_2[1].y;
   let streams_at_19 = streams[(thread + 9u) * 24u + channel + 16u];
   let mul_1 = fft_conv_1 * streams_at_19;
-  y[(thread + 9u) * 8u + channel] = mul_1;
-  let fft_conv_2 = 0.011601143516600132 * v_2[2].x + 0.004222470801323652 * v_2[2].y;
+  y_out[(thread + 9u) * 8u + channel] = mul_1;
+  let fft_conv_2 = 0.0116011435 * v_2[2].x + 0.004222471 * v_2[2].y;
   let streams_at_20 = streams[(thread + 18u) * 24u + channel + 16u];
   let mul_2 = fft_conv_2 * streams_at_20;
-  y[(thread + 18u) * 8u + channel] = mul_2;
-  let fft_conv_3 = 0.010691671632230282 * v_2[3].x + 0.006172839552164078 * v_2[3].y;
+  y_out[(thread + 18u) * 8u + channel] = mul_2;
+  let fft_conv_3 = 0.010691672 * v_2[3].x + 0.0061728396 * v_2[3].y;
   let streams_at_21 = streams[(thread + 27u) * 24u + channel + 16u];
   let mul_3 = fft_conv_3 * streams_at_21;
-  y[(thread + 27u) * 8u + channel] = mul_3;
-  let fft_conv_4 = 0.009457338601350784 * v_2[4].x + 0.00793564971536398 * v_2[4].y;
+  y_out[(thread + 27u) * 8u + channel] = mul_3;
+  let fft_conv_4 = 0.009457339 * v_2[4].x + 0.00793565 * v_2[4].y;
   let streams_at_22 = streams[(thread + 36u) * 24u + channel + 16u];
   let mul_4 = fft_conv_4 * streams_at_22;
-  y[(thread + 36u) * 8u + channel] = mul_4;
-  let fft_conv_5 = 0.00793564971536398 * v_2[5].x + 0.009457338601350784 * v_2[5].y;
+  y_out[(thread + 36u) * 8u + channel] = mul_4;
+  let fft_conv_5 = 0.00793565 * v_2[5].x + 0.009457339 * v_2[5].y;
   let streams_at_23 = streams[(thread + 45u) * 24u + channel + 16u];
   let mul_5 = fft_conv_5 * streams_at_23;
-  y[(thread + 45u) * 8u + channel] = mul_5;
-  let fft_conv_6 = 0.006172839552164078 * v_2[6].x + 0.010691671632230282 * v_2[6].y;
+  y_out[(thread + 45u) * 8u + channel] = mul_5;
+  let fft_conv_6 = 0.0061728396 * v_2[6].x + 0.010691672 * v_2[6].y;
   let streams_at_24 = streams[(thread + 54u) * 24u + channel + 16u];
   let mul_6 = fft_conv_6 * streams_at_24;
-  y[(thread + 54u) * 8u + channel] = mul_6;
-  let fft_conv_7 = 0.004222470801323652 * v_2[7].x + 0.011601143516600132 * v_2[7].y;
+  y_out[(thread + 54u) * 8u + channel] = mul_6;
+  let fft_conv_7 = 0.004222471 * v_2[7].x + 0.0116011435 * v_2[7].y;
   let streams_at_25 = streams[(thread + 63u) * 24u + channel + 16u];
   let mul_7 = fft_conv_7 * streams_at_25;
-  y[(thread + 63u) * 8u + channel] = mul_7;
-  let fft_conv_8 = 0.002143804682418704 * v_2[8].x + 0.012158120051026344 * v_2[8].y;
+  y_out[(thread + 63u) * 8u + channel] = mul_7;
+  let fft_conv_8 = 0.0021438047 * v_2[8].x + 0.01215812 * v_2[8].y;
   let streams_at_26 = streams[(thread + 72u) * 24u + channel + 16u];
   let mul_8 = fft_conv_8 * streams_at_26;
-  y[(thread + 72u) * 8u + channel] = mul_8;
+  y_out[(thread + 72u) * 8u + channel] = mul_8;
 }

@@ -2,10 +2,10 @@
 // logits = x [7, 24] by [97], x0 = softmax(logits) E, E [97, 16], tokens = argmax logits.
 // Rows in tiles of 16, the vocabulary in 2 slices of 1 x 64; scores stay in workgroup memory.
 
-@group(0) @binding(0) var<storage, read_write> partials: array<f32>;
-@group(0) @binding(1) var<storage, read> x: array<vec4f>;
-@group(0) @binding(2) var<storage, read> weight: array<vec4f>;
-@group(0) @binding(3) var<storage, read> table: array<vec4f>;
+@group(0) @binding(0) var<storage, read_write> partials: array<f32>; // [280]
+@group(0) @binding(1) var<storage, read> x: array<vec4f>; // [1, 7, 24]
+@group(0) @binding(2) var<storage, read> weight: array<vec4f>; // [97, 24]
+@group(0) @binding(3) var<storage, read> table: array<vec4f>; // [97, 16]
 
 var<workgroup> a_slab: array<vec4f, 64>;
 var<workgroup> b_slab: array<vec4f, 256>;
@@ -39,8 +39,8 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group
         a_slab[lane] = select(vec4f(), x_at, k < 24u);
       }
       let entry_read = min(first + lane / 4u, 96u);
-      let t_1 = min(k, 20u);
-      let weight_at = weight[(entry_read * 24u + t_1) / 4u];
+      let t = min(k, 20u);
+      let weight_at = weight[(entry_read * 24u + t) / 4u];
       b_slab[(lane % 4u) * 64u + lane / 4u] = select(vec4f(), weight_at, k < 24u);
       workgroupBarrier();
       for (var q = 0u; q < 4u; q++) {
@@ -57,13 +57,13 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group
     let entry_1 = first + own + 16u;
     let entry_2 = first + own + 32u;
     let entry_3 = first + own + 48u;
-    let entry_read_1 = min(entry, 96u);
+    let entry_read = min(entry, 96u);
     let score = select(-3.4028234663852886e38, dot_.x, entry < 97u);
-    let entry_read_2 = min(entry_1, 96u);
+    let entry_read_1 = min(entry_1, 96u);
     let score_1 = select(-3.4028234663852886e38, dot_.y, entry_1 < 97u);
-    let entry_read_3 = min(entry_2, 96u);
+    let entry_read_2 = min(entry_2, 96u);
     let score_2 = select(-3.4028234663852886e38, dot_.z, entry_2 < 97u);
-    let entry_read_4 = min(entry_3, 96u);
+    let entry_read_3 = min(entry_3, 96u);
     let score_3 = select(-3.4028234663852886e38, dot_.w, entry_3 < 97u);
     // The largest of the tile's scores; on a tie the least entry.
     var top = score;
@@ -109,9 +109,9 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group
     if (row_part < 16u) {
       if (column_group < 4u) {
         mean_0_0 *= shrink[row_part];
-        for (var t_2 = 0u; t_2 < min(64u, 97u - first); t_2++) {
-          let table_at = table[((first + t_2) * 16u + column_group * 4u) / 4u];
-          mean_0_0 += weights[((row_part)) * 64u + t_2] * table_at;
+        for (var t = 0u; t < min(64u, 97u - first); t++) {
+          let table_at = table[((first + t) * 16u + column_group * 4u) / 4u];
+          mean_0_0 += weights[((row_part)) * 64u + t] * table_at;
         }
       }
     }
@@ -123,8 +123,8 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group
   if (own == 0u && row_tile + mine < 7u) {
     partials[((group.x * 7u + row_tile + mine)) * 20u] = most;
     var total = 0.0;
-    for (var i_1 = lane; i_1 < lane + 16u; i_1++) {
-      total += tops[i_1];
+    for (var i = lane; i < lane + 16u; i++) {
+      total += tops[i];
     }
     partials[((group.x * 7u + row_tile + mine)) * 20u + 1u] = total;
     partials[((group.x * 7u + row_tile + mine)) * 20u + 2u] = most;
@@ -139,13 +139,13 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group
   }
 }
 
-// dispatch 1 x 1 x 1; partials: scratch, x0: result, tokens: result
+// dispatch 1 x 1 x 1; partials: scratch, x0_out: result, tokens_out: result
 // logits = x [7, 24] by [97], x0 = softmax(logits) E, E [97, 16], tokens = argmax logits.
 // Joins the 2 slices of each of 7 rows.
 
-@group(0) @binding(0) var<storage, read> partials: array<f32>;
-@group(0) @binding(1) var<storage, read_write> x0: array<f32>;
-@group(0) @binding(2) var<storage, read_write> tokens: array<i32>;
+@group(0) @binding(0) var<storage, read> partials: array<f32>; // [280]
+@group(0) @binding(1) var<storage, read_write> x0_out: array<f32>; // [1, 7, 16]
+@group(0) @binding(2) var<storage, read_write> tokens_out: array<i32>; // [1, 7]
 
 @compute @workgroup_size(256)
 fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group: vec3u) {
@@ -159,24 +159,24 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group
     }
     var total = 0.0;
     var mean = 0.0;
-    for (var slice_1 = 0u; slice_1 < 2u; slice_1++) {
-      let factor = exp(partials[((slice_1 * 7u + row)) * 20u] - most);
-      total += partials[((slice_1 * 7u + row)) * 20u + 1u] * factor;
-      mean += partials[((slice_1 * 7u + row)) * 20u + 4u + column] * factor;
+    for (var slice = 0u; slice < 2u; slice++) {
+      let factor = exp(partials[((slice * 7u + row)) * 20u] - most);
+      total += partials[((slice * 7u + row)) * 20u + 1u] * factor;
+      mean += partials[((slice * 7u + row)) * 20u + 4u + column] * factor;
     }
     let matmul = mean / total;
-    x0[row * 16u + column] = matmul;
+    x0_out[row * 16u + column] = matmul;
     if (column == 0u) {
       var best = partials[((row)) * 20u + 2u];
       var found = bitcast<u32>(partials[((row)) * 20u + 3u]);
-      for (var slice_2 = 1u; slice_2 < 2u; slice_2++) {
-        let value = partials[((slice_2 * 7u + row)) * 20u + 2u];
+      for (var slice = 1u; slice < 2u; slice++) {
+        let value = partials[((slice * 7u + row)) * 20u + 2u];
         if (value > best) {
-          best = value; found = bitcast<u32>(partials[((slice_2 * 7u + row)) * 20u + 3u]);
+          best = value; found = bitcast<u32>(partials[((slice * 7u + row)) * 20u + 3u]);
         }
       }
       let argmax = i32(found);
-      tokens[row] = argmax;
+      tokens_out[row] = argmax;
     }
   }
 }

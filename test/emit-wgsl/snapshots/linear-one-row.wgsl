@@ -1,10 +1,10 @@
-// dispatch 25 x 1 x 1; weight: operand, x: operand, bias: operand, y: result
+// dispatch 25 x 1 x 1; weight: operand, x: operand, bias: operand, y_out: result
 // y = x weight^T + bias: x [1, 97] (leading axes as one), weight [100, 97].
 
-@group(0) @binding(0) var<storage, read> weight: array<f32>;
-@group(0) @binding(1) var<storage, read> x: array<f32>;
-@group(0) @binding(2) var<storage, read> bias: array<f32>;
-@group(0) @binding(3) var<storage, read_write> y: array<f32>;
+@group(0) @binding(0) var<storage, read> weight: array<f32>; // [100, 97]
+@group(0) @binding(1) var<storage, read> x: array<f32>; // [1, 97]
+@group(0) @binding(2) var<storage, read> bias: array<f32>; // [100]
+@group(0) @binding(3) var<storage, read_write> y_out: array<f32>; // [1, 100]
 
 var<workgroup> partial: array<f32, 64>;
 
@@ -30,7 +30,7 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group
     if (n < 100u) {
       let bias_at = bias[n];
       let linear = total + bias_at;
-      y[(lane / 4u) * 100u + n] = linear;
+      y_out[(lane / 4u) * 100u + n] = linear;
     }
   }
 }

@@ -2,9 +2,9 @@
 // y = least i with |x - table[i]|_2 least: 7 rows of 16, table [97, 16].
 // Rows in tiles of 16, the vocabulary in 2 slices of 1 x 64; scores stay in workgroup memory.
 
-@group(0) @binding(0) var<storage, read_write> partials: array<f32>;
-@group(0) @binding(1) var<storage, read> x: array<vec4f>;
-@group(0) @binding(2) var<storage, read> table: array<vec4f>;
+@group(0) @binding(0) var<storage, read_write> partials: array<f32>; // [56]
+@group(0) @binding(1) var<storage, read> x: array<vec4f>; // [1, 7, 16]
+@group(0) @binding(2) var<storage, read> table: array<vec4f>; // [97, 16]
 
 var<workgroup> a_slab: array<vec4f, 64>;
 var<workgroup> b_slab: array<vec4f, 256>;
@@ -53,13 +53,13 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group
     let entry_1 = first + own + 16u;
     let entry_2 = first + own + 32u;
     let entry_3 = first + own + 48u;
-    let entry_read_1 = min(entry, 96u);
+    let entry_read = min(entry, 96u);
     let score = select(-3.4028234663852886e38, -distance_.x, entry < 97u);
-    let entry_read_2 = min(entry_1, 96u);
+    let entry_read_1 = min(entry_1, 96u);
     let score_1 = select(-3.4028234663852886e38, -distance_.y, entry_1 < 97u);
-    let entry_read_3 = min(entry_2, 96u);
+    let entry_read_2 = min(entry_2, 96u);
     let score_2 = select(-3.4028234663852886e38, -distance_.z, entry_2 < 97u);
-    let entry_read_4 = min(entry_3, 96u);
+    let entry_read_3 = min(entry_3, 96u);
     let score_3 = select(-3.4028234663852886e38, -distance_.w, entry_3 < 97u);
     // The largest of the tile's scores; on a tie the least entry.
     var top = score;
@@ -98,12 +98,12 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group
   }
 }
 
-// dispatch 1 x 1 x 1; partials: scratch, y: result
+// dispatch 1 x 1 x 1; partials: scratch, y_out: result
 // y = least i with |x - table[i]|_2 least: 7 rows of 16, table [97, 16].
 // Joins the 2 slices of each of 7 rows.
 
-@group(0) @binding(0) var<storage, read> partials: array<f32>;
-@group(0) @binding(1) var<storage, read_write> y: array<i32>;
+@group(0) @binding(0) var<storage, read> partials: array<f32>; // [56]
+@group(0) @binding(1) var<storage, read_write> y_out: array<i32>; // [1, 7]
 
 @compute @workgroup_size(64)
 fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group: vec3u) {
@@ -119,7 +119,7 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group
         }
       }
       let nearest_row = i32(found);
-      y[i] = nearest_row;
+      y_out[i] = nearest_row;
     }
   }
 }

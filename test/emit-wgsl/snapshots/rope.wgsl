@@ -1,10 +1,10 @@
-// dispatch 1 x 1 x 1; rope_7x4_base_10000_skip_0: table, x: operand, y: result
-// rope over [1, 7, 24], four elements an invocation.
-//   rope: rotates channel pairs of each head by position * base^(-2i/rotary): half pairs (i, i + rotary/2), pair pairs (2i, 2i+1); positions count from 0 after the first `skip` (Su et al. 2021); only the first `turning` pairs turn, 0: all
+// dispatch 1 x 1 x 1; rope_7x4_base_10000_skip_0: table, x: operand, y_out: result
+// y = rope(x, heads 3, rotary 8, base 10000, skip 0, turning 0)
+// over [1, 7, 24], four elements an invocation.
 
-@group(0) @binding(0) var<storage, read> rope_7x4_base_10000_skip_0: array<vec2f>;
-@group(0) @binding(1) var<storage, read> x: array<vec4f>;
-@group(0) @binding(2) var<storage, read_write> y: array<vec4f>;
+@group(0) @binding(0) var<storage, read> rope_7x4_base_10000_skip_0: array<vec2f>; // [28]
+@group(0) @binding(1) var<storage, read> x: array<vec4f>; // [1, 7, 24]
+@group(0) @binding(2) var<storage, read_write> y_out: array<vec4f>; // [1, 7, 24]
 
 @compute @workgroup_size(64)
 fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group: vec3u) {
@@ -47,6 +47,6 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group
     let x_at_7 = x[(((i * 4u) / 24u) * 24u + other_3) / 4u][(((i * 4u) / 24u) * 24u + other_3) % 4u];
     let rope_3 = x_at_6 * turn_3.x + select(x_at_7, -x_at_7, is_first_3) * turn_3.y;
     let rope_4 = vec4f(rope, rope_1, rope_2, rope_3);
-    y[i] = rope_4;
+    y_out[i] = rope_4;
   }
 }

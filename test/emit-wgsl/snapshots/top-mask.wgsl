@@ -1,8 +1,8 @@
-// dispatch 1 x 1 x 1; x: operand, y: result
+// dispatch 1 x 1 x 1; x: operand, y_out: result
 // y = whether x is among the 3 largest along axis 1 of [5, 12], ties to the lowest index.
 
-@group(0) @binding(0) var<storage, read> x: array<f32>;
-@group(0) @binding(1) var<storage, read_write> y: array<u32>;
+@group(0) @binding(0) var<storage, read> x: array<f32>; // [5, 12]
+@group(0) @binding(1) var<storage, read_write> y_out: array<u32>; // [5, 12]
 
 @compute @workgroup_size(64)
 fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group: vec3u) {
@@ -18,6 +18,6 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group
       }
     }
     let top_mask = before < 3u;
-    y[i] = select(0u, 1u, top_mask);
+    y_out[i] = select(0u, 1u, top_mask);
   }
 }

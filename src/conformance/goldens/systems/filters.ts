@@ -1,30 +1,7 @@
-// Convolution layers that are one filter, GELU and a gated projection: LongConv, S4D, S4, SGConv; the kernel of LongConv
-// alone; GFNet's filter; AFNO. Upstream's layout is [B, H, L] but for the last two.
+// The filters of LongConv, S4D and SGConv as cases store them.
 
-import { floats, load, openGraph } from "../backends.js";
-import type { Computed } from "../compare.js";
-import { mapEach } from "../each.js";
-import {
-  flagOption,
-  type GoldenCase,
-  hasTensor,
-  numberOption,
-  tensorOf,
-  weightShape,
-} from "../golden-case.js";
-import { realSpectrum, swapLastAxes } from "../layout.js";
-import { probesOf } from "../probes.js";
-import type { GoldenSystem } from "./system.js";
-
-/** What a system says of its filter: the field, and where its parameters are stored. */
-interface Described {
-  readonly filter: Readonly<Record<string, unknown>>;
-  readonly map: Readonly<Record<string, unknown>>;
-  readonly ignore?: readonly string[];
-  /** Filters per channel. */
-  readonly channels: number;
-  readonly outProjection: "glu" | "linear";
-}
+import { flagOption, type GoldenCase, numberOption, weightShape } from "../golden-case.js";
+import { activationOf, inputSizes, type Projected, system } from "./layer.js";
 
 type Squeeze = { readonly kind: "squeeze"; readonly axes: readonly number[] };
 const squeeze = (...axes: readonly number[]): Squeeze => ({ kind: "squeeze", axes });
@@ -39,30 +16,29 @@ export const tiled = (name: string, times: number, axis: number, ...more: readon
 export const joinedChannels = (name: string, shape: readonly number[], ...more: readonly unknown[]) =>
   from(name, { kind: "reshape", shape }, ...more);
 
-export function system(
-  name: string,
-  upstream: string,
-  describe: (golden: GoldenCase) => Described,
-): GoldenSystem {
-  return {
-    name,
-    covers: (golden) => golden.system === upstream && hasTensor(golden, "in.u"),
-    compute: (golden, work) => layer(golden, work, describe(golden)),
-  };
-}
-
 export const bidirectional = (golden: GoldenCase): boolean => flagOption(golden, "bidirectional") === true;
 export const spanOf = (golden: GoldenCase) =>
   bidirectional(golden) ? { span: "bidirectional", reverse_filter: "offset_lag1" } : { span: "causal" };
 
-export const longConv = system("LongConv", "LongConv", (golden) => {
+const named =
+  (name: string) =>
+  (golden: GoldenCase): boolean =>
+    golden.system === name;
+
+/** s4d.py's own class; S4's diagonal kernel stores other parameters (s4.ts). */
+const s4dAlone = (golden: GoldenCase): boolean =>
+  golden.system === "S4D" && weightShape(golden, "kernel.log_A_real") !== undefined;
+
+export const longConv = system("LongConv", named("LongConv"), (golden) => {
   const [channels = 1, width = 1, stored = 2] = weightShape(golden, "kernel") ?? [];
   const rows = channels * width;
-  // A shorter sequence reads the first 2 L entries, negative lags from the second half of those.
-  const length = Math.min(stored / 2, tensorOf(golden, "in.u").shape[2]!);
+  // Upstream cuts or fills the stored kernel to 2 L entries; negative lags are the second half of those.
+  const { length } = inputSizes(golden);
+  const fitted =
+    2 * length > stored ? { kind: "pad", to: 2 * length } : { kind: "slice", start: 0, stop: 2 * length };
   return {
     channels,
-    outProjection: "glu",
+    outProjection: projection(golden),
     filter: {
       kind: "explicit",
       span: "bidirectional",
@@ -71,22 +47,17 @@ export const longConv = system("LongConv", "LongConv", (golden) => {
       squash: numberOption(golden, "kernel_lam", "lam") ?? 0.1,
     },
     map: {
-      "filters.0.taps": joinedChannels("kernel", [rows, stored], transpose, {
-        kind: "slice",
-        start: 0,
-        stop: 2 * length,
-      }),
+      "filters.0.taps": joinedChannels("kernel", [rows, stored], transpose, fitted),
       "skip.0": joinedChannels("D", [rows]),
-      ...projection(golden, "output_linear.0"),
     },
   };
 });
 
-export const s4d = system("S4D", "S4D", (golden) => {
+export const s4d = system("S4D", s4dAlone, (golden) => {
   const [, states = 1] = weightShape(golden, "kernel.log_A_real") ?? [];
   return {
     channels: 1,
-    outProjection: "glu",
+    outProjection: projection(golden),
     filter: { kind: "modal", states, ...spanOf(golden) },
     map: {
       "filters.0.residues": "kernel.C",
@@ -94,14 +65,15 @@ export const s4d = system("S4D", "S4D", (golden) => {
       "filters.0.poles.imag": "kernel.A_imag",
       "filters.0.log_step": "kernel.log_dt",
       "skip.0": "D",
-      ...projection(golden, "output_linear.0"),
     },
   };
 });
 
-export const sgConv = system("SGConv", "SGConv", (golden) => {
+export const sgConv = system("SGConv", named("SGConv"), (golden) => {
   const [channels = 1, width = 1] = weightShape(golden, "D") ?? [];
   const both = bidirectional(golden);
+  const mode = String(golden.options.get("mode") ?? "cat_randn");
+  const learnable = mode.includes("learnable");
   const [, , size = 1] = weightShape(golden, "kernel_list.0") ?? [];
   let scales = 0;
   while (weightShape(golden, `kernel_list.${scales}`) !== undefined) scales++;
@@ -116,25 +88,30 @@ export const sgConv = system("SGConv", "SGConv", (golden) => {
         half(`kernel_list.${i}`, { kind: "reshape", shape: [rows, size] }, transpose),
       ]),
       [`filters.0.${twin}norm`, half("kernel_norm", { kind: "reshape", shape: [rows] })],
-      [`filters.0.${twin}multiplier`, multiplierOf(golden, channels, width)],
+      learnable
+        ? [`filters.0.${twin}decay`, tiled("decay", channels, 0)]
+        : [`filters.0.${twin}multiplier`, multiplierOf(golden, channels, width)],
     ];
   };
   return {
     channels,
-    outProjection: "linear",
+    outProjection: projection(golden, "postact"),
     filter: {
       kind: "multiscale",
       kernel_dim: size,
       scales,
+      combine: mode.includes("sum") ? "sum" : "cat",
+      interpolation: mode.includes("nearest") ? "nearest" : "linear",
+      init_scale: numberOption(golden, "init_scale") ?? 0,
+      damping: learnable ? "power" : "multiplier",
       length: numberOption(golden, "l_max"),
       ...spanOf(golden),
     },
     map: {
       ...Object.fromEntries([...named("", 0), ...(both ? named("reverse.", channels) : [])]),
       "skip.0": joinedChannels("D", [rows]),
-      ...projection(golden, "output_linear"),
     },
-    ignore: ["kernel_norm_initialized"],
+    ignore: ["kernel_norm_initialized", ...(learnable ? ["multiplier"] : [])],
   };
 });
 
@@ -144,123 +121,37 @@ function multiplierOf(golden: GoldenCase, channels: number, width: number): unkn
   return tiled("multiplier", channels / rows, 0, { kind: "reshape", shape: [channels * width] });
 }
 
-export function projection(golden: GoldenCase, name: string): Record<string, unknown> {
-  const weight = weightShape(golden, `${name}.weight`);
+/**
+ * What follows the activation, from the shapes of output_linear: nothing, a layer, or a layer twice as wide and a gate. A
+ * layer with an activation is upstream's Sequential, its first entry. With swap_channels its inputs are (channel, filter).
+ */
+export function projection(golden: GoldenCase, option = "final_act"): Projected {
+  const name = ["output_linear.0", "output_linear"].find(
+    (at) => weightShape(golden, `${at}.weight`) !== undefined,
+  );
+  if (name === undefined) return { field: { kind: "none" }, map: {} };
+  const [rows = 1, columns = 1, taps] = weightShape(golden, `${name}.weight`)!;
+  const gated = rows === 2 * inputSizes(golden).width;
+  const biased = weightShape(golden, `${name}.bias`) !== undefined;
+  const copies = columns / inputSizes(golden).width;
+  const swapped = flagOption(golden, "swap_channels") === true && copies > 1;
+  const transforms = [
+    ...(taps === undefined ? [] : [squeeze(2)]),
+    ...(swapped
+      ? [
+          { kind: "reshape", shape: [rows, columns / copies, copies] },
+          { kind: "transpose", axes: [0, 2, 1] },
+          { kind: "reshape", shape: [rows, columns] },
+        ]
+      : []),
+  ];
   return {
-    "out_proj.weight": weight?.length === 3 ? from(`${name}.weight`, squeeze(2)) : `${name}.weight`,
-    ...(weightShape(golden, `${name}.bias`) !== undefined && { "out_proj.bias": `${name}.bias` }),
-  };
-}
-
-/** in.u through the layer; also its kernel, the kernel's spectrum and what the projection gives before its gate. */
-async function layer(golden: GoldenCase, work: string, described: Described): Promise<Computed[]> {
-  const input = swapLastAxes(tensorOf(golden, "in.u"));
-  const [batch = 1, length = 1, width = 1] = input.shape;
-  const model = load(
-    {
-      name: golden.id,
-      part: "mixer",
-      width,
-      seq_len: length,
-      mixer: {
-        kind: "long_conv",
-        in_proj: { kind: "none" },
-        filter: described.filter,
-        channels: described.channels,
-        activation: "gelu_erf",
-        out_proj: { kind: described.outProjection },
-      },
-      weights: { file: golden.weightsFile, map: described.map, ignore: described.ignore ?? [] },
+    field: gated
+      ? { kind: "glu", bias: biased }
+      : { kind: "linear", bias: biased, activation: activationOf(golden, option, "none") },
+    map: {
+      "out_proj.weight": transforms.length === 0 ? `${name}.weight` : from(`${name}.weight`, ...transforms),
+      ...(biased && { "out_proj.bias": `${name}.bias` }),
     },
-    work,
-  );
-  const probes = probesOf(model.module, "mixer");
-  const convolution = probes.ops("long_conv")[0];
-  const graph = await openGraph(
-    model,
-    "mixer",
-    { K: convolution?.operands[1], projected: probes.reading("out_proj.weight") },
-    work,
-  );
-  const outputs = await graph.run({ x: floats([batch, length, width], input.data) });
-  await graph.dispose();
-  const lag0 = convolution?.attributes.lag0 as number;
-  const channelsFirst = (data: Float64Array) =>
-    swapLastAxes({ shape: [batch, length, data.length / (batch * length)], data }).data;
-  const kernel = (name: string) => (values: Readonly<Record<string, Float64Array>>) =>
-    kernelLayout(golden, name, values.K!, { width: width * described.channels, length, lag0 });
-  const results: Computed[] = [
-    { name: "out", ...mapEach(outputs, ({ y }) => channelsFirst(y!)) },
-    { name: "mid.layer", ...mapEach(outputs, ({ y }) => y!) },
-    // A layer on channels of [B, H, L] is a convolution of one tap; a linear layer reads [B, L, H].
-    ...["mid.output_linear.0", "mid.output_linear"].map((name) => ({
-      name,
-      ...mapEach(outputs, ({ projected }) =>
-        weightShape(golden, `${name.replace("mid.", "")}.weight`)?.length === 3
-          ? channelsFirst(projected!)
-          : projected!,
-      ),
-    })),
-  ].filter(({ name }) => hasTensor(golden, name) && name !== "mid.layer");
-  if (hasTensor(golden, "mid.layer")) results.push(await beforeProjection(golden, model, work, input.data));
-  for (const name of ["mid.K", "mid.K_hat"])
-    if (hasTensor(golden, name)) results.push({ name, ...mapEach(outputs, kernel(name)) });
-  return results;
-}
-
-/** What out_proj reads: upstream's inner layer. */
-async function beforeProjection(
-  golden: GoldenCase,
-  model: ReturnType<typeof load>,
-  work: string,
-  x: Float64Array,
-): Promise<Computed> {
-  const [batch = 1, width = 1, length = 1] = tensorOf(golden, "in.u").shape;
-  const input = probesOf(model.module, "mixer").reader("out_proj.weight")?.operands[0];
-  const graph = await openGraph(model, "mixer", { inner: input }, `${work}/inner`);
-  const outputs = await graph.run({ x: floats([batch, length, width], x) });
-  await graph.dispose();
-  return { name: "mid.layer", ...mapEach(outputs, ({ inner }) => inner!) };
-}
-
-interface KernelSizes {
-  readonly width: number;
-  readonly length: number;
-  readonly lag0: number;
-}
-
-/** Our taps [T, C], row lag0 the lag 0, as upstream records kernels: [C, n] by lag modulo n, or their spectra. */
-function kernelLayout(
-  golden: GoldenCase,
-  name: string,
-  taps: Float64Array,
-  { width, length, lag0 }: KernelSizes,
-): Float64Array {
-  const { shape, data: expected } = tensorOf(golden, name);
-  const spectrum = name === "mid.K_hat";
-  const n = spectrum ? 2 * length : shape.at(-1)!;
-  const count = taps.length / width;
-  if (!spectrum && expected.length === 2 * width * n && n <= length) {
-    // Forward filters, then reverse ones, whose last tap is beyond every lag.
-    const tap = (twin: number, c: number, j: number): number => {
-      const t = twin === 0 ? lag0 + j : lag0 - 1 - j;
-      return t >= 0 && t < count ? taps[t * width + c]! : expected[(twin * width + c) * n + j]!;
-    };
-    return Float64Array.from({ length: 2 * width * n }, (_, at) =>
-      tap(Math.floor(at / (width * n)), Math.floor(at / n) % width, at % n),
-    );
-  }
-  const whole = hasTensor(golden, "mid.K") ? tensorOf(golden, "mid.K").data : undefined;
-  const rows = Array.from({ length: width }, (_, c) => {
-    const row = new Float64Array(n);
-    for (let t = 0; t < count; t++) {
-      const lag = t - lag0;
-      if (lag < n && lag > -n) row[((lag % n) + n) % n]! += taps[t * width + c]!;
-    }
-    // The tap at lag n/2 of a kernel of two lengths is stored and never used.
-    if (lag0 > 0 && n === 2 * length && whole !== undefined) row[length] = whole[c * n + length]!;
-    return row;
-  });
-  if (!spectrum) return Float64Array.from(rows.flatMap((row) => [...row]));
-  return realSpectrum(rows, n);
+  };
 }

@@ -13,6 +13,7 @@ import {
 } from "../golden-case.js";
 import { swapLastAxes } from "../layout.js";
 import { probesOf } from "../probes.js";
+import { tiled } from "./filters.js";
 import type { GoldenSystem } from "./system.js";
 
 /** LongConvKernel: smoothing, then the squash. The kernel is read off as the taps of a convolution. */
@@ -30,6 +31,7 @@ export const longConvKernel: GoldenSystem = {
       length,
       smoothing:
         flagOption(golden, "use_ma_smoothing") === true ? (numberOption(golden, "ma_window_len") ?? 7) : 1,
+      smoothing_domain: flagOption(golden, "smooth_freq") === true ? "frequency" : "time",
       squash: numberOption(golden, "lam", "kernel_lam") ?? 0.1,
     };
     const map = {
@@ -58,12 +60,15 @@ export const stripedHyena: GoldenSystem = {
     const [batch = 1, streams = 3, length = 1] = z.shape;
     const width = streams / 3;
     const rows = swapLastAxes(z).data;
-    // z is x2, x1, v on channels; hyena_flip_x1x2 swaps the first two.
+    // z is x2, x1, v on channels, of each head in turn when columns are split; hyena_flip_x1x2 swaps the first two.
     const [after, before] = flagOption(golden, "hyena_flip_x1x2") === true ? [1, 0] : [0, 1];
+    const heads = columnHeads(golden);
+    const size = width / heads;
+    const column = (k: number, c: number) => Math.floor(c / size) * 3 * size + k * size + (c % size);
     const stream = (k: number) =>
       Float64Array.from(
         { length: batch * length * width },
-        (_, at) => rows[Math.floor(at / width) * streams + k * width + (at % width)]!,
+        (_, at) => rows[Math.floor(at / width) * streams + column(k, at % width)]!,
       );
     const [gate, inner, value] = [stream(after), stream(before), stream(2)];
     const gated = value.map((v, at) => v * inner[at]!);
@@ -84,7 +89,8 @@ export const stripedHyena: GoldenSystem = {
           ...closed(await shortConv(golden, `${work}/${taps}`, name, gated, width), true),
         });
       else if (hasTensor(golden, short)) {
-        const filter = { kind: "explicit", span: "causal", length: Number(taps) };
+        const groups = weightShape(golden, name)![0];
+        const filter = { kind: "explicit", span: "causal", length: Number(taps), groups };
         const map = {
           "filters.0.taps": { ...squeezed, transforms: [...squeezed.transforms, { kind: "transpose" }] },
           "skip.0": "D",
@@ -110,10 +116,11 @@ export const stripedHyena: GoldenSystem = {
       }
     }
     if (weightShape(golden, "log_poles") !== undefined) {
-      const states = weightShape(golden, "log_poles")![1];
+      const [groups = width, states] = weightShape(golden, "log_poles")!;
       const filter = {
         kind: "modal",
         span: "causal",
+        groups,
         states,
         discretization: "none",
         poles: { real: "plain", imag: "none" },
@@ -131,12 +138,18 @@ export const stripedHyena: GoldenSystem = {
       if (hasTensor(golden, "out.modal_h"))
         results.push({
           name: "out.modal_h",
-          ...mapEach(await run.taps(), (data) => swapLastAxes({ shape: [length, width], data }).data),
+          ...mapEach(await run.taps(), (data) => swapLastAxes({ shape: [length, groups], data }).data),
         });
     }
     return results;
   },
 };
+
+/** Heads whose columns of z stand together; 1 for streams that are whole. */
+function columnHeads(golden: GoldenCase): number {
+  const split = flagOption(golden, "column_split_hyena", "column_split") === true;
+  return (split ? numberOption(golden, "num_attention_heads", "num_heads", "heads") : undefined) ?? 1;
+}
 
 interface Convolution {
   readonly width: number;
@@ -180,7 +193,7 @@ async function convolution(golden: GoldenCase, work: string, one: Convolution) {
 /** A depthwise convolution with PyTorch's taps, and its bias if the case has one. */
 async function shortConv(golden: GoldenCase, work: string, weight: string, x: Float64Array, width: number) {
   const length = tensorOf(golden, "in.z").shape[2]!;
-  const taps = weightShape(golden, weight)!.at(-1);
+  const [stored = width, , taps = 1] = weightShape(golden, weight)!;
   const bias = weight.replace(/weight$/, "bias");
   const biased = weightShape(golden, bias) !== undefined;
   const model = load(
@@ -193,7 +206,8 @@ async function shortConv(golden: GoldenCase, work: string, weight: string, x: Fl
       weights: {
         file: golden.weightsFile,
         map: {
-          "short_conv.weight": { from: weight, transforms: [{ kind: "squeeze", axes: [1] }] },
+          // A grouped filter serves neighbouring channels.
+          "short_conv.weight": tiled(weight, width / stored, 1, { kind: "reshape", shape: [width, taps] }),
           ...(biased && { "short_conv.bias": bias }),
         },
         ignore: ["*"],

@@ -1,4 +1,4 @@
-// GFNet's global filter along one axis, and AFNO in one dimension.
+// GFNet's global filter along one axis or two, and AFNO in one dimension.
 
 import { floats, load, openGraph } from "../backends.js";
 import type { Computed } from "../compare.js";
@@ -10,25 +10,24 @@ import type { GoldenSystem } from "./system.js";
 
 export const gfnet: GoldenSystem = {
   name: "GFNet",
-  // Along two axes the filter is no mixer of sequences.
-  covers: (golden) => golden.system === "GFNet" && weightShape(golden, "complex_weight")?.[0] === 1,
-  compute: (golden, work) =>
-    mixed(golden, work, {
-      mixer: {
-        kind: "long_conv",
-        in_proj: { kind: "none" },
-        filter: { kind: "spectrum" },
-        skip: "none",
-        out_proj: { kind: "none" },
-      },
-      map: {
-        "filters.0.spectrum": {
-          from: "complex_weight",
-          transforms: [{ kind: "squeeze", axes: [0] }],
-        },
-      },
-    }),
+  covers: (golden) => golden.system === "GFNet" && weightShape(golden, "complex_weight") !== undefined,
+  compute: (golden, work) => mixed(golden, work, filterOf(golden)),
 };
+
+/** One row of positions is a convolution; more are a grid. */
+function filterOf(golden: GoldenCase): Described {
+  const [rows = 1] = weightShape(golden, "complex_weight")!;
+  if (rows > 1) return { mixer: { kind: "global_filter", rows }, map: { spectrum: "complex_weight" } };
+  const mixer = {
+    kind: "long_conv",
+    in_proj: { kind: "none" },
+    filter: { kind: "spectrum" },
+    skip: "none",
+    out_proj: { kind: "none" },
+  };
+  const squeezed = { from: "complex_weight", transforms: [{ kind: "squeeze", axes: [0] }] };
+  return { mixer, map: { "filters.0.spectrum": squeezed } };
+}
 
 export const afno: GoldenSystem = {
   name: "AFNO",
