@@ -6,14 +6,11 @@ export type KappaDescription =
   | { readonly kind: "table"; readonly values: readonly number[] }
   | { readonly kind: "capped" | "rescaled" | "fixed"; readonly eta: number };
 
-/** How many open positions are placed in a step. */
-export type QuotaDescription =
-  | { readonly kind: "uniform"; readonly threshold?: number }
-  | { readonly kind: "rate" }
-  | { readonly kind: "independent" }
-  | { readonly kind: "threshold"; readonly threshold: number; readonly at_least?: "one" | "uniform" }
-  | { readonly kind: "factor"; readonly factor: number }
-  | { readonly kind: "entropy_bound"; readonly bound: number };
+/** How many open positions are placed in a step; the members of each kind stand beside its rule in the runtime. */
+export interface QuotaDescription {
+  readonly kind: string;
+  readonly [member: string]: unknown;
+}
 
 export type ScoreName = "probability" | "margin" | "neg_entropy" | "random" | "position";
 

@@ -16,7 +16,7 @@ import { isMasked } from "../../../diffusion/discrete/token-process.js";
 import type { FloatArray } from "../../step-runner.js";
 import type { DecodeContext, Decoder } from "../decoder.js";
 import { type Proposal, propose } from "./propose.js";
-import { ranking, select } from "./quota.js";
+import { longestRun, ranking, select } from "./quota.js";
 
 /** What a row of the batch remembers between steps. */
 interface RowState {
@@ -50,7 +50,7 @@ export function confidenceDecoder(sampler: TokenSamplerDescription): Decoder {
   };
 }
 
-/** An upper bound of the steps: rules that go on until nothing is open place at least one position a step. */
+/** An upper bound of the steps. */
 function longest(
   { quota, edit }: TokenSamplerDescription,
   steps: number,
@@ -58,9 +58,7 @@ function longest(
 ): number {
   const most = Math.max(...states.map(({ atStart }) => atStart));
   const post = edit?.kind === "threshold" ? (edit.max_steps ?? 16) : 0;
-  const untilDone = ["threshold", "factor", "entropy_bound"].includes(quota?.kind ?? "");
-  const putsOff = quota?.kind === "uniform" && quota.threshold !== undefined;
-  return (untilDone ? most : putsOff ? steps + most : steps) + post;
+  return longestRun(quota ?? { kind: "uniform" }, steps, most) + post;
 }
 
 interface StepOfRow {

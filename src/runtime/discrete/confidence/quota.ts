@@ -1,5 +1,6 @@
 // quota and select: which of the open positions are placed. Positions are ranked by score, the lower position first on a
-// tie. Every rule places at least one where it says so; none places a position that is not open.
+// tie. Every rule places at least one where it says so; none places a position that is not open. To add one: a schema
+// fragment, its members in `Members`, its rule in `rules`.
 
 import type { QuotaDescription } from "../../../diffusion/discrete/sampler-description.js";
 import type { Proposal } from "./propose.js";
@@ -41,14 +42,22 @@ export function ranking(open: readonly number[], proposals: ReadonlyMap<number, 
   return [...open].sort((i, j) => proposals.get(j)!.score - proposals.get(i)!.score || i - j);
 }
 
-type Rule<K extends QuotaDescription["kind"]> = (
-  view: QuotaView,
-  quota: Extract<QuotaDescription, { kind: K }>,
-) => Selection;
+/** What each kind says besides its name (schema: Quota). */
+interface Members {
+  readonly uniform: { readonly threshold?: number };
+  readonly rate: object;
+  readonly independent: object;
+  readonly threshold: { readonly threshold: number; readonly at_least?: "one" | "uniform" };
+  readonly factor: { readonly factor: number };
+  readonly entropy_bound: { readonly bound: number };
+}
+type Kind = keyof Members;
+
+type Rule<M> = (view: QuotaView, quota: M) => Selection;
 
 const whole = (positions: readonly number[]): Selection => ({ positions, putOff: 0 });
 
-const rules: { readonly [K in QuotaDescription["kind"]]: Rule<K> } = {
+const rules: { readonly [K in Kind]: Rule<Members[K]> } = {
   uniform({ atStart, step, steps, putOff, proposals, best, open }, { threshold }) {
     if (threshold === undefined) return whole(best(uniformShare(atStart, steps, step)));
     // Dream under Fast-dLLM: equal shares, the remainder in the last step, and what was put off comes on top.
@@ -88,9 +97,18 @@ const rules: { readonly [K in QuotaDescription["kind"]]: Rule<K> } = {
   },
 };
 
+/** Kinds that go on, beyond the grid if need be, until nothing is open. */
+const untilDone: ReadonlySet<string> = new Set<Kind>(["threshold", "factor", "entropy_bound"]);
+
+/** An upper bound of the steps for `most` open positions: such kinds place at least one a step. */
+export function longestRun(quota: QuotaDescription, steps: number, most: number): number {
+  if (untilDone.has(quota.kind)) return most;
+  return quota.kind === "uniform" && quota.threshold !== undefined ? steps + most : steps;
+}
+
 /** The positions that a quota places. */
 export function select(view: QuotaView, quota: QuotaDescription): Selection {
   if (view.open.length === 0) return whole([]);
-  // The table is typed per kind; indexing by a union forgets which.
-  return (rules[quota.kind] as (view: QuotaView, quota: QuotaDescription) => Selection)(view, quota);
+  // The table is typed per kind; indexing by a name forgets which.
+  return (rules[quota.kind as Kind] as Rule<QuotaDescription>)(view, quota);
 }
