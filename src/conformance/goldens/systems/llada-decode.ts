@@ -193,6 +193,7 @@ function units(golden: GoldenCase): Computed[] {
         steps: 1,
         atStart: share,
         rate: 1,
+        left: 0,
         putOff: 0,
         uniform: () => 0,
         best,

@@ -126,6 +126,7 @@ function advance(
       steps,
       atStart: state.atStart,
       rate: from === undefined ? 1 : 1 - from.to.t / from.t,
+      left: from === undefined ? 0 : from.to.sigma2 / plan.rows[0]!.sigma2,
       putOff: state.putOff,
       uniform: (i) => uniform(i, n),
       best,

@@ -18,6 +18,8 @@ export interface QuotaView {
   readonly atStart: number;
   /** 1 - s/t of the step; 1 in the last. */
   readonly rate: number;
+  /** Noise after the step over noise at the first time, as chances that a token is noise. */
+  readonly left: number;
   /** Positions put off in the step before (quota uniform with a threshold). */
   readonly putOff: number;
   /** A uniform number of a position. */
