@@ -255,6 +255,35 @@ it("a canvas stops when its best tokens are stable and sure, and ends with them,
   expect(states).toHaveLength(3);
 });
 
+/** How many of 12 positions are still masked after each of 4 steps. */
+async function maskedAfter(schedule: { readonly family: string }): Promise<number[]> {
+  const plan = planTokens({
+    state_space: { kind: "absorbing", vocab_size: n, mask_token_id: mask },
+    noise_schedule: schedule,
+    timesteps: { kind: "table", values: [1, 0.75, 0.5, 0.25, 0] },
+    sampler: { kind: "confidence", quota: { kind: "schedule" } },
+  });
+  const counts: number[] = [];
+  for await (const { done, tokens } of decodeTokens(network, { plan }))
+    if (!done) counts.push(tokens.filter((token) => token === mask).length);
+  return counts;
+}
+
+it.each([
+  // floor(12 t): 9, 6, 3, 0.
+  [{ family: "power" }, [9, 6, 3, 0]],
+  // floor(12 (t^2)): 6.75, 3, 0.75, 0.
+  [{ family: "power", exponent: 2 }, [6, 3, 0]],
+  // floor(12 sqrt t): 10.39, 8.49, 6, 0.
+  [{ family: "power", exponent: 0.5 }, [10, 8, 6, 0]],
+  // t^(1/20) leaves 11.83, 11.59, 11.20: at least one is placed.
+  [{ family: "power", exponent: 0.05 }, [11, 10, 9, 0]],
+  // 1 - cos(pi t/2): 12 times 0.617, 0.293, 0.076.
+  [{ family: "cosine_power", eps: 0 }, [7, 3, 0]],
+])("a quota by the noise schedule %o leaves %o masks", async (schedule, expected) => {
+  expect(await maskedAfter(schedule)).toEqual(expected);
+});
+
 it("the autoregressive example: each token is the best one after a full pass over those before it", async () => {
   const session = await openSession({
     model: "examples/autoregressive/model.json",

@@ -250,7 +250,13 @@ export type ChoiceTemperature = number;
  * How many open positions are placed in a step.
  */
 export type Quota =
-  UniformQuota | RateQuota | IndependentQuota | ThresholdQuota | FactorQuota | EntropyBoundQuota;
+  | UniformQuota
+  | RateQuota
+  | IndependentQuota
+  | ScheduleQuota
+  | ThresholdQuota
+  | FactorQuota
+  | EntropyBoundQuota;
 /**
  * Whether tokens that were placed may change.
  */
@@ -2138,6 +2144,12 @@ export interface RateQuota {
  */
 export interface IndependentQuota {
   readonly kind: "independent";
+}
+/**
+ * After the step floor(n m_s / m_start) positions are still noise, n of the block, m = 1 - alpha_bar at the step's end and at the first time: MaskGIT's mask schedule gamma is the noise schedule (Chang et al. 2022). At least one is placed, all in the last step.
+ */
+export interface ScheduleQuota {
+  readonly kind: "schedule";
 }
 /**
  * Every position whose score reaches the threshold; at least one, or at least the uniform quota; until nothing is open (Fast-dLLM, SDAR, LLaDA2).

@@ -49,6 +49,7 @@ interface Members {
   readonly uniform: { readonly threshold?: number };
   readonly rate: object;
   readonly independent: object;
+  readonly schedule: object;
   readonly threshold: { readonly threshold: number; readonly at_least?: "one" | "uniform" };
   readonly factor: { readonly factor: number };
   readonly entropy_bound: { readonly bound: number };
@@ -73,6 +74,10 @@ const rules: { readonly [K in Kind]: Rule<Members[K]> } = {
     whole(best(step >= steps - 1 ? open.length : Math.floor(open.length * rate))),
   independent: ({ open, rate, step, steps, uniform }) =>
     whole(open.filter((i) => step >= steps - 1 || uniform(i) < rate)),
+  schedule({ open, best, atStart, left, step, steps }) {
+    const still = step >= steps - 1 ? 0 : Math.floor(atStart * left);
+    return whole(best(Math.max(1, open.length - still)));
+  },
   threshold({ open, proposals, best, atStart, step, steps }, { threshold, at_least: least }) {
     const order = ranking(open, proposals);
     const sure = order.filter((i) => proposals.get(i)!.score >= threshold);
