@@ -284,6 +284,39 @@ it.each([
   expect(await maskedAfter(schedule)).toEqual(expected);
 });
 
+/** RDM's reparameterised decoding: every position is scored anew, the surest stay or are placed, the rest is masked. */
+function competing(steps: number): number[][] {
+  const tokens = new Array<number>(length).fill(mask);
+  const states: number[][] = [];
+  for (let step = 1; step <= steps; step++) {
+    const p = logitsOf(tokens).map((row) => softmax(row));
+    const order = [...tokens.keys()].sort((i, j) => Math.max(...p[j]!) - Math.max(...p[i]!));
+    const noise = new Set(order.slice(length - Math.floor(length * (1 - step / steps))));
+    for (const i of tokens.keys())
+      if (noise.has(i)) tokens[i] = mask;
+      else if (tokens[i] === mask) tokens[i] = argmax(p[i]!);
+    states.push([...tokens]);
+  }
+  return states;
+}
+
+it("placed positions that compete again are masked again when others are surer", async () => {
+  const plan = planTokens({
+    state_space: { kind: "absorbing", vocab_size: n, mask_token_id: mask },
+    noise_schedule: { family: "power" },
+    timesteps: { kind: "table", values: [1, 0.8, 0.6, 0.4, 0.2, 0] },
+    sampler: { kind: "confidence", quota: { kind: "schedule", among: "all" } },
+  });
+  const states: number[][] = [];
+  for await (const { done, tokens } of decodeTokens(network, { plan })) if (!done) states.push([...tokens]);
+  const expected = competing(5);
+  const masked = expected.some((state, k) =>
+    state.some((token, i) => token === mask && expected[k - 1] !== undefined && expected[k - 1]![i] !== mask),
+  );
+  expect(masked).toBe(true);
+  expect(states).toEqual(expected);
+});
+
 it("the autoregressive example: each token is the best one after a full pass over those before it", async () => {
   const session = await openSession({
     model: "examples/autoregressive/model.json",

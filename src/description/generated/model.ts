@@ -2150,6 +2150,10 @@ export interface IndependentQuota {
  */
 export interface ScheduleQuota {
   readonly kind: "schedule";
+  /**
+   * open: what is placed stays. all: placed positions compete again with the score of a new proposal; those that are not among the best are masked again, the others keep their token (Zheng et al. 2023, RDM).
+   */
+  readonly among: "open" | "all";
 }
 /**
  * Every position whose score reaches the threshold; at least one, or at least the uniform quota; until nothing is open (Fast-dLLM, SDAR, LLaDA2).

@@ -15,6 +15,7 @@ export function checkState(description: Description, report: Report): void {
   checkSamplerKind(description, report);
   checkGuidance(description, report);
   checkTarget(description, report);
+  checkQuota(description, report);
   if (description.state_space.kind === "continuous_embedding") checkContinuous(description, report);
   else checkDiscrete(description, report);
 }
@@ -66,6 +67,18 @@ function checkGuidance(description: Stated, report: Report): void {
     notes: stateNote(description),
     help: 'leave it out, or use the state "absorbing"',
   });
+}
+
+function checkQuota(description: Stated, report: Report): void {
+  const { state_space: state, sampler } = description;
+  if (sampler.kind !== "confidence" || sampler.quota.kind !== "schedule" || sampler.quota.among !== "all")
+    return;
+  if (state.kind !== "absorbing")
+    report.error("model/quota-state", "placed positions are masked again, and this state has no mask", {
+      pointer: "/sampler/quota/among",
+      notes: stateNote(description),
+      help: 'use the state "absorbing", or leave "among" out',
+    });
 }
 
 function checkTarget(description: Stated, report: Report): void {

@@ -2,7 +2,7 @@
 //   score    a proposal for every position                    (propose.ts)
 //   quota    how many open positions are placed                (quota.ts)
 //   select   the surest of them, or drawn ones
-//   edit     they become their proposals; placed ones may be replaced
+//   edit     they become their proposals; placed ones may be replaced, or masked again
 //   renoise  open positions that were not placed stay, or become random tokens
 //   stop     nothing is open and nothing changes; the steps are over; or the best tokens are stable and sure. After
 //            renoising the best tokens of the last step are the result: random ones are never left
@@ -16,7 +16,7 @@ import { isMasked } from "../../../diffusion/discrete/token-process.js";
 import type { FloatArray } from "../../step-runner.js";
 import type { DecodeContext, Decoder } from "../decoder.js";
 import { type Proposal, propose } from "./propose.js";
-import { longestRun, ranking, select } from "./quota.js";
+import { longestRun, placesAgain, ranking, select } from "./quota.js";
 
 /** What a row of the batch remembers between steps. */
 interface RowState {
@@ -89,8 +89,9 @@ function advance(
     context.uniform(draw, row, position, category);
   const open = openPositions(context, row);
   const editing = sampler.edit?.kind === "threshold" ? sampler.edit : undefined;
+  const again = placesAgain(sampler.quota);
   const looked =
-    editing === undefined
+    editing === undefined && !again
       ? open
       : [...free.keys()].slice(0, length).filter((i) => free[row * length + i] === 1);
   const proposals = new Map<number, Proposal>(
@@ -111,16 +112,17 @@ function advance(
     ]),
   );
 
+  const pool = again ? looked : open;
   const from = plan.rows[Math.min(step, plan.rows.length - 1)];
   const drawn = sampler.select_temperature ?? 0;
   const best = (count: number): readonly number[] =>
     drawn > 0
       ? (context.places?.(draw, row, count) ??
-        drawnPositions(open, proposals, drawn, (i) => uniform(i, n + 2), count))
-      : ranking(open, proposals).slice(0, count);
+        drawnPositions(pool, proposals, drawn, (i) => uniform(i, n + 2), count))
+      : ranking(pool, proposals).slice(0, count);
   const { positions, putOff } = select(
     {
-      open,
+      open: pool,
       proposals,
       step,
       steps,
@@ -135,7 +137,8 @@ function advance(
   );
   state.putOff = putOff;
 
-  for (const i of positions) tokens[row * length + i] = proposals.get(i)!.token;
+  for (const i of positions)
+    if (!again || open.includes(i)) tokens[row * length + i] = proposals.get(i)!.token;
   let edited = false;
   if (editing !== undefined)
     for (const i of looked) {
@@ -144,6 +147,8 @@ function advance(
       tokens[row * length + i] = token;
       edited = true;
     }
+  if (again && plan.process.kind === "absorbing")
+    for (const i of pool) if (!positions.includes(i)) tokens[row * length + i] = plan.process.mask;
   if (sampler.renoise === "uniform") {
     const placed = new Set(positions);
     for (const i of open) if (!placed.has(i)) tokens[row * length + i] = Math.floor(uniform(i, n + 1) * n);
@@ -152,7 +157,7 @@ function advance(
     proposals,
     edited,
     // A position whose proposal was the mask is still open.
-    left: open.filter((i) => !positions.includes(i) || isMasked(plan.process, proposals.get(i)!.token))
+    left: pool.filter((i) => !positions.includes(i) || isMasked(plan.process, proposals.get(i)!.token))
       .length,
     last: step >= steps - 1,
     owed: putOff,

@@ -7,7 +7,7 @@ import type { Proposal } from "./propose.js";
 
 /** What a quota looks at, for one row of the batch. */
 export interface QuotaView {
-  /** Open positions in order. */
+  /** Open positions in order; with placed ones where those compete again. */
   readonly open: readonly number[];
   /** Their proposals, by position. */
   readonly proposals: ReadonlyMap<number, Proposal>;
@@ -49,7 +49,7 @@ interface Members {
   readonly uniform: { readonly threshold?: number };
   readonly rate: object;
   readonly independent: object;
-  readonly schedule: object;
+  readonly schedule: { readonly among?: "open" | "all" };
   readonly threshold: { readonly threshold: number; readonly at_least?: "one" | "uniform" };
   readonly factor: { readonly factor: number };
   readonly entropy_bound: { readonly bound: number };
@@ -74,8 +74,8 @@ const rules: { readonly [K in Kind]: Rule<Members[K]> } = {
     whole(best(step >= steps - 1 ? open.length : Math.floor(open.length * rate))),
   independent: ({ open, rate, step, steps, uniform }) =>
     whole(open.filter((i) => step >= steps - 1 || uniform(i) < rate)),
-  schedule({ open, best, atStart, left, step, steps }) {
-    const still = step >= steps - 1 ? 0 : Math.floor(atStart * left);
+  schedule({ open, best, atStart, left, step, steps }, { among }) {
+    const still = step >= steps - 1 ? 0 : Math.floor((among === "all" ? open.length : atStart) * left);
     return whole(best(Math.max(1, open.length - still)));
   },
   threshold({ open, proposals, best, atStart, step, steps }, { threshold, at_least: least }) {
@@ -106,6 +106,11 @@ const rules: { readonly [K in Kind]: Rule<Members[K]> } = {
 
 /** Kinds that go on, beyond the grid if need be, until nothing is open. */
 const untilDone: ReadonlySet<string> = new Set<Kind>(["threshold", "factor", "entropy_bound"]);
+
+/** Whether placed positions compete again: a quota then says which of all positions are not noise after the step. */
+export function placesAgain(quota: QuotaDescription | undefined): boolean {
+  return quota?.among === "all";
+}
 
 /** An upper bound of the steps for `most` open positions: such kinds place at least one a step. */
 export function longestRun(quota: QuotaDescription, steps: number, most: number): number {
