@@ -16,6 +16,7 @@ import type { Encoded } from "./encoder.js";
 import { lowerHead, readsTrunk } from "./heads.js";
 import { lastExtent, linear, linearLayers, normalize } from "./layers.js";
 import { lowerPrefix, withoutPrefix } from "./prefix.js";
+import { lowerTable } from "./tables.js";
 import { lowerTime, modulate, modulations, type Time } from "./time.js";
 
 const root: Scope = { name: "", pointer: "" };
@@ -39,14 +40,8 @@ export interface NetworkInputs {
 export type WithTable = Extract<Description, { readonly part: "model" | "sampler" }>;
 
 /** The embedding table as stored, [vocab_size, dim]. */
-export function storedTable(c: GraphContext, description: WithTable): Value {
-  const scope = child({ name: "", pointer: "/embedding" }, "embedding");
-  return c.parameter(
-    scope,
-    "table",
-    [description.state_space.vocab_size, description.embedding.dim],
-    "embedding",
-  );
+export function storedTable(c: GraphContext, { embedding, state_space: state }: WithTable): Value {
+  return lowerTable(c, embedding, state.vocab_size);
 }
 
 /** The embedding table as used: rows normalised and scaled as the description says. */

@@ -58,6 +58,10 @@ export type Projection = LinearProjection | GluProjection | None;
  */
 export type Conditioning = FixedPositions | NoFixedPositions;
 /**
+ * A parameter, or rows that follow from the token's number.
+ */
+export type Table = LearnedTable | BitsTable;
+/**
  * What is added to each position of the trunk's input.
  */
 export type Positions = LearnedPositions | None;
@@ -767,6 +771,18 @@ export interface EncoderOutput {
   readonly in_proj: LinearLayers;
 }
 /**
+ * The parameter embedding.table [vocab_size, dim].
+ */
+export interface LearnedTable {
+  readonly kind: "learned";
+}
+/**
+ * Component k of row v is 1 where binary digit k of v is set, the lowest digit first, and -1 elsewhere; there is no parameter (Chen et al. 2023). Scaled by scale. With the head l2_nearest a state is read by the signs of its components, up to codes that are no token.
+ */
+export interface BitsTable {
+  readonly kind: "bits";
+}
+/**
  * A trained table embedding.positions [length, width]; its first L rows are added.
  */
 export interface LearnedPositions {
@@ -814,6 +830,10 @@ export interface Embedding {
    * Width d of one embedding, the width of the diffusion state.
    */
   readonly dim: number;
+  /**
+   * Where the rows of the embedding table come from.
+   */
+  readonly table: Table;
   /**
    * Applied to each row of the table wherever it is used. unit: e / max(||e||, 1e-12). unit_sqrt_d: the same times sqrt(dim), so that every component has variance one (LangFlow). layer, layer_affine: layer normalisation with eps 1e-5, the latter with parameters embedding.table_norm (Difformer's embed_norm). none: the row as stored (Diffusion-LM).
    */

@@ -9,6 +9,7 @@ import { placedLength, placedWidth } from "./place.js";
 export function checkOutput(description: Description, report: Report): void {
   if (description.part !== "model" && description.part !== "sampler") return;
   checkPositions(description, report);
+  checkTable(description, report);
   checkPrior(description, report);
   if (description.part === "model") checkWidths(description, report);
 }
@@ -21,6 +22,23 @@ function checkPositions(description: ModelDescription | SamplerDescription, repo
       "model/positions-short",
       `the position table has ${positions.length} rows, the sequence ${length.value} positions`,
       { pointer: "/embedding/positions/length", notes: [length.note], help: 'leave "length" out' },
+    );
+}
+
+function checkTable(
+  { embedding, state_space: state }: ModelDescription | SamplerDescription,
+  report: Report,
+): void {
+  const digits = Math.ceil(Math.log2(state.vocab_size));
+  if (embedding.table.kind === "bits" && embedding.dim < digits)
+    report.error(
+      "model/table-bits",
+      `${state.vocab_size} tokens have ${digits} binary digits, the embedding has ${embedding.dim} components`,
+      {
+        pointer: "/embedding/dim",
+        notes: [{ message: "the table", pointer: "/embedding/table/kind" }],
+        help: `use "dim": ${digits}`,
+      },
     );
 }
 
