@@ -99,7 +99,8 @@ export type Filter =
   | DplrFilter
   | MultiscaleFilter
   | SpectrumFilter
-  | ShiftFilter;
+  | ShiftFilter
+  | RelativeMlpFilter;
 /**
  * Which positions a position sees.
  */
@@ -1097,6 +1098,42 @@ export interface SpectrumFilter {
   readonly tap_order: "convolution";
   readonly groups: Groups;
   readonly length: BuiltLength;
+}
+/**
+ * k[t] = mlp(t) decay^|t|: a network of the lag itself, x = Linear(1 -> width), depth times x <- Linear(width -> width)(activation(norm(x))), k = Linear(width -> groups)(activation(norm(x))) (Qin et al. 2023, TNN's relative position encoder). Parameters mlp.{k}, norm.{k}. With reverse_filter full_2l one network gives negative lags too. Any sequence length uses the same formula.
+ */
+export interface RelativeMlpFilter {
+  readonly kind: "relative_mlp";
+  readonly span: Span;
+  readonly reverse_filter: ReverseFilter;
+  readonly tap_order: TapOrder;
+  readonly groups: Groups;
+  readonly length: BuiltLength;
+  /**
+   * Width of the network's hidden layers.
+   */
+  readonly width: number;
+  /**
+   * Number of inner layers, between the first and the last.
+   */
+  readonly depth: number;
+  /**
+   * Whether inner layers are added to what they read.
+   */
+  readonly residual: boolean;
+  /**
+   * The normalisation before each activation.
+   */
+  readonly norm: OptionalNorm;
+  readonly activation: Activation;
+  /**
+   * Whether layers have a bias.
+   */
+  readonly bias: boolean;
+  /**
+   * Factor of a tap per position of distance.
+   */
+  readonly decay: number;
 }
 /**
  * A state-space model whose states are the last inputs (Fu et al. 2023, H3): k[t] = sum_m input[m] residues[m + t] for t < states, zero beyond: a short filter that a product of spectra makes upstream, irfft(conj(rfft(B)) rfft(C)). Parameters input, residues [groups, states]. No tap beyond the length.

@@ -8,6 +8,7 @@ import { lowerImplicitMlp } from "./implicit-mlp.js";
 import type { Taps } from "./layout.js";
 import { lowerModal } from "./modal.js";
 import { lowerMultiscale } from "./multiscale.js";
+import { lowerRelativeMlp } from "./relative-mlp.js";
 import { lowerShift } from "./shift.js";
 import { lowerSpectrum } from "./spectrum.js";
 
@@ -27,6 +28,7 @@ const filters: Lowerings = {
   multiscale: lowerMultiscale,
   spectrum: lowerSpectrum,
   shift: lowerShift,
+  relative_mlp: lowerRelativeMlp,
 };
 
 /** The taps of a filter, ready for long_conv. */
