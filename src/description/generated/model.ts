@@ -112,7 +112,7 @@ export type Rope = RotaryPositions | None;
 /**
  * The streams that in_proj makes and how they multiply.
  */
-export type Gating = HyenaGating | PrePostGating | OuterProductGating | None;
+export type Gating = HyenaGating | PrePostGating | PostGating | OuterProductGating | None;
 /**
  * What is added to the output of a long convolution, times a trained vector skip.{o}, one factor per filter of a channel. gated_input: the convolution's own input. input: the stream before its gate. none: nothing.
  */
@@ -1354,6 +1354,12 @@ export interface PrePostGating {
    * Order of the streams in in_proj's output: x1 gates the input of the convolution, x2 its output (StripedHyena 2 has x2, x1, v).
    */
   readonly order: "x1_x2_v" | "x2_x1_v";
+}
+/**
+ * Two streams u, v in this order; v <- conv(v, filters.0) + skip, v <- v * u (Qin et al. 2023, TNN's gated Toeplitz unit, with in_proj's activation on both).
+ */
+export interface PostGating {
+  readonly kind: "post";
 }
 /**
  * Three streams q, k, v in this order, heads of head_dim channels (Fu et al. 2023, H3): k <- conv(k, key_filter) + key_skip k, S <- k v^T per head, S <- conv(S, filters.0) + skip.0 S with one filter and one skip factor per head, y = q^T S. Every head convolves head_dim^2 channels.

@@ -5,6 +5,7 @@ import type { Gating, GatingLowering, GatingParts } from "./gating.js";
 import { hyena } from "./hyena.js";
 import { ungated } from "./none.js";
 import { outerProduct } from "./outer-product.js";
+import { post } from "./post.js";
 import { prePost } from "./pre-post.js";
 
 type Lowerings = {
@@ -14,6 +15,7 @@ type Lowerings = {
 const gatings: Lowerings = {
   none: ungated,
   pre_post: prePost,
+  post,
   hyena,
   outer_product: outerProduct,
 };
