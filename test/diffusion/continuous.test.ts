@@ -45,6 +45,19 @@ describe("families at values worked out by hand", () => {
     expect(betas("sigmoid_beta")[0]).toBeCloseTo(1e-4 + (0.02 - 1e-4) / (1 + Math.exp(6)), 12);
   });
 
+  test("a listed schedule has the listed levels, and the betas between them", () => {
+    const schedule = resolveSchedule({
+      family: "table",
+      alpha_bars: [0.9, 0.72, 0.18, 0],
+      discretization: { kind: "given_beta", num_train_steps: 4 },
+    } as Parameters<typeof resolveSchedule>[0]);
+    if (schedule.kind !== "discrete") throw new Error("a table has training steps");
+    // 1 - 0.9, 1 - 0.72 / 0.9, 1 - 0.18 / 0.72, 1.
+    for (const [i, beta] of [0.1, 0.2, 0.75, 1].entries()) expect(schedule.betas[i]).toBeCloseTo(beta, 14);
+    for (const [i, level] of [0.9, 0.72, 0.18, 0].entries())
+      expect(schedule.alphaBar[i]).toBeCloseTo(level, 14);
+  });
+
   test("a noise factor F is a shift of the log signal-to-noise ratio by -2 ln F", () => {
     const factor = 4;
     for (const t of [0.1, 0.5, 0.9]) {

@@ -191,6 +191,7 @@ export type NoiseSchedule =
   | LogarithmicSchedule
   | CosinePowerSchedule
   | SineSchedule
+  | TableSchedule
   | InverseRemainingSchedule
   | ScaledLinearSchedule
   | SigmoidBetaSchedule
@@ -1721,6 +1722,20 @@ export interface CosinePowerSchedule {
    */
   readonly eps_at: "noisy" | "clean";
   readonly discretization: Discretization;
+  readonly log_snr_shift: LogSnrShift;
+  readonly log_snr_clip?: LogSnrClip;
+  readonly process: Process;
+}
+/**
+ * alpha_bar of every training step: a schedule that was measured or learned, or one without a family here (Yuan et al. 2022, SeqDiffuSeq's adaptive schedule).
+ */
+export interface TableSchedule {
+  readonly family: "table";
+  /**
+   * alpha_bar of the training steps, falling, the cleanest first; as many as num_train_steps.
+   */
+  readonly alpha_bars: readonly number[];
+  readonly discretization: GivenBetaOnly;
   readonly log_snr_shift: LogSnrShift;
   readonly log_snr_clip?: LogSnrClip;
   readonly process: Process;

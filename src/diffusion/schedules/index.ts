@@ -13,6 +13,7 @@ import { linear } from "./linear.js";
 import { logLinear } from "./log-linear.js";
 import { piecewiseLinear } from "./piecewise-linear.js";
 import { sqrt } from "./sqrt.js";
+import { table } from "./table.js";
 import { cosinePower, geometric, linearNoise, logarithmic, power, sine } from "./total-noise.js";
 
 /** Every family, by the name a description uses. */
@@ -31,6 +32,7 @@ export const scheduleFamilies = {
   cosine_power: cosinePower,
   sine,
   inverse_remaining: inverseRemaining,
+  table,
   scaled_linear: scaledLinear,
   sigmoid_beta: sigmoidBeta,
   vp_linear: vpLinear,
