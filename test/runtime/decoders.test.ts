@@ -317,6 +317,35 @@ it("placed positions that compete again are masked again when others are surer",
   expect(states).toEqual(expected);
 });
 
+it.each([
+  // Position 1 is sure and drawn first. Then ln p / T - ln(-ln u): at T = 0.2 -1.36 against -0.30, at T = 0.1 -1.89
+  // against -2.86; p / T at T = 0.1 would be 8.17 against 8.25.
+  [{ score: "log_probability", select_temperature: 0.2 }, [1, 2, 0]],
+  [{ score: "log_probability", select_temperature: 0.1 }, [1, 0, 2]],
+  [{ score: "log_probability", select_temperature: 0.2, final_select_temperature: 0 }, [1, 0, 2]],
+  [{ score: "probability", select_temperature: 0.1 }, [1, 2, 0]],
+])("positions drawn by %o are placed in the order %o", async (fields, order) => {
+  const chances = [0.9, 0.99, 0.6];
+  const sure: TokenRunner = {
+    length: 3,
+    vocabulary: 3,
+    // Token 2 is the mask.
+    logits: async () => Float64Array.from(chances.flatMap((p) => [Math.log(p), Math.log(1 - p), -1e9])),
+    async dispose() {},
+  };
+  const plan = planTokens({
+    state_space: { kind: "absorbing", vocab_size: 3, mask_token_id: 2 },
+    noise_schedule: { family: "log_linear" },
+    timesteps: { kind: "linspace", num_steps: 4 },
+    sampler: { kind: "confidence", ...fields },
+  });
+  const noise = { uniform: (_: number, __: number, position: number) => [0.1, 0.99, 0.9][position]! };
+  const placed: number[] = [];
+  for await (const { done, tokens } of decodeTokens(sure, { plan, noise }))
+    if (!done) placed.push(...[0, 1, 2].filter((i) => tokens[i] !== 2 && !placed.includes(i)));
+  expect(placed).toEqual(order);
+});
+
 it("the autoregressive example: each token is the best one after a full pass over those before it", async () => {
   const session = await openSession({
     model: "examples/autoregressive/model.json",

@@ -2168,9 +2168,9 @@ export interface DecodingBlocks {
 export interface ConfidenceSampler {
   readonly kind: "confidence";
   /**
-   * probability: that of the proposed token. margin: the best minus the second best probability. neg_entropy: sum p ln(p + 1e-10). random: a uniform number. position: the earlier the surer, from left to right (SDAR's sequential).
+   * probability, log_probability: that of the proposed token, which differ where positions are drawn. margin: the best minus the second best probability. neg_entropy: sum p ln(p + 1e-10). random: a uniform number. position: the earlier the surer, from left to right (SDAR's sequential).
    */
-  readonly score: "probability" | "margin" | "neg_entropy" | "random" | "position";
+  readonly score: "probability" | "log_probability" | "margin" | "neg_entropy" | "random" | "position";
   /**
    * logits: probabilities are softmax(logits), whatever the temperature (LLaDA). choice: those the token was chosen from, after temperature, top_p and top_k (Dream, SDAR).
    */
@@ -2188,6 +2188,10 @@ export interface ConfidenceSampler {
    * 0: the positions with the best scores. Above: drawn without replacement with probability softmax(score / temperature) (Dream's alg_temp).
    */
   readonly select_temperature: number;
+  /**
+   * select_temperature of the last step; between, it changes linearly with the step: 0 in MaskGIT, whose score is log_probability. Left out: constant.
+   */
+  readonly final_select_temperature?: number;
   /**
    * Tokens that are never proposed, such as an end token.
    */

@@ -12,7 +12,7 @@ export interface QuotaDescription {
   readonly [member: string]: unknown;
 }
 
-export type ScoreName = "probability" | "margin" | "neg_entropy" | "random" | "position";
+export type ScoreName = "probability" | "log_probability" | "margin" | "neg_entropy" | "random" | "position";
 
 /** Classifier-free guidance: difference u + (w + 1) (l - u), mix w l + (1 - w) u. */
 export interface GuidanceDescription {
@@ -44,6 +44,7 @@ export interface TokenSamplerDescription {
   readonly quota?: QuotaDescription;
   readonly final_temperature?: number;
   readonly select_temperature?: number;
+  readonly final_select_temperature?: number;
   readonly suppress_tokens?: readonly number[];
   readonly edit?:
     | { readonly kind: "none" }

@@ -98,7 +98,7 @@ function advance(
     looked.map((i) => [
       i,
       propose(logits.subarray((row * length + i) * n, (row * length + i + 1) * n), {
-        temperature: temperatureAt(sampler, step, steps),
+        temperature: between(sampler.temperature ?? 0, sampler.final_temperature, step, steps),
         top_k: sampler.top_k ?? 0,
         top_p: sampler.top_p ?? 1,
         nucleus_of: sampler.nucleus_of ?? "all",
@@ -114,7 +114,7 @@ function advance(
 
   const pool = again ? looked : open;
   const from = plan.rows[Math.min(step, plan.rows.length - 1)];
-  const drawn = sampler.select_temperature ?? 0;
+  const drawn = between(sampler.select_temperature ?? 0, sampler.final_select_temperature, step, steps);
   const best = (count: number): readonly number[] =>
     drawn > 0
       ? (context.places?.(draw, row, count) ??
@@ -215,15 +215,11 @@ function suppressedTokens(
     : own;
 }
 
-/** Linear from `temperature` in the first step to `final_temperature` in the last. */
-function temperatureAt(
-  { temperature = 0, final_temperature: end }: TokenSamplerDescription,
-  step: number,
-  steps: number,
-): number {
-  return end === undefined || steps < 2
-    ? temperature
-    : temperature + ((end - temperature) * Math.min(step, steps - 1)) / (steps - 1);
+/** Linear from `first` in the first step to `last` in the last; without `last`, constant. */
+function between(first: number, last: number | undefined, step: number, steps: number): number {
+  return last === undefined || steps < 2
+    ? first
+    : first + ((last - first) * Math.min(step, steps - 1)) / (steps - 1);
 }
 
 /**

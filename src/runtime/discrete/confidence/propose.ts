@@ -54,6 +54,7 @@ const scores: Readonly<Record<ScoreName, Score>> = {
   random: (_, __, { random }) => random(),
   position: (_, __, { position }) => -position,
   probability: (p, token) => p[token]!,
+  log_probability: (p, token) => Math.log(p[token]!),
   margin(p) {
     let [first, second] = [0, 0];
     for (const value of p) {
