@@ -927,9 +927,9 @@ export interface ImplicitMlpFilter {
    */
   readonly features: "computed" | "relative" | "stored";
   /**
-   * Function between the layers; relu and silu take neither omega nor frequency.
+   * Function between the layers; all but sine take neither omega nor frequency.
    */
-  readonly activation: "sine" | "relu" | "silu";
+  readonly activation: "sine" | "relu" | "silu" | "gelu_erf" | "gelu_tanh" | "tanh";
   /**
    * Whether the last layer has a bias.
    */
