@@ -68,8 +68,8 @@ function deriveSampler(
   state: StateSpace,
   prediction: PredictionType | undefined,
 ): Sampler {
-  if (state.kind !== "continuous_embedding") return sampler ?? { kind: "ancestral" };
-  const described = sampler ?? { kind: "ddim" };
+  if (state.kind === "absorbing" || state.kind === "uniform") return sampler ?? { kind: "ancestral" };
+  const described = sampler ?? { kind: state.kind === "simplex" ? "renoise" : "ddim" };
   const final = prediction?.x0_from === "softmax_embedding" ? "denoise" : "round";
   switch (described.kind) {
     case "ddim":

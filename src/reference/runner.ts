@@ -7,6 +7,7 @@ import { findGraph } from "../ir/graph.js";
 import { type Tensor, tensor } from "../ir/tensor.js";
 import type { Runner } from "../runtime/any-runner.js";
 import { noEncoder } from "../runtime/encoder.js";
+import type { SimplexRunner } from "../runtime/simplex/simplex-runner.js";
 import type {
   EncoderPort,
   EncoderRows,
@@ -23,7 +24,8 @@ type Named = Readonly<Record<string, Tensor>>;
 
 /** Runs the graphs of a lowered model in float64. */
 export function referenceRunner(module: Module): Runner {
-  return findGraph(module, "embed") === undefined ? tokenRunner(module) : stepRunner(module);
+  if (findGraph(module, "embed") !== undefined) return stepRunner(module);
+  return inputOf(graphOf(module, "denoise"), "tokens") ? tokenRunner(module) : simplexRunner(module);
 }
 
 function tokenRunner(module: Module): TokenRunner {
@@ -37,6 +39,30 @@ function tokenRunner(module: Module): TokenRunner {
       const outputs = run(module, denoise, {
         tokens: tensor("i32", [batch, length!], Float64Array.from(tokens)),
         level: tensor("f32", [batch], perRow(level, batch)),
+        ...encoderInputs(denoise, encoder, batch),
+      });
+      return outputs.logits!.data;
+    },
+    async dispose() {},
+  };
+}
+
+function simplexRunner(module: Module): SimplexRunner {
+  const denoise = graphOf(module, "denoise");
+  const [length, vocabulary] = sizesOf(denoise.outputs[0]!) as [number, number];
+  return {
+    length,
+    vocabulary,
+    ...encoderOf(denoise),
+    async predict({ batch, simplex, previous, level, fixedMask, fixedTokens, encoder }) {
+      const logits = (data: FloatArray): Tensor =>
+        tensor("f32", [batch, length, vocabulary], Float64Array.from(data));
+      const outputs = run(module, denoise, {
+        simplex: logits(simplex),
+        self_cond: logits(previous),
+        level: tensor("f32", [batch], perRow([level], batch)),
+        fixed_mask: tensor("bool", [batch, length], Float64Array.from(fixedMask)),
+        fixed_tokens: tensor("i32", [batch, length], Float64Array.from(fixedTokens)),
         ...encoderInputs(denoise, encoder, batch),
       });
       return outputs.logits!.data;

@@ -11,13 +11,15 @@ import {
   type ManifestPort,
   parseManifest,
   type RuntimeManifest,
-  takesTokens,
+  stateOfGraphs,
 } from "./manifest.js";
 import { argmaxRows } from "./margins.js";
-import { importOrt, type OrtModule, type OrtSession, type OrtTensor } from "./ort.js";
+import type { OpenGraphs, Session, Values } from "./onnx-graphs.js";
+import { onnxSimplexRunner } from "./onnx-simplex.js";
+import { importOrt, type OrtModule, type OrtTensor } from "./ort.js";
 import { floatsOf, type HostArray, tokensOf, toTensor } from "./ort-tensor.js";
 import { inside, isUrl, readText } from "./read-text.js";
-import type { EncoderPort, StepRunner } from "./step-runner.js";
+import type { StepRunner } from "./step-runner.js";
 import type { TokenRunner } from "./token-runner.js";
 
 /** How to load a bundle. */
@@ -55,16 +57,11 @@ export async function loadOnnx(location: string, options: OnnxOptions = {}): Pro
       if (graph !== undefined) sessions.set(name, await openSession(ort, location, graph, manifest, options));
     }
     const graphsOf = openGraphs(ort, sessions, file, options.length);
-    return { manifest, runner: takesTokens(graphs) ? tokenRunner(graphsOf) : stepRunner(graphsOf) };
+    return { manifest, runner: runners[stateOfGraphs(graphs)](graphsOf) };
   } catch (error) {
     for (const { session } of sessions.values()) await session.release();
     throw error;
   }
-}
-
-interface Session {
-  readonly graph: ManifestGraph;
-  readonly session: OrtSession;
 }
 
 async function openSession(
@@ -102,24 +99,6 @@ async function openSession(
       exitCodes.unsupported,
     );
   }
-}
-
-type Values = Readonly<Record<string, HostArray>>;
-
-/** A bundle's sessions, and what every runner over them needs. */
-interface OpenGraphs {
-  /** The session of a graph. Throws `bundle/missing-graph`. */
-  need(name: string): Session;
-  has(name: string): boolean;
-  /** The port of a graph. Throws `bundle/manifest`. */
-  port(ports: readonly ManifestPort[], name: string): ManifestPort;
-  /** The extent as a number. Throws `bundle/length`. */
-  known(extent: number | string | undefined, what: string): number;
-  run(session: Session, values: Values, batch: number): Promise<Readonly<Record<string, OrtTensor>>>;
-  /** The length asked for. */
-  readonly length: number | undefined;
-  readonly encoder: EncoderPort | undefined;
-  dispose(): Promise<void>;
 }
 
 /** Over open sessions; `file` is what diagnostics call the bundle. */
@@ -273,6 +252,9 @@ function stepRunner({ need, has, port, known, run, length, encoder, dispose }: O
     dispose,
   } satisfies StepRunner;
 }
+
+/** By what @denoise takes. */
+const runners = { tokens: tokenRunner, simplex: onnxSimplexRunner, embeddings: stepRunner };
 
 function portOf(ports: readonly ManifestPort[], name: string, file: string): ManifestPort {
   return (

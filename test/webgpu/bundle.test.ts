@@ -83,6 +83,7 @@ describe("files", () => {
 
   test.each([
     ["a continuous state", "continuous"],
+    ["a simplex", "simplex"],
     ["a discrete state", "tokens"],
     ["confidence decoding", "confidence"],
     ["models that attend to an encoder", "encoder"],

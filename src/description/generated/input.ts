@@ -211,7 +211,11 @@ export type HeadInput = "output" | "trunk";
  */
 export type RoundingHead = LinearHead | NearestHead;
 /**
- * round: N times give N steps, the last one to the clean end; tokens come from the rounding head of the final x (Diffusion-LM). denoise: N times give N - 1 steps and one more call of the network at the last time; tokens are the argmax of its logits (LangFlow).
+ * With a simplex state: how predicted logits become the clean state x0 of an update, value at one token and -value elsewhere. Absent: argmax.
+ */
+export type SimplexProjection = ArgmaxProjection | SampleProjection;
+/**
+ * round: N times give N steps, the last one to the clean end; tokens come from the rounding head of the final x (Diffusion-LM), of a simplex state they are its largest logits. denoise: N times give N - 1 steps and one more call of the network at the last time; tokens are the argmax of its logits (LangFlow).
  */
 export type FinalStep = "round" | "denoise";
 /**
@@ -260,7 +264,7 @@ export type Edit = None | ThresholdEdit;
  */
 export type EarlyStop = None | StableStop;
 /**
- * One update of the state. Continuous states: x_s = a x0 + b x_t + c x0_prev + sigma noise, the coefficients computed in float64 from the noise schedule. Discrete states: a categorical draw per position, its weights computed in float64 from the network's output.
+ * One update of the state. Continuous states: x_s = a x0 + b x_t + c x0_prev + sigma noise, the coefficients computed in float64 from the noise schedule; a simplex state the same on logits. Discrete states: a categorical draw per position, its weights computed in float64 from the network's output.
  */
 export type Sampler =
   | DdimSampler
@@ -279,7 +283,7 @@ export type Sampler =
 /**
  * What the diffusion acts on, and the sizes of the text it stands for.
  */
-export type StateSpace = ContinuousEmbedding | Absorbing | Uniform;
+export type StateSpace = ContinuousEmbedding | Simplex | Absorbing | Uniform;
 /**
  * t: continuous time in [0, 1]. t_index: index of the training step, 0 to T-1. t_scaled: the index (or the continuous time), for scale. gamma: -ln SNR = ln(sigma^2 / alpha^2). alpha, sigma: as in x_t = alpha x_0 + sigma e. log_sigma: ln sigma. total_noise: -ln alpha_bar, the sigma of discrete processes (SEDD, MDLM). constant: always 1, times scale (Difformer's decoding_fixed_t). zero: always 0, a network that is not told (MDLM without time conditioning).
  */
@@ -730,6 +734,14 @@ export interface FixedPositions {
    * clean: with the embeddings e as they are, not noised (infilling of Diffusion-LM). renoised: with alpha e + sigma noise at the level of each call of the network, as the other positions are noised.
    */
   readonly mode?: "clean" | "renoised";
+  /**
+   * By which embeddings given tokens enter the network of a simplex state, in the place of softmax(S) E. shared: the rows of the embedding table. own: those of a table of its own, parameter conditioning.table [vocab_size, dim] (TESS: the word embeddings beside the matrix that reads the simplex).
+   */
+  readonly table?: "shared" | "own";
+  /**
+   * To which positions the vector of the noise level is added. all: to every one. free: not to given ones, with a simplex state (TESS).
+   */
+  readonly time?: "all" | "free";
   readonly encoder?: EncoderOutput;
 }
 /**
@@ -1938,6 +1950,7 @@ export interface DdpmSampler {
    * Noise is drawn again until no number is larger than this; 0: never (Diffusion-LM's top_p).
    */
   readonly truncation?: number;
+  readonly projection?: SimplexProjection;
   readonly final?: FinalStep;
 }
 /**
@@ -1949,7 +1962,23 @@ export interface DdimSampler {
    * 0: deterministic. 1: the variance of the ancestral sampler.
    */
   readonly eta?: number;
+  readonly projection?: SimplexProjection;
   readonly final?: FinalStep;
+}
+/**
+ * The token of the largest logit, the lowest index on a tie.
+ */
+export interface ArgmaxProjection {
+  readonly kind: "argmax";
+}
+/**
+ * A token drawn from softmax(logits / temperature), restricted to the top k and the nucleus (TESS: top_p 0.99).
+ */
+export interface SampleProjection {
+  readonly kind: "sample";
+  readonly temperature?: Temperature;
+  readonly top_k?: TopK;
+  readonly top_p?: TopP;
 }
 /**
  * The posterior q(x_s | x_t, x0) with the predicted clean tokens in it. Absorbing: a masked position becomes token v with weight p_v (m_t - m_s) and stays masked with weight m_s, m = 1 - alpha_bar (MDLM's ddpm). Uniform: the posterior of Austin et al. 2021 (Duo).
@@ -2236,10 +2265,11 @@ export interface MultistepSampler {
   readonly final?: FinalStep;
 }
 /**
- * x_s = alpha_s x0 + sigma_s noise: nothing of x_t is kept (TESS on its own state).
+ * x_s = alpha_s x0 + sigma_s noise: nothing of x_t is kept (TESS).
  */
 export interface RenoiseSampler {
   readonly kind: "renoise";
+  readonly projection?: SimplexProjection;
   readonly final?: FinalStep;
 }
 /**
@@ -2287,6 +2317,25 @@ export interface ContinuousEmbedding {
    * Sequence length L the model was made for; a build may choose another.
    */
   readonly seq_len: number;
+  readonly vocabulary?: Vocabulary;
+}
+/**
+ * The state is a vector of logits per position, S in R^(seq_len x vocab_size): value at the token, -value elsewhere; noise is value times Gaussian. The network reads softmax(S) E, E the embedding table, and predicts logits (Karimi Mahabadi et al. 2023, TESS).
+ */
+export interface Simplex {
+  readonly kind: "simplex";
+  /**
+   * Number of tokens V, the width of the state and rows of the embedding table.
+   */
+  readonly vocab_size: number;
+  /**
+   * Sequence length L the model was made for; a build may choose another.
+   */
+  readonly seq_len: number;
+  /**
+   * Logit of the token in a clean state, and the standard deviation of the noise (simplex_value of TESS).
+   */
+  readonly value?: number;
   readonly vocabulary?: Vocabulary;
 }
 /**
