@@ -1921,6 +1921,10 @@ export interface LinearHead {
    * Layers before W, parameters head.layers.{k}.
    */
   readonly layers: LinearLayers;
+  /**
+   * Normalisation between the layers and W, parameters head.norm (the masked-language-model head of BERT and RoBERTa).
+   */
+  readonly norm: OptionalNorm;
   readonly reads: HeadInput;
   /**
    * What the network is told as its noise level where tokens are read from the trunk.
