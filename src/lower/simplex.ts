@@ -25,23 +25,37 @@ export function denoiseSimplex(lowering: Lowering, description: ModelDescription
   const given = conditioning.kind === "none" ? undefined : givenTokens(c, description);
   const encoded = encoderInput(c, description);
 
-  const noisy = meanEmbedding(c, description, simplex);
-  const x =
-    previous === undefined
-      ? noisy
-      : selfCondition(c, self_conditioning, noisy, meanEmbedding(c, description, previous));
+  const x = entering(c, description, simplex, previous);
   const read = given === undefined ? x : overwritten(c, x, given);
   const untimed = conditioning.kind !== "none" && conditioning.time === "free" ? given?.condition : undefined;
   return c.finish({ logits: lowerTrunkLogits(c, description, read, { level, encoded, untimed }) });
 }
 
-/** softmax(S) E. */
-function meanEmbedding(c: GraphContext, description: ModelDescription, logits: Value): Value {
-  const table = embeddingTable(c, description);
-  return c.b.at("/state_space", () => {
-    const probabilities = c.b.emit("softmax", { x: logits }, { axis: 2 }, "probabilities");
-    return c.b.emit("matmul", { a: probabilities, b: table }, {}, "mean_embedding");
-  });
+/** softmax(S) E, and the previous prediction in it where the description mixes the two. */
+function entering(
+  c: GraphContext,
+  description: ModelDescription,
+  simplex: Value,
+  previous: Value | undefined,
+): Value {
+  const { self_conditioning: self } = description;
+  const softmax = (x: Value): Value =>
+    c.b.at("/state_space", () => c.b.emit("softmax", { x }, { axis: 2 }, "probabilities"));
+  const embedded = (probabilities: Value): Value => {
+    const table = embeddingTable(c, description);
+    return c.b.at("/state_space", () =>
+      c.b.emit("matmul", { a: probabilities, b: table }, {}, "mean_embedding"),
+    );
+  };
+  if (previous === undefined) return embedded(softmax(simplex));
+  switch (self.mix) {
+    case "logits":
+      return embedded(softmax(selfCondition(c, self, simplex, previous)));
+    case "probabilities":
+      return embedded(selfCondition(c, self, softmax(simplex), softmax(previous)));
+    case "embeddings":
+      return selfCondition(c, self, embedded(softmax(simplex)), embedded(softmax(previous)));
+  }
 }
 
 /** Which positions are given, bool[B, L, 1], and the embeddings of their tokens, f32[B, L, d]. */

@@ -2292,21 +2292,34 @@ export interface FlowSampler {
   readonly final?: FinalStep;
 }
 /**
- * The network also sees its own previous x0 prediction, zeros at the first step (Chen et al. 2023, Analog Bits). It enters before embedding.in_proj.
+ * The network also sees its own previous x0 prediction, zeros at the first step (Chen et al. 2023, Analog Bits). It enters before embedding.in_proj. Of a simplex state the previous logits l are fed back, zeros at the first step, and x0 is softmax(l) E.
  */
 export interface SelfConditioning {
   /**
-   * residual_concat_linear: x + W [x; x0] (LangFlow). concat_linear: W [x; x0]. add: x + W x0. W is self_conditioning.weight. none: no self-conditioning.
+   * residual_concat_linear: x + W [x; x0] (LangFlow). concat_linear: W [x; x0]. add: x + W x0. W is self_conditioning.weight. concat_mlp: W1 activation(W0 [x; x0]), parameters self_conditioning.{0, 1} (Difformer; TESS with self_condition_mlp_projection). sum: x + x0. mean: (x + x0) / 2. max: the larger of both, component by component (TESS). none: no self-conditioning.
    */
-  readonly combine: "none" | "residual_concat_linear" | "concat_linear" | "add";
+  combine:
+    "none" | "residual_concat_linear" | "concat_linear" | "add" | "concat_mlp" | "sum" | "mean" | "max";
   /**
    * What is fed back. x0: the predicted clean embeddings.
    */
   readonly signal?: "x0";
   /**
-   * Whether W has a bias.
+   * Whether W, or each of W0 and W1, has a bias.
    */
   readonly bias?: boolean;
+  /**
+   * Hidden width of concat_mlp. Absent: the width of x.
+   */
+  readonly hidden?: number;
+  /**
+   * Of concat_mlp.
+   */
+  readonly activation?: Activation;
+  /**
+   * What sum, mean and max act on, with a simplex state S. embeddings: softmax(S) E and softmax(l) E. probabilities: softmax(S) and softmax(l), before E. logits: S and l, before the softmax (TESS's self_condition_mix_before_weights and self_condition_mix_logits_before_weights).
+   */
+  readonly mix?: "embeddings" | "probabilities" | "logits";
 }
 /**
  * The state is one embedding per position, x in R^(seq_len x dim); Gaussian noise is added to it (Li et al. 2022, Diffusion-LM).
