@@ -215,6 +215,10 @@ export type RoundingHead = LinearHead | NearestHead;
  */
 export type SimplexProjection = ArgmaxProjection | SampleProjection;
 /**
+ * The predicted noise e = (x - alpha x0) / sigma is divided by it and x0 follows anew, in the update alone: what is fed back is x0 as predicted (Plaid: 0.9). 1: nothing changes.
+ */
+export type ScoreTemperature = number;
+/**
  * round: N times give N steps, the last one to the clean end; tokens come from the rounding head of the final x (Diffusion-LM), of a simplex state they are its largest logits. denoise: N times give N - 1 steps and one more call of the network at the last time; tokens are the argmax of its logits (LangFlow).
  */
 export type FinalStep = "round" | "denoise";
@@ -1954,6 +1958,7 @@ export interface DdpmSampler {
    * Noise is drawn again until no number is larger than this; 0: never (Diffusion-LM's top_p).
    */
   readonly truncation?: number;
+  readonly score_temperature?: ScoreTemperature;
   readonly projection?: SimplexProjection;
   readonly final?: FinalStep;
 }
@@ -1966,6 +1971,7 @@ export interface DdimSampler {
    * 0: deterministic. 1: the variance of the ancestral sampler.
    */
   readonly eta?: number;
+  readonly score_temperature?: ScoreTemperature;
   readonly projection?: SimplexProjection;
   readonly final?: FinalStep;
 }
