@@ -10,6 +10,7 @@ import { bindDims } from "./passes/bind-dims.js";
 import { canonicalise } from "./passes/canonicalise.js";
 import { chooseFft } from "./passes/choose-fft.js";
 import { chooseFftConv } from "./passes/choose-fft-conv.js";
+import { expandBlocks } from "./passes/expand-blocks.js";
 import { foldConstants } from "./passes/fold-constants.js";
 import { fuse } from "./passes/fuse.js";
 import { hoistFilters } from "./passes/hoist-filters.js";
@@ -76,6 +77,7 @@ export const targets = {
     pipeline: ({ profile, spectra = "fold", time = "run", fft, ...options }) => [
       canonicalise,
       mergeDuplicates,
+      expandBlocks,
       padFft({ profile: machine(profile) }),
       chooseFft({ profile: machine(profile), spectra, ...(fft && { lowering: fft }) }),
       hoistTime({ time }),
@@ -94,6 +96,7 @@ export const targets = {
     pipeline: ({ spectra = "fold", time = "run", batch = 1, ...options }) => [
       canonicalise,
       mergeDuplicates,
+      expandBlocks,
       chooseFftConv({ spectra }),
       hoistTime({ time }),
       hoistFilters({ spectra }),

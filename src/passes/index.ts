@@ -10,6 +10,7 @@ import { chooseFft } from "./choose-fft.js";
 import { chooseFftConv } from "./choose-fft-conv.js";
 import { expandAffineStep } from "./expand-affine-step.js";
 import { expandAttention } from "./expand-attention.js";
+import { expandBlocks } from "./expand-blocks.js";
 import { expandNearestRow } from "./expand-nearest-row.js";
 import { expandNorm, type NormName, normNames } from "./expand-norm.js";
 import { expandRope } from "./expand-rope.js";
@@ -77,6 +78,7 @@ export const passes: readonly PassEntry[] = [
     const levels = option.split("+").map(Number);
     return levels.every(Number.isFinite) ? hoistTime({ time: "fold", levels }) : undefined;
   }),
+  plain(expandBlocks),
   plain(padFft()),
   withOption(`load | ${lowerings.join(" | ")}`, undefined, (option) => {
     if (option === undefined) return chooseFft();
