@@ -66,9 +66,13 @@ export type Positions = LearnedPositions | None;
  */
 export type Prefix = NumberPrefix | ModePrefix;
 /**
- * causal: lags 0 .. L-1. bidirectional: negative lags too. circular: the lag is taken modulo L, K[lag mod L] = k[lag mod L].
+ * causal: lags 0 .. L-1. bidirectional: negative lags too. circular: the lag is taken modulo L, K[lag mod L] = k[lag mod L]. block_causal: position i sees every j with floor(j/block) <= floor(i/block), so negative lags within its block only.
  */
-export type Span = "causal" | "bidirectional" | "circular";
+export type Span = "causal" | "bidirectional" | "circular" | "block_causal";
+/**
+ * Positions of a block with the span block_causal; left out otherwise.
+ */
+export type FilterBlock = number;
 /**
  * Where negative lags come from, k the forward and r the reverse taps (filters.{o}.reverse.*). offset_lag1: K[j] = k[j], K[-(j+1)] = r[j] (S4, M2-BERT). shared_lag0: K[j] = k[j], K[-j] = r[j] for j > 0, K[0] = k[0] + r[0] (the conjugate form). full_2l: one k of 2 length taps, K[j] = k[j], K[-j] = k[2 length - j]. none: only lags from 0.
  */
@@ -752,6 +756,7 @@ export interface Embedding {
 export interface ExplicitFilter {
   readonly kind: "explicit";
   readonly span: Span;
+  readonly block?: FilterBlock;
   readonly reverse_filter: ReverseFilter;
   readonly tap_order: TapOrder;
   readonly groups: Groups;
@@ -775,6 +780,7 @@ export interface ExplicitFilter {
 export interface ImplicitMlpFilter {
   readonly kind: "implicit_mlp";
   readonly span: Span;
+  readonly block?: FilterBlock;
   readonly reverse_filter: ReverseFilter;
   readonly tap_order: TapOrder;
   readonly groups: Groups;
@@ -874,6 +880,7 @@ export interface Step {
 export interface ModalFilter {
   readonly kind: "modal";
   readonly span: Span;
+  readonly block?: FilterBlock;
   readonly reverse_filter: ReverseFilter;
   readonly tap_order: TapOrder;
   readonly groups: Groups;
@@ -907,6 +914,7 @@ export interface ModalFilter {
 export interface DplrFilter {
   readonly kind: "dplr";
   readonly span: Span;
+  readonly block?: FilterBlock;
   readonly reverse_filter: ReverseFilter;
   readonly tap_order: TapOrder;
   readonly groups: Groups;
@@ -928,6 +936,7 @@ export interface DplrFilter {
 export interface MultiscaleFilter {
   readonly kind: "multiscale";
   readonly span: Span;
+  readonly block?: FilterBlock;
   readonly reverse_filter: ReverseFilter;
   readonly tap_order: TapOrder;
   readonly groups: Groups;
@@ -983,6 +992,7 @@ export interface SpectrumFilter {
 export interface ShiftFilter {
   readonly kind: "shift";
   readonly span: Span;
+  readonly block?: FilterBlock;
   readonly reverse_filter: ReverseFilter;
   readonly tap_order: TapOrder;
   readonly groups: Groups;
