@@ -4,6 +4,7 @@ import type { Lowering } from "../ir/fft/plan.js";
 import { fail } from "../support/diagnostic.js";
 import { suggest } from "../support/suggest.js";
 import { bindDims } from "./bind-dims.js";
+import { cacheBlocks } from "./cache-blocks.js";
 import { canonicalise } from "./canonicalise.js";
 import { checkLimits } from "./check-limits.js";
 import { chooseFft } from "./choose-fft.js";
@@ -77,6 +78,10 @@ export const passes: readonly PassEntry[] = [
     if (option === "inline" || option === "run") return hoistTime({ time: option });
     const levels = option.split("+").map(Number);
     return levels.every(Number.isFinite) ? hoistTime({ time: "fold", levels }) : undefined;
+  }),
+  withOption("positions of a block", "1", (option) => {
+    const block = Number(option);
+    return Number.isInteger(block) && block > 0 ? cacheBlocks({ block }) : undefined;
   }),
   plain(expandBlocks),
   plain(padFft()),
