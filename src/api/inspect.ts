@@ -1,6 +1,6 @@
 // inspect(): the facts of a description: sizes, parameters, graphs, and the noise schedule as a table.
 
-import { describe } from "../compile.js";
+import { describe, lowerDescription } from "../compile.js";
 import { type Description, printDescription } from "../description/index.js";
 import {
   checkSchedule,
@@ -12,7 +12,6 @@ import {
 } from "../diffusion/index.js";
 import type { Module } from "../ir/graph.js";
 import { typeText } from "../ir/type.js";
-import { lower } from "../lower/index.js";
 import { DlmcError, fail } from "../support/diagnostic.js";
 import type { ParameterDeclaration } from "../weights/store.js";
 import { loadModel, type ModelOptions, planOfModel, readModelText, samplerParts } from "./load.js";
@@ -62,7 +61,7 @@ function lowerOnly({ model, length }: Pick<ModelOptions, "model" | "length">): {
   parameters: readonly ParameterDeclaration[];
 } {
   const { description } = describe(readModelText(model), model, length);
-  return { description, ...lower(description) };
+  return { description, ...lowerDescription(description, model) };
 }
 
 /** The description with every default filled in, as JSON text that reads back to itself. */

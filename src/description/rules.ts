@@ -4,6 +4,7 @@
 import type { Report } from "../support/diagnostic.js";
 import type { Description } from "./description.js";
 import { checkBlocks } from "./rules/blocks.js";
+import { checkCache } from "./rules/cache.js";
 import { checkFlow } from "./rules/flow.js";
 import { checkOutput } from "./rules/output.js";
 import { checkPrefix } from "./rules/prefix.js";
@@ -20,6 +21,7 @@ const rules: readonly ((description: Description, report: Report) => void)[] = [
   checkOutput,
   checkFlow,
   checkSampling,
+  checkCache,
   checkWeights,
 ];
 

@@ -1904,6 +1904,10 @@ export interface DecodingBlocks {
    * start: blocks begin at position 0 (BD3-LM). prompt: behind the tokens given at the start (LLaDA).
    */
   readonly from: "start" | "prompt";
+  /**
+   * exact: what later blocks read of settled ones (keys and values of attention, inputs of convolutions) is kept, and a call of the network computes one block. The tokens are the same; needs a network in which no position sees a later block (causal and block_causal mixers) and the level is not told. none: every call computes all positions.
+   */
+  readonly cache: "none" | "exact";
 }
 /**
  * At every step the network proposes a token for every open position, a score says how sure it is, a quota how many are placed, and the best are (Chang et al. 2022, MaskGIT; LLaDA, Dream, Fast-dLLM, SDAR). Open are masked positions, in a uniform state all that are not given. The grid of times counts the steps of a block.

@@ -27,7 +27,12 @@ export interface TokenSamplerDescription {
   /** What the call after the last update gives, see `TokenPlan.final`. */
   readonly final?: "argmax" | "sample" | "none";
   /** Positions are generated in blocks of this length. */
-  readonly blocks?: { readonly length: number; readonly from?: "start" | "prompt" };
+  readonly blocks?: {
+    readonly length: number;
+    readonly from?: "start" | "prompt";
+    /** What is kept of settled blocks, see `TokenRunner.openBlocks`. */
+    readonly cache?: "none" | "exact";
+  };
   readonly guidance?: GuidanceDescription;
   readonly score?: ScoreName;
   readonly score_from?: "logits" | "choice";
