@@ -35,13 +35,12 @@ function withGraphs(module: Module, graphs: readonly Graph[]): Module {
   return { ...module, graphs: [...module.graphs, ...added.graphs] };
 }
 
-/** The graphs; undefined where @denoise does not read tokens of a bound length, or one block is all of them. */
+/** The graphs; undefined where @denoise does not read tokens of a bound length. */
 function blockGraphs(denoise: Graph, size: number): readonly Graph[] | undefined {
   const tokens = denoise.inputs.find(({ hint }) => hint === "tokens");
   const logits = denoise.outputs[denoise.outputNames.indexOf("logits")];
   const [batch, length] = tokens?.type.shape ?? [];
   if (tokens === undefined || logits === undefined || length?.value === undefined) return undefined;
-  if (length.value <= size) return undefined;
   const c = new BlockWriter(denoise, length.value, size);
   const own = c.block.b.input("tokens", type("i32", [batch!, Dim.of(c.size)]));
   c.setRows(tokens, { value: own, axis: 1, outer: single });

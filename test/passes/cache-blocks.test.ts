@@ -153,7 +153,7 @@ function mixer(size: number): fc.Arbitrary<object> {
 }
 
 const description = fc
-  .record({ size: fc.integer({ min: 1, max: 6 }), length: fc.integer({ min: 7, max: 23 }) })
+  .record({ size: fc.integer({ min: 1, max: 6 }), length: fc.integer({ min: 2, max: 23 }) })
   .chain(({ size, length }) =>
     fc.record({
       size: fc.constant(size),
@@ -235,16 +235,4 @@ test.each(refused)("%s has no exact cache, and the mixer is named", (_, mixer) =
   }
   expect(found.map(({ code }) => code)).toEqual(["cache/no-rule"]);
   expect(found[0]!.pointer).toMatch(/^\/blocks\/1\/mixer/);
-});
-
-test("one block that holds everything needs no graphs", () => {
-  const module = moduleOf({
-    version: 1,
-    state_space: { kind: "absorbing", vocab_size: 9, seq_len: 12 },
-    embedding: { dim: 8 },
-    noise_schedule: { family: "log_linear" },
-    timesteps: { kind: "linspace", num_steps: 3 },
-    blocks: { mixer: { kind: "attention", heads: 2 } },
-  });
-  expect(cacheBlocks({ block: 12 }).run(module)).toBe(module);
 });

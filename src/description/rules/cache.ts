@@ -15,8 +15,6 @@ export function checkCache(description: Description, report: Report): void {
   const blocks = "blocks" in sampler ? sampler.blocks : undefined;
   if (blocks?.cache !== "exact" || state.kind === "continuous_embedding") return;
   checkSampler(description, report);
-  // One block that holds everything keeps nothing.
-  if (blocks.length >= state.seq_len) return;
   for (const { block, pointer } of describedBlocks(description.blocks))
     for (const [place, sees] of looksAhead(block.mixer, `${pointer}/mixer`, blocks.length))
       report.error("model/cache-mixer", `settled blocks of ${blocks.length} cannot be kept: ${sees}`, {

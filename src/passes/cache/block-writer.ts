@@ -109,7 +109,7 @@ class Part {
 export class BlockWriter {
   readonly block: Part;
   readonly prefix: Part;
-  /** Settled rows that can be kept: all but the last block's. */
+  /** Settled rows that can be kept: all but the last block's, and one block's where there is no other. */
   readonly capacity: number;
   /** L, filled up to whole blocks. */
   readonly whole: number;
@@ -129,7 +129,7 @@ export class BlockWriter {
     const producers = new Map(source.ops.flatMap((op) => op.results.map((v) => [v, op] as const)));
     const count = Math.ceil(length / size);
     this.whole = count * size;
-    this.capacity = (count - 1) * size;
+    this.capacity = Math.max(1, count - 1) * size;
     this.block = new Part("block", producers, size);
     this.prefix = new Part("prefix", producers, size);
   }

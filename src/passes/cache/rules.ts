@@ -82,19 +82,20 @@ const matmul: RowRule = (op, c) => {
   return { ...rows, value, axis: rows.axis + shapeOf(value).length - (last + 1) };
 };
 
-/** As many numbers lie below the axis of positions after as before. */
+/** As many numbers lie below the axis of positions after as before; of several such axes, the one that counts nothing else. */
 const reshape: RowRule = (op, c) => {
   const [x] = op.operands as readonly [Value];
   const rows = c.rowsOf(x)!;
   const shape = op.attributes.shape as readonly Dim[];
   const below = product(shapeOf(x).slice(rows.axis + 1));
-  const axis = shape.findIndex(
-    (extent, k) => product(shape.slice(k + 1)).equals(below) && extent.dividedBy(dim(c.length)) !== undefined,
-  );
-  if (axis < 0) return c.refuse(op, "it takes positions apart");
-  const outer = shape[axis]!.dividedBy(dim(c.length))!;
-  const resized = shape.map((extent, k) => (k === axis ? outer.times(c.size) : extent));
-  return { value: c.block.emitLike(op, [rows.value], { shape: resized }), axis, outer };
+  const fitting = shape.flatMap((extent, axis) => {
+    const outer = product(shape.slice(axis + 1)).equals(below) ? extent.dividedBy(dim(c.length)) : undefined;
+    return outer === undefined ? [] : [{ axis, outer }];
+  });
+  const found = fitting.find(({ outer }) => outer.value === 1) ?? fitting[0];
+  if (found === undefined) return c.refuse(op, "it takes positions apart");
+  const resized = shape.map((extent, k) => (k === found.axis ? found.outer.times(c.size) : extent));
+  return { ...found, value: c.block.emitLike(op, [rows.value], { shape: resized }) };
 };
 
 const transpose: RowRule = (op, c) => {
