@@ -64,7 +64,17 @@ export interface OnnxBundle {
 }
 
 /** Graphs that are files of their own even when another graph calls them. */
-const publicGraphs = new Set(["embed", "denoise", "round", "step", "time", "filters", "mixer", "block"]);
+const publicGraphs = new Set([
+  "embed",
+  "denoise",
+  "prefix",
+  "round",
+  "step",
+  "time",
+  "filters",
+  "mixer",
+  "block",
+]);
 
 /**
  * Builds the bundle of one model, for one or several lengths that share the weights.

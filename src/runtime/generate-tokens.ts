@@ -5,6 +5,7 @@ import type { Plan } from "../diffusion/plans.js";
 import { isTokenPlan } from "../diffusion/plans.js";
 import { bug } from "../support/diagnostic.js";
 import type { Runner } from "./any-runner.js";
+import { eitherViews } from "./discrete/block-views.js";
 import { decoders } from "./discrete/decoders.js";
 import { tokenLoop } from "./discrete/token-loop.js";
 import { gaussianLoop } from "./gaussian-loop.js";
@@ -19,7 +20,10 @@ export function generateTokens(
   runner: Runner,
   options: TokenOptions,
 ): AsyncGenerator<TokenState, void, undefined> {
-  return (isTokenPlan(options.plan) ? tokenLoop(decoders) : gaussianLoop).generate(runner, options);
+  return (isTokenPlan(options.plan) ? tokenLoop(decoders, eitherViews) : gaussianLoop).generate(
+    runner,
+    options,
+  );
 }
 
 /** The loop of any state. */

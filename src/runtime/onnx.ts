@@ -3,6 +3,7 @@
 import { levelInputs } from "../diffusion/plan.js";
 import { DlmcError, exitCodes, fail } from "../support/diagnostic.js";
 import type { Runner } from "./any-runner.js";
+import { hostBlocks } from "./discrete/host-blocks.js";
 import {
   graphsOfLength,
   type ManifestGraph,
@@ -16,7 +17,7 @@ import { importOrt, type OrtModule, type OrtSession, type OrtTensor } from "./or
 import { floatsOf, type HostArray, tokensOf, toTensor } from "./ort-tensor.js";
 import { inside, isUrl, readText } from "./read-text.js";
 import type { StepRunner } from "./step-runner.js";
-import type { TokenRunner } from "./token-runner.js";
+import type { BlockSession, TokenRunner } from "./token-runner.js";
 
 /** How to load a bundle. */
 export interface OnnxOptions {
@@ -48,7 +49,7 @@ export async function loadOnnx(location: string, options: OnnxOptions = {}): Pro
   const ort = options.ort ?? (await importOrt());
   const sessions = new Map<string, Session>();
   try {
-    for (const name of ["embed", "step", "denoise", "round", "time", "filters"]) {
+    for (const name of ["embed", "step", "denoise", "block", "prefix", "round", "time", "filters"]) {
       const graph = graphs.get(name);
       if (graph !== undefined) sessions.set(name, await openSession(ort, location, graph, manifest, options));
     }
@@ -180,7 +181,8 @@ function openGraphs(
 }
 
 /** The runner of a model of tokens. */
-function tokenRunner({ need, port, known, run, length, dispose }: OpenGraphs): TokenRunner {
+function tokenRunner(graphs: OpenGraphs): TokenRunner {
+  const { need, has, port, known, run, length, dispose } = graphs;
   const denoise = need("denoise");
   const { shape } = port(denoise.graph.outputs, "logits");
   return {
@@ -189,8 +191,26 @@ function tokenRunner({ need, port, known, run, length, dispose }: OpenGraphs): T
     async logits({ batch, tokens, level }) {
       return floatsOf((await run(denoise, { tokens, level: Float64Array.from(level) }, batch)).logits!);
     },
+    ...(has("block") && { openBlocks: (batch) => blockSession(graphs, batch) }),
     dispose,
   };
+}
+
+/** Caches are arrays that ONNX Runtime reads where they lie. */
+function blockSession({ need, has, run, length }: OpenGraphs, batch: number): BlockSession {
+  const sessions = ["block", ...(has("prefix") ? ["prefix"] : [])].map(need);
+  return hostBlocks({
+    batch,
+    inputs: sessions.flatMap(({ graph }) =>
+      graph.inputs.map((input) => ({ name: input.name, shape: shapeOf(input, batch, length) })),
+    ),
+    hasPrefix: has("prefix"),
+    zeros: (count) => new Float32Array(count),
+    async run(name, feeds) {
+      const outputs = Object.entries(await run(need(name), feeds, batch));
+      return Object.fromEntries(outputs.map(([output, made]) => [output, floatsOf(made)]));
+    },
+  });
 }
 
 /** The runner of a model of embeddings. */

@@ -85,6 +85,8 @@ describe("files", () => {
     ["a continuous state", "continuous"],
     ["a discrete state", "tokens"],
     ["confidence decoding", "confidence"],
+    ["tokens, settled blocks kept", "tokens-cached"],
+    ["confidence decoding, settled blocks kept", "confidence-cached"],
   ] as const)("index.js of %s is one file below 15 kB gzipped, without imports", (_, state) => {
     const text = new Map(pageFiles(state)).get("index.js")!;
     if (state === "continuous") expect(text).toBe(readFileSync(join(tiny, "index.js"), "utf8"));

@@ -63,7 +63,18 @@ export interface WgslBundle {
 const weightFile = "weights.safetensors";
 
 /** Graphs with a stable name that a bundle offers. */
-const publicGraphs = ["embed", "filters", "time", "step", "denoise", "round", "mixer", "block", "update"];
+const publicGraphs = [
+  "embed",
+  "filters",
+  "time",
+  "step",
+  "denoise",
+  "prefix",
+  "round",
+  "mixer",
+  "block",
+  "update",
+];
 
 /**
  * Builds the bundle of one model, for one or several lengths that share the weights. Every dim must be bound.
@@ -277,5 +288,6 @@ function loopOf(
   const denoise = graphs.find(({ name }) => name === "denoise");
   if (!denoise?.inputs.some(({ name }) => name === "tokens")) return "continuous";
   const parts = facts.sampler as { readonly sampler?: { readonly kind?: string } } | undefined;
-  return parts?.sampler?.kind === "confidence" ? "confidence" : "tokens";
+  const kind = parts?.sampler?.kind === "confidence" ? "confidence" : "tokens";
+  return graphs.some(({ name }) => name === "block") ? `${kind}-cached` : kind;
 }
