@@ -134,6 +134,26 @@ test("a text with given blocks computes one block a call, and settles each block
   expect(log.at(-1)).toBe("close");
 });
 
+test("blocks of one position under a causal mask are greedy autoregressive decoding", async () => {
+  const model = "examples/autoregressive/model.json";
+  const runner = tokenRunnerOf(referenceRunner(loadModel({ model, synthetic: 3 }).module));
+  const [n, mask] = [runner.vocabulary, runner.vocabulary - 1];
+  const expected = new Int32Array(runner.length).fill(mask);
+  for (let i = 0; i < expected.length; i++) {
+    const logits = await runner.logits({ batch: 1, tokens: expected, level: [0] });
+    const row = [...logits.subarray(i * n, (i + 1) * n)];
+    expected[i] = row.indexOf(Math.max(...row));
+  }
+  expect(new Set(expected).size).toBeGreaterThan(3);
+  for (const target of ["reference", "onnx"]) {
+    const session = await openSession({ model, target, synthetic: 3 });
+    let last: Int32Array | undefined;
+    for await (const state of session.states(0)) last = state.tokens;
+    await session.close();
+    expect([...last!], target).toEqual([...expected]);
+  }
+});
+
 test("on WebGPU, through the bundle's own module, one text after the other", async () => {
   const process = await bundleProcess(mainDriver);
   if (process === undefined) return;
