@@ -167,6 +167,23 @@ async function compare(mixer, target, length, block) {
   }
 }
 
+/** Everything measured so far, so that a run that is cut short leaves its rows. */
+function save(results) {
+  const machine = {
+    cpu: cpus()[0].model,
+    cores: cpus().length,
+    load: loadavg(),
+    date: new Date().toISOString(),
+  };
+  const facts = { machine, adapter, node: process.version, clock: flags.clock, rounds };
+  const size = { steps, width, layers, vocabulary };
+  mkdirSync(at("bench/results"), { recursive: true });
+  writeFileSync(
+    at(`bench/results/${flags.out}`),
+    `${JSON.stringify({ ...facts, ...size, results }, null, 2)}\n`,
+  );
+}
+
 const results = [];
 for (const target of targets)
   for (const mixer of flags.mixers.split(","))
@@ -174,22 +191,12 @@ for (const target of targets)
       for (const block of numbers(flags.blocks)) {
         const row = await compare(mixer, target, length, block);
         results.push(row);
+        save(results);
         const { without, with: kept } = row.milliseconds;
         const { median, p10, p90 } = row.withoutOverWith;
         console.log(
           `${target} ${mixer.padEnd(11)} L ${length} block ${block}: ${without.median.toFixed(1)} ms a block without, ${kept.median.toFixed(1)} ms with the cache; ${median.toFixed(1)}x (${p10.toFixed(1)}..${p90.toFixed(1)}); logits differ by ${row.relativeDifference.toExponential(0)}`,
         );
       }
-const machine = {
-  cpu: cpus()[0].model,
-  cores: cpus().length,
-  load: loadavg(),
-  date: new Date().toISOString(),
-};
-mkdirSync(at("bench/results"), { recursive: true });
-writeFileSync(
-  at(`bench/results/${flags.out}`),
-  `${JSON.stringify({ machine, adapter, node: process.version, steps, width, layers, vocabulary, rounds, clock: flags.clock, results }, null, 2)}\n`,
-);
 console.log(`wrote bench/results/${flags.out}`);
 process.exit(0);
