@@ -177,7 +177,7 @@ const description = fc
           { injection: "ada_ln", input: "zero" },
           { injection: "additive", input: "zero" },
         ),
-        prediction_type: pick<object>({}, { logit_shift: 1 }),
+        prediction_type: pick<object>({}, { logit_shift: 1 }, { logit_softcap: 3 }),
         blocks: fc.array(
           fc.record({
             mixer: mixer(size),
@@ -185,6 +185,13 @@ const description = fc
               { kind: "dense", hidden: 12 },
               { kind: "glu", hidden: 12, fused: true, structure: { kind: "block_diagonal", blocks: 3 } },
               { kind: "none" },
+              {
+                kind: "moe",
+                experts: 6,
+                top_k: 2,
+                expert: { hidden: 5 },
+                router: { score: "sigmoid", groups: { count: 3, keep: 2 } },
+              },
             ),
           }),
           { minLength: 1, maxLength: 2 },
