@@ -17,6 +17,7 @@ export interface TokenInputs {
 export interface BlockInputs {
   /** The block's tokens, [B, s]; those of positions beyond L do not matter. */
   readonly tokens: Int32Array;
+  /** One for the batch or one per row, as in `TokenInputs`. */
   readonly level: ArrayLike<number>;
 }
 

@@ -35,9 +35,8 @@ export const blockViews: OpenViews = ({ runner, plan, batch, tokens, onLogits })
 
   return {
     async view(free) {
-      const level = new Array<number>(batch).fill(plan.finalRow.level);
       for (load(); start + size <= free.indexOf(1) % length; load()) {
-        await session.settle({ tokens: state, level });
+        await session.settle({ tokens: state, level: [plan.finalRow.level] });
         start += size;
       }
       const open = new Uint8Array(state.length);
@@ -48,7 +47,7 @@ export const blockViews: OpenViews = ({ runner, plan, batch, tokens, onLogits })
         calls++;
         return session.logits({ tokens: asked, level });
       };
-      const { score } = remembered(ask, { tokens: state, batch, onLogits, first: start });
+      const score = remembered(ask, { tokens: state, batch, onLogits, first: start });
       const store = (): void =>
         each((at, of) => {
           tokens[of] = state[at]!;

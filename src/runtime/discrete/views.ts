@@ -52,27 +52,26 @@ export type OpenViews = (source: ViewSource) => Views;
 
 /** One view, of everything. */
 export const wholeViews: OpenViews = ({ runner, batch, tokens, onLogits }) => {
-  const network = remembered((state, level) => runner.logits({ batch, tokens: state, level }), {
-    tokens,
-    batch,
-    onLogits,
-    first: 0,
-  });
+  let calls = 0;
+  let last: FloatArray | undefined;
+  const ask = async (state: Int32Array, level: readonly number[]): Promise<FloatArray> => {
+    calls++;
+    last = await runner.logits({ batch, tokens: state, level });
+    return last;
+  };
+  const score = remembered(ask, { tokens, batch, onLogits, first: 0 });
   return {
     view: async (free) => ({
       tokens,
       free,
       first: 0,
       length: runner.length,
-      score: network.score,
+      score,
       store() {},
       load() {},
     }),
-    calls: network.calls,
-    sureness() {
-      const last = network.last();
-      return last === undefined ? {} : { logits: last, margins: margins(last, runner.vocabulary) };
-    },
+    calls: () => calls,
+    sureness: () => (last === undefined ? {} : { logits: last, margins: margins(last, runner.vocabulary) }),
     close() {},
   };
 };
@@ -87,24 +86,18 @@ interface Asked extends Pick<ViewSource, "tokens" | "batch" | "onLogits"> {
 export function remembered(
   ask: (tokens: Int32Array, level: readonly number[]) => Promise<FloatArray>,
   { tokens, batch, onLogits, first }: Asked,
-) {
+): DecodeContext["score"] {
   let key = "";
   let kept: FloatArray | undefined;
-  let calls = 0;
-  return {
-    calls: () => calls,
-    last: () => kept,
-    async score(level: number | readonly number[]): Promise<FloatArray> {
-      const levels = typeof level === "number" ? new Array<number>(batch).fill(level) : level;
-      const asked = `${tokens};${levels}`;
-      if (asked !== key || kept === undefined) {
-        key = asked;
-        const state = tokens.slice();
-        kept = await ask(state, levels);
-        calls++;
-        onLogits?.(kept, state, first);
-      }
-      return kept;
-    },
+  return async (level) => {
+    const levels = typeof level === "number" ? new Array<number>(batch).fill(level) : level;
+    const asked = `${tokens};${levels}`;
+    if (asked !== key || kept === undefined) {
+      key = asked;
+      const state = tokens.slice();
+      kept = await ask(state, levels);
+      onLogits?.(kept, state, first);
+    }
+    return kept;
   };
 }

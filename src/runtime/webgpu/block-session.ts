@@ -9,10 +9,9 @@ import { type Range, unpacked } from "./graph.js";
 import type { GraphCalls } from "./graph-calls.js";
 import { levelsOf, webgpuTokenRunner } from "./token-runner.js";
 
-/** The runner of a model of tokens, with sessions where the bundle has @block. */
+/** The runner of a model of tokens whose bundle has @block. */
 export function webgpuBlockRunner(calls: GraphCalls): TokenRunner {
-  const openBlocks = (batch: number): BlockSession => deviceBlocks(calls, batch);
-  return { ...webgpuTokenRunner(calls), ...(calls.execution.graphs.has("block") && { openBlocks }) };
+  return { ...webgpuTokenRunner(calls), openBlocks: (batch) => deviceBlocks(calls, batch) };
 }
 
 function deviceBlocks({ execution, graph, ofBatch, hold }: GraphCalls, batch: number): BlockSession {
@@ -29,9 +28,8 @@ function deviceBlocks({ execution, graph, ofBatch, hold }: GraphCalls, batch: nu
     block.write("level", levelsOf(level, batch));
     block.write("positions", positionsFrom(start, size));
   };
-  /** Values [B, n, w] onto an input [B, m, w] from row `row` on, where there is one. */
-  const put = (encoder: CommandEncoder, from: Range, to: Range | undefined, row = 0): void => {
-    if (to === undefined) return;
+  /** Values [B, n, w] onto an input [B, m, w] from row `row` on. */
+  const put = (encoder: CommandEncoder, from: Range, to: Range, row = 0): void => {
     const bytes = from.bytes / batch;
     for (let b = 0; b < batch; b++)
       encoder.copyBufferToBuffer(
@@ -56,15 +54,13 @@ function deviceBlocks({ execution, graph, ofBatch, hold }: GraphCalls, batch: nu
       await execution.submit((encoder) => {
         block.encode(encoder);
         for (const { name } of block.graph.outputs) {
-          const from = block.output(name);
-          const kept = name.slice(5);
-          if (name.startsWith("next.")) put(encoder, from, block.input(`tail.${kept}`));
-          if (name.startsWith("rows."))
-            for (const reader of [block, prefix]) put(encoder, from, reader?.input(`cache.${kept}`), start);
+          const input = name.replace("next.", "tail.").replace("rows.", "cache.");
+          const to = block.input(input) ?? prefix?.input(input);
+          if (to !== undefined) put(encoder, block.output(name), to, name.startsWith("rows.") ? start : 0);
         }
         prefix?.encode(encoder);
         for (const { name } of prefix?.graph.outputs ?? [])
-          put(encoder, prefix!.output(name), block.input(name));
+          put(encoder, prefix!.output(name), block.input(name)!);
       }, []);
       start += size;
     },

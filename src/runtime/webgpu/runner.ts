@@ -5,9 +5,11 @@ import { takesTokens } from "../manifest.js";
 import { webgpuBlockRunner } from "./block-session.js";
 import type { GraphCalls } from "./graph-calls.js";
 import { webgpuStepRunner } from "./step-runner.js";
+import { webgpuTokenRunner } from "./token-runner.js";
 
 /** The runner that the bundle's graphs ask for. */
 export function webgpuRunner(calls: GraphCalls): Runner {
   const ports = new Map([...calls.execution.graphs].map(([name, { graph }]) => [name, graph]));
-  return takesTokens(ports) ? webgpuBlockRunner(calls) : webgpuStepRunner(calls);
+  if (!takesTokens(ports)) return webgpuStepRunner(calls);
+  return ports.has("block") ? webgpuBlockRunner(calls) : webgpuTokenRunner(calls);
 }
