@@ -36,7 +36,10 @@ function concepts(model) {
       : d.prediction_type.x0_from === "direct"
         ? d.prediction_type.target
         : "softmax E",
-    [...new Set(mixers.map(mixer))].join(", "),
+    [
+      ...new Set(mixers.map(mixer)),
+      ...(blocks.some((block) => block.cross_attention) ? ["cross-attention"] : []),
+    ].join(", "),
     d.sampler?.kind ?? "-",
   ];
 }

@@ -13,6 +13,7 @@ import { chooseFftConv } from "./passes/choose-fft-conv.js";
 import { expandBlocks } from "./passes/expand-blocks.js";
 import { foldConstants } from "./passes/fold-constants.js";
 import { fuse } from "./passes/fuse.js";
+import { hoistEncoder } from "./passes/hoist-encoder.js";
 import { hoistFilters } from "./passes/hoist-filters.js";
 import { hoistTime } from "./passes/hoist-time.js";
 import { keepTokens } from "./passes/keep-tokens.js";
@@ -81,6 +82,7 @@ export const targets = {
       padFft({ profile: machine(profile) }),
       chooseFft({ profile: machine(profile), spectra, ...(fft && { lowering: fft }) }),
       hoistTime({ time }),
+      hoistEncoder,
       // A session folds what depends on initializers only, so `load` leaves those ops where they are.
       hoistFilters({ spectra, inPlace: true }),
       foldConstants,
@@ -99,6 +101,7 @@ export const targets = {
       expandBlocks,
       chooseFftConv({ spectra }),
       hoistTime({ time }),
+      hoistEncoder,
       hoistFilters({ spectra }),
       foldConstants,
       canonicalise,

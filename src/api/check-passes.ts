@@ -3,7 +3,7 @@
 // in float32: the difference must stay below 2^-16 of the error that float32 rounding itself is predicted to make.
 
 import { evaluate } from "../ir/evaluate.js";
-import { findGraph, type Graph, type Module } from "../ir/graph.js";
+import { findGraph, type Graph, type Module, type Value } from "../ir/graph.js";
 import type { Tensor } from "../ir/tensor.js";
 import { largestDifference } from "../passes/check-values.js";
 import { onnxRuntimeCpu } from "../runtime-check/accuracy.js";
@@ -52,20 +52,21 @@ export function checkPasses(lowered: Module, planned: Module, options: InputOpti
   });
 }
 
-/** Inputs by name; what @time makes of the level, and @filters of the weights, the planned module's own graphs compute. */
+/** Graphs whose outputs are inputs of others. */
+const makers = ["time", "encode", "filters"];
+
+/** Inputs by name; what @time, @encode and @filters make, the planned module's own graphs compute. */
 function inputsOf(planned: Module, counterpart: Graph, graph: Graph, inputs: readonly Tensor[]): Tensor[] {
   const named = new Map(graph.inputs.map((value, i) => [value.hint, inputs[i]!]));
-  return counterpart.inputs.map((value) => {
+  const inputOf = (value: Value): Tensor => {
     const known = named.get(value.hint);
     if (known !== undefined) return known;
-    const maker = ["time", "filters"]
+    const maker = makers
       .map((name) => findGraph(planned, name))
       .find((made) => made?.outputNames.includes(value.hint ?? ""));
     if (maker === undefined) return bug(`@${graph.name} takes ${value.hint}, which no graph makes`);
-    return evaluate(
-      planned,
-      maker.name,
-      maker.inputs.map((input) => named.get(input.hint) ?? bug(`@${maker.name} takes ${input.hint}`)),
-    )[maker.outputNames.indexOf(value.hint ?? "")]!;
-  });
+    const made = evaluate(planned, maker.name, maker.inputs.map(inputOf));
+    return made[maker.outputNames.indexOf(value.hint ?? "")]!;
+  };
+  return counterpart.inputs.map(inputOf);
 }

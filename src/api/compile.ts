@@ -70,6 +70,7 @@ function emit(
     profile: options.profile ?? "standard",
     ...(options.minOrt !== undefined && { minOrt: options.minOrt }),
     sample: options.sample ?? false,
+    renoised: samplerParts(model)?.parts.conditioning?.mode === "renoised",
     dft: options.fft === "dft",
   });
   return { target: "onnx", files };

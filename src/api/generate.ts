@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { referenceRunner } from "../reference/runner.js";
 import {
+  type EncoderInput,
   type FixedTokens,
   generateTokens,
   loadOnnx,
@@ -19,6 +20,7 @@ import { loadWebgpu } from "../runtime/webgpu/index.js";
 import { fail } from "../support/diagnostic.js";
 import type { BuildOptions } from "../targets.js";
 import { compile } from "./compile.js";
+import { readEncoder } from "./encoder.js";
 import { openGpu } from "./gpu.js";
 import { type LoadedModel, loadModel, type ModelOptions, planOfModel } from "./load.js";
 import { type Vocabulary, vocabularyOf } from "./vocabulary.js";
@@ -36,6 +38,8 @@ export interface GenerateOptions extends ModelOptions, BuildOptions {
   readonly prompt?: string;
   /** Tokens with blanks (null): the blanks are generated, the rest is kept. */
   readonly tokens?: readonly (number | null)[];
+  /** The output of an encoder, for models that attend to one: numbers, or FILE.safetensors[:TENSOR]. */
+  readonly encoder?: EncoderInput | string;
   readonly signal?: AbortSignal;
 }
 
@@ -57,6 +61,7 @@ export async function openSession(options: GenerateOptions): Promise<Session> {
   const { plan, runner, vocabulary, close } = await open(options);
   const tokenizer =
     vocabulary === undefined ? undefined : createTokenizer(vocabulary.symbols, vocabulary.options);
+  const encoder = typeof options.encoder === "string" ? readEncoder(options.encoder) : options.encoder;
   const fixed = fixedTokens(options, runner.length, tokenizer);
   return {
     plan,
@@ -68,6 +73,7 @@ export async function openSession(options: GenerateOptions): Promise<Session> {
         noise: seed,
         batch: options.batch ?? 1,
         ...(fixed && { fixed }),
+        ...(encoder && { encoder }),
         ...(options.signal && { signal: options.signal }),
       }),
     close,

@@ -9,6 +9,7 @@ import {
   resolveSchedule,
   type ScheduleCurve,
   scheduleCurve,
+  type TimestepsDescription,
 } from "../diffusion/index.js";
 import { findGraph, type Module } from "../ir/graph.js";
 import { typeText } from "../ir/type.js";
@@ -115,7 +116,8 @@ export function inspectSchedule(options: ModelOptions & { readonly steps?: numbe
     });
   if (described.part === "noise_schedule") {
     const schedule = resolveSchedule(described.noise_schedule as Parameters<typeof resolveSchedule>[0]);
-    const grid = resolveGrid(described.timesteps ?? { kind: "all" }, schedule, options.steps);
+    const timesteps = (described.timesteps ?? { kind: "all" }) as TimestepsDescription;
+    const grid = resolveGrid(timesteps, schedule, options.steps);
     refuseErrors(checkSchedule(grid), options.model);
     return { levels: grid.map(levelRow), curve: scheduleCurve(schedule, grid) };
   }

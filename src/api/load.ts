@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { type BindWeights, describe, type Lowered, lowerBound } from "../compile.js";
-import type { Description } from "../description/description.js";
+import type { Description, Timesteps } from "../description/description.js";
 import {
   isDiscrete,
   type Plan,
@@ -115,6 +115,7 @@ function bindWeights(
 }
 
 interface LearnedConstant {
+  readonly concept: "noise_schedule" | "timesteps";
   readonly name: string;
   readonly key: string;
   readonly from: string;
@@ -126,18 +127,42 @@ interface LearnedConstant {
 const constantOf = ({ shape, data }: Tensor): number | readonly number[] =>
   shape.length === 0 ? data[0]! : [...data];
 
-/** Constants of the noise schedule that are tensors of the checkpoint: `{ "loc": { "from": "proposal.loc" } }`. */
+/**
+ * Constants of the noise schedule and knots of the grid that are tensors of the checkpoint:
+ * `{ "loc": { "from": "proposal.loc" } }`.
+ */
 function learnedConstants(description: Description): LearnedConstant[] {
   if (!("noise_schedule" in description)) return [];
-  const { noise_schedule: schedule } = description;
-  return Object.entries(schedule).flatMap(([key, value]) => {
-    const isVector = schedule.family === "learned_mlp" && ["w1", "b1", "w2"].includes(key);
-    const shape = isVector ? [schedule.hidden] : [];
+  const { noise_schedule: schedule, timesteps } = description;
+  const shapeOf = (key: string): readonly number[] =>
+    schedule.family === "learned_mlp" && ["w1", "b1", "w2"].includes(key) ? [schedule.hidden] : [];
+  const knots = timesteps?.kind === "warp" ? [timesteps.knots] : [];
+  return [
+    ...learnedIn("noise_schedule", schedule, shapeOf),
+    ...learnedIn("timesteps", timesteps ?? {}, () => knots),
+  ];
+}
+
+function learnedIn(
+  concept: "noise_schedule" | "timesteps",
+  fields: object,
+  shapeOf: (key: string) => readonly number[],
+): LearnedConstant[] {
+  return Object.entries(fields).flatMap(([key, value]) => {
     const from = typeof value === "object" && value !== null && "from" in value ? value.from : undefined;
+    const name = `${concept}.${key}`;
     return typeof from === "string"
-      ? [{ name: `noise_schedule.${key}`, key, from, pointer: `/noise_schedule/${key}`, shape }]
+      ? [{ concept, name, key, from, pointer: `/${concept}/${key}`, shape: shapeOf(key) }]
       : [];
   });
+}
+
+/** Knots of a straight line in the place of those that come with the weights, for synthetic ones. */
+function straight(timesteps: Timesteps): object {
+  if (timesteps.kind !== "warp") return {};
+  const from = Object.entries(timesteps).filter(([, value]) => typeof value === "object" && "from" in value);
+  const line = Array.from({ length: timesteps.knots }, (_, i) => i);
+  return Object.fromEntries(from.map(([key]) => [key, line]));
 }
 
 /** What `planOf` takes: the description's parts and the schedule constants that came with the weights. */
@@ -152,10 +177,23 @@ export function samplerParts({
   store,
 }: Pick<LoadedModel, "description" | "store">): SamplerSource | undefined {
   if (description.part !== "model" && description.part !== "sampler") return undefined;
-  const { state_space, noise_schedule, timesteps, time_conditioning, prediction_type, sampler } = description;
-  const constants = learnedConstants(description).flatMap(({ name, key }) =>
-    store.info(name) === undefined ? [] : [[key, constantOf(store.read(name))] as const],
-  );
+  const {
+    state_space,
+    noise_schedule,
+    timesteps,
+    time_conditioning,
+    prediction_type,
+    sampler,
+    conditioning,
+  } = description;
+  const learned = learnedConstants(description);
+  const read = (from: LearnedConstant["concept"]) =>
+    learned
+      .filter(({ concept }) => concept === from)
+      .flatMap(({ name, key }) =>
+        store.info(name) === undefined ? [] : [[key, constantOf(store.read(name))] as const],
+      );
+  const constants = read("noise_schedule");
   // A constant that names a tensor has its value in `constants`; synthetic weights take the family's default.
   const literal = Object.fromEntries(
     Object.entries(noise_schedule).filter(
@@ -169,11 +207,12 @@ export function samplerParts({
     // Continuous plans do not depend on it.
     ...(isDiscrete(state) && { state_space: state }),
     noise_schedule: literal,
-    timesteps,
+    timesteps: { ...timesteps, ...straight(timesteps), ...Object.fromEntries(read("timesteps")) },
     time_conditioning,
     prediction_type,
     ...(scaled && { embedding: { data_std, input_preconditioning } }),
     sampler,
+    ...("mode" in conditioning && conditioning.mode === "renoised" && { conditioning }),
   } as unknown as SamplerParts;
   return { parts, constants: Object.fromEntries(constants) };
 }

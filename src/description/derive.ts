@@ -1,9 +1,11 @@
 // Defaults that depend on other fields. Each is the "x-derived" of its field in the schema.
 
 import type {
+  AttentionMixer,
   Block,
   Blocks,
   Branch,
+  CrossAttention,
   DescriptionFile,
   Embedding,
   FeedForward,
@@ -97,8 +99,10 @@ function deriveBlock(block: Block, sizes: Sizes): Block {
   return {
     ...block,
     mixer: deriveMixer(block.mixer, sizes),
+    ...(block.cross_attention && { cross_attention: deriveHeads(block.cross_attention, sizes) }),
     ...(block.ffn === undefined ? {} : { ffn: deriveFeedForward(block.ffn, sizes) }),
     mixer_branch: branch(block.mixer_branch),
+    cross_branch: branch(block.cross_branch),
     ffn_branch: branch(block.ffn_branch),
   };
 }
@@ -130,14 +134,18 @@ function deriveFeedForward(ffn: FeedForward, sizes: Sizes): FeedForward {
 
 function deriveMixer(mixer: Mixer, sizes: Sizes): Mixer {
   if (mixer.kind === "long_conv") return deriveLongConv(mixer, sizes);
-  if (mixer.kind !== "attention") return mixer;
+  return mixer.kind === "attention" ? deriveHeads(mixer, sizes) : mixer;
+}
+
+function deriveHeads<A extends AttentionMixer | CrossAttention>(attention: A, { width }: Sizes): A {
+  const { heads } = attention;
   // Where heads do not divide the width, a rule says so.
-  const headDim = mixer.head_dim ?? Math.max(1, Math.floor(sizes.width / mixer.heads));
+  const headDim = attention.head_dim ?? Math.max(1, Math.floor(width / heads));
   return {
-    kv_heads: mixer.heads,
-    ...mixer,
+    kv_heads: heads,
+    ...attention,
     head_dim: headDim,
-    scale: mixer.scale ?? 1 / Math.sqrt(headDim),
+    scale: attention.scale ?? 1 / Math.sqrt(headDim),
   };
 }
 
@@ -205,7 +213,12 @@ function derivePrediction(prediction: PredictionType, blocks: Blocks | undefined
 function closingNorm(blocks: Blocks): OptionalNorm {
   const list = "pattern" in blocks ? blocks.pattern : "mixer" in blocks ? [blocks] : blocks;
   const last = list.at(-1);
-  const branch = last?.ffn?.kind === "none" ? last.mixer_branch : last?.ffn_branch;
+  const branch =
+    last?.ffn?.kind !== "none"
+      ? last?.ffn_branch
+      : last.cross_attention
+        ? last.cross_branch
+        : last.mixer_branch;
   return branch !== undefined && branch.placement !== "post" && branch.placement !== "none"
     ? (branch.norm ?? last?.norm ?? { kind: "layer" })
     : { kind: "none" };

@@ -5,7 +5,9 @@ import type { Report } from "../support/diagnostic.js";
 import type { Description } from "./description.js";
 import { checkBlocks } from "./rules/blocks.js";
 import { checkCache } from "./rules/cache.js";
+import { checkEncoder } from "./rules/encoder.js";
 import { checkFlow } from "./rules/flow.js";
+import { checkLongSkip } from "./rules/long-skip.js";
 import { checkOutput } from "./rules/output.js";
 import { checkPrefix } from "./rules/prefix.js";
 import { checkSampling } from "./rules/sampling.js";
@@ -15,6 +17,8 @@ import { checkWeights } from "./rules/weights.js";
 
 const rules: readonly ((description: Description, report: Report) => void)[] = [
   checkBlocks,
+  checkEncoder,
+  checkLongSkip,
   checkTime,
   checkState,
   checkPrefix,

@@ -4,9 +4,17 @@
 import { fail } from "../support/diagnostic.js";
 import { levelAt } from "./discretize.js";
 import type { NoiseLevel } from "./noise-level.js";
-import type { ResolvedSchedule } from "./resolve.js";
+import type { ContinuousSchedule, ResolvedSchedule } from "./resolve.js";
 import { linspace } from "./schedules/family.js";
-import { allIndices, ddimStrideIndices, spacedIndices } from "./timesteps.js";
+import {
+  type KarrasGrid,
+  karrasTimes,
+  type LogitNormalGrid,
+  logitNormalTimes,
+  type WarpGrid,
+  warpTimes,
+} from "./times.js";
+import { allIndices, ddimStrideIndices, gapIndices, spacedIndices } from "./timesteps.js";
 
 /** `timesteps` of a description. */
 export type TimestepsDescription =
@@ -14,7 +22,11 @@ export type TimestepsDescription =
   | { readonly kind: "quantile"; readonly from?: number; readonly to?: number; readonly num_steps?: number }
   | { readonly kind: "spaced"; readonly sections?: number | readonly number[] }
   | { readonly kind: "ddim_stride"; readonly num_steps?: number }
+  | { readonly kind: "gap"; readonly num_steps?: number }
   | { readonly kind: "all" }
+  | ({ readonly kind: "karras"; readonly num_steps?: number } & KarrasGrid)
+  | ({ readonly kind: "logit_normal"; readonly num_steps?: number } & LogitNormalGrid)
+  | ({ readonly kind: "warp"; readonly num_steps?: number } & WarpGrid)
   | { readonly kind: "table"; readonly values: readonly number[] };
 
 /** One visited point. */
@@ -37,7 +49,7 @@ export function resolveGrid(
   numSteps?: number,
 ): readonly GridPoint[] {
   if (schedule.kind === "continuous") {
-    const times = continuousTimes(timesteps, numSteps);
+    const times = continuousTimes(timesteps, schedule, numSteps);
     return Array.from(times, (t) => ({ t, level: schedule.at(t) }));
   }
   const indices = trainedIndices(timesteps, schedule.steps, numSteps);
@@ -54,7 +66,11 @@ export function resolveGrid(
   })).reverse();
 }
 
-function continuousTimes(timesteps: TimestepsDescription, numSteps: number | undefined): ArrayLike<number> {
+function continuousTimes(
+  timesteps: TimestepsDescription,
+  schedule: ContinuousSchedule,
+  numSteps: number | undefined,
+): ArrayLike<number> {
   switch (timesteps.kind) {
     case "linspace":
       return linspace(timesteps.from ?? 1, timesteps.to ?? 1e-5, needCount(timesteps.num_steps, numSteps));
@@ -64,6 +80,12 @@ function continuousTimes(timesteps: TimestepsDescription, numSteps: number | und
         timesteps.to ?? 1e-5,
         needCount(timesteps.num_steps, numSteps),
       );
+    case "karras":
+      return karrasTimes(timesteps, schedule, needCount(timesteps.num_steps, numSteps));
+    case "logit_normal":
+      return logitNormalTimes(timesteps, needCount(timesteps.num_steps, numSteps));
+    case "warp":
+      return warpTimes(timesteps, needCount(timesteps.num_steps, numSteps));
     case "table":
       return timesteps.values;
     default:
@@ -94,6 +116,8 @@ function trainedIndices(
       );
     case "ddim_stride":
       return ddimStrideIndices(trainSteps, needCount(timesteps.num_steps, numSteps));
+    case "gap":
+      return gapIndices(trainSteps, needCount(timesteps.num_steps, numSteps));
     case "all":
       return numSteps === undefined ? allIndices(trainSteps) : spacedIndices(trainSteps, [numSteps]);
     case "table":
@@ -102,7 +126,7 @@ function trainedIndices(
       return fail(
         "timesteps/needs-continuous",
         `timesteps ${timesteps.kind} is a grid of continuous times, but the noise schedule has ${trainSteps} trained steps`,
-        { pointer: "/timesteps", help: 'use "spaced", "ddim_stride" or "all"' },
+        { pointer: "/timesteps", help: 'use "spaced", "ddim_stride", "gap" or "all"' },
       );
   }
 }

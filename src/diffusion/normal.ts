@@ -80,14 +80,18 @@ export function normalNoise(
   return noise;
 }
 
+/** Stream of a seed whose draws noise given positions: draw k at call k of the network, 0 the first. */
+export const fixedStream = 1;
+
 /** The noise of every draw of one seed: `seededNoise(seed, rows, length, channels)(draw)`. */
 export function seededNoise(
   seed: number | bigint,
   rows: number,
   length: number,
   channels: number,
+  stream = 0,
 ): (draw: number) => Float32Array {
-  const key = deriveKey(seed);
+  const key = deriveKey(seed, stream);
   return (draw) => normalNoise(key, draw, rows, length, channels);
 }
 

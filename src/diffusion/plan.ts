@@ -32,6 +32,8 @@ export interface SamplerParts {
   /** Where input or output are scaled by the level. */
   readonly embedding?: { readonly data_std?: number; readonly input_preconditioning?: string };
   readonly sampler: SamplerDescription | TokenSamplerDescription;
+  /** How given positions are overwritten; clean where it is left out. */
+  readonly conditioning?: { readonly kind: string; readonly mode?: string };
 }
 
 /** What the network is called with at one visited level. */
@@ -80,6 +82,8 @@ export interface SamplerPlan {
   readonly finalRow?: PlanPoint;
   /** Largest noise of an update, in standard deviations; absent: any. */
   readonly truncation?: number;
+  /** True when given positions are noised to the level of each call; absent: they are clean. */
+  readonly renoised?: true;
   /** True when some row has c != 0: the step needs the previous prediction. */
   readonly usesHistory: boolean;
 }
@@ -144,6 +148,7 @@ export function planSampler(parts: SamplerParts, options: PlanOptions = {}): Sam
     final,
     ...(final === "denoise" ? { finalRow: point(grid.at(-1)!) } : {}),
     usesHistory: sampler.usesHistory,
+    ...(parts.conditioning?.mode === "renoised" && { renoised: true }),
     ...((described.truncation ?? 0) > 0 ? { truncation: described.truncation! } : {}),
   };
 }

@@ -3,15 +3,19 @@
 
 import { levelAt } from "./discretize.js";
 import type { GridPoint } from "./grid.js";
+import type { NoiseLevel } from "./noise-level.js";
 import type { ResolvedSchedule } from "./resolve.js";
 
-/** Points of a curve; x is time from clean (0) to noisy (1), y is alpha_bar in [0, 1]. */
+/** Points of a curve; x is time from clean (0) to noisy (1), y the part of the power that is signal, in [0, 1]. */
 export interface ScheduleCurve {
   readonly curve: readonly (readonly [x: number, y: number])[];
   readonly visited: readonly (readonly [x: number, y: number])[];
 }
 
-/** alpha_bar of `schedule` at `samples` times, and the visited points of `grid`. */
+/** Part of the power that is signal: alpha_bar where the process preserves variance. */
+const signal = ({ alphaBar, sigma2 }: NoiseLevel): number => alphaBar / (alphaBar + sigma2);
+
+/** The part of the power that is signal at `samples` times, and at the visited points of `grid`. */
 export function scheduleCurve(
   schedule: ResolvedSchedule,
   grid: readonly GridPoint[],
@@ -21,11 +25,11 @@ export function scheduleCurve(
   const curve = Array.from({ length: samples }, (_, i): readonly [number, number] => {
     // Quantile families are infinite at exactly 0 and 1: sample the middles.
     const x = (i + 0.5) / samples;
-    if (schedule.kind === "continuous") return [x, inside(schedule.at(x).alphaBar)];
+    if (schedule.kind === "continuous") return [x, inside(signal(schedule.at(x)))];
     const index = Math.min(schedule.steps - 1, Math.floor(x * schedule.steps));
-    return [x, levelAt(schedule, index).alphaBar];
+    return [x, signal(levelAt(schedule, index))];
   });
-  return { curve, visited: grid.map(({ t, level }) => [t, inside(level.alphaBar)] as const) };
+  return { curve, visited: grid.map(({ t, level }) => [t, inside(signal(level))] as const) };
 }
 
 /**
@@ -45,7 +49,7 @@ export function plotText({ curve, visited }: ScheduleCurve, width = 64, height =
     [height - 1, "0.0"],
   ]);
   const lines = canvas.map((row, i) => `${(labels.get(i) ?? "").padStart(3)} |${row.join("").trimEnd()}`);
-  const title = "alpha_bar";
+  const title = "alpha_bar, the part of the power that is signal";
   const axis = `    +${"-".repeat(width)}`;
   const ends = `     clean${"noise".padStart(width - "clean".length)}`;
   const legend = `     . schedule   o visited (${visited.length})`;
@@ -68,7 +72,7 @@ export function plotSvg({ curve, visited }: ScheduleCurve, width = 640, height =
   const [right, bottom] = place([1, 0]);
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="sans-serif" font-size="12">`,
-    "<title>alpha_bar over time; dots are the levels that sampling visits</title>",
+    "<title>alpha_bar, the part of the power that is signal, over time; dots are the levels that sampling visits</title>",
     `<path d="M${left} ${top}V${bottom}H${right}" fill="none" stroke="#888"/>`,
     `<polyline points="${line}" fill="none" stroke="#2a78d6" stroke-width="1.5"/>`,
     `<g fill="#d9622b">${dots.join("")}</g>`,

@@ -14,24 +14,28 @@ export interface TimeInputDescription {
     | "sigma"
     | "log_sigma"
     | "total_noise"
+    | "constant"
     | "zero";
-  /** Factor of t_scaled: 1000 / T for Diffusion-LM's rescaled steps. */
+  /** Factor of the number: 1000 / T for Diffusion-LM's rescaled steps, 1000 for LD4LG's alpha. */
   readonly scale?: number;
 }
 
 /**
- * The `level` input of @denoise at a visited point. The index is that of training, never the respaced one;
- * t_scaled is scale * index for a table, scale * t for continuous time. Without an `input` a table gives its
- * index and continuous time gives t.
+ * The `level` input of @denoise at a visited point: scale times the number. The index is that of training, never the
+ * respaced one; t_scaled is the index of a table, t in continuous time. Without an `input` a table gives its index and
+ * continuous time gives t.
  */
-export function timeInput(description: TimeInputDescription, { t, index, level }: GridPoint): number {
-  switch (description.input ?? (index === undefined ? "t" : "t_index")) {
+export function timeInput(description: TimeInputDescription, point: GridPoint): number {
+  return (description.scale ?? 1) * numberOf(description, point);
+}
+
+function numberOf({ input }: TimeInputDescription, { t, index, level }: GridPoint): number {
+  switch (input ?? (index === undefined ? "t" : "t_index")) {
     case "t":
       return t;
     case "t_index":
-      return index ?? t;
     case "t_scaled":
-      return (description.scale ?? 1) * (index ?? t);
+      return index ?? t;
     case "gamma":
       return level.gamma;
     case "alpha":
@@ -42,6 +46,8 @@ export function timeInput(description: TimeInputDescription, { t, index, level }
       return Math.log(level.sigma2) / 2;
     case "total_noise":
       return totalNoise(level);
+    case "constant":
+      return 1;
     case "zero":
       return 0;
   }

@@ -59,6 +59,21 @@ export function ddimStrideIndices(trainSteps: number, count: number): Int32Array
   );
 }
 
+/**
+ * `gap`: T-1, T-1-g, .. while they are steps, g = floor(T / count). Ascending. Source: DiffuSeq, sample_seq2seq.py.
+ * Throws `timesteps/too-many` for more than T.
+ */
+export function gapIndices(trainSteps: number, count: number): Int32Array {
+  const gap = Math.floor(trainSteps / count);
+  if (gap === 0)
+    fail("timesteps/too-many", `${count} steps do not fit into ${trainSteps} training steps`, {
+      pointer: "/timesteps",
+      help: `ask for at most ${trainSteps}`,
+    });
+  const visited = Math.ceil(trainSteps / gap);
+  return Int32Array.from({ length: visited }, (_, k) => trainSteps - 1 - (visited - 1 - k) * gap);
+}
+
 /** `all`: every trained step. */
 export function allIndices(trainSteps: number): Int32Array {
   return Int32Array.from({ length: trainSteps }, (_, i) => i);

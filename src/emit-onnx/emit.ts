@@ -37,6 +37,8 @@ export interface EmitOnnxOptions {
   readonly minOrt?: string;
   /** Also emit the whole sampling loop as sample.onnx. */
   readonly sample?: boolean;
+  /** With `sample`: fixed_x differs from step to step. */
+  readonly renoised?: boolean;
   /** Write rfft and irfft as ONNX's DFT operator, which has no CUDA kernel. Default: as matrix products. */
   readonly dft?: boolean;
   /** Facts for the manifest (input hashes, flags, sampler plan ..), in this order. */
@@ -72,6 +74,7 @@ const publicGraphs = new Set([
   "step",
   "time",
   "filters",
+  "encode",
   "mixer",
   "block",
 ]);
@@ -95,7 +98,10 @@ export function emitOnnx(modules: readonly BoundModule[], options: EmitOnnxOptio
     const scoped = pool.scope(length === undefined ? "" : `L${length}`);
     for (const graph of ownFiles(module))
       built.push({ graph: lowerGraph(module, graph, limits, scoped, lowering), length });
-    const sample = options.sample === true ? sampleGraph(module, limits, scoped, lowering) : undefined;
+    const sample =
+      options.sample === true
+        ? sampleGraph(module, limits, scoped, { ...lowering, renoised: options.renoised })
+        : undefined;
     if (sample !== undefined) built.push({ graph: sample, length });
   }
   if (profile !== "standard") {

@@ -15,7 +15,7 @@ export interface ManifestPort {
 }
 
 export interface ManifestGraph {
-  /** `step`, `denoise`, `embed`, `round`, `time`, `sample`, `mixer`, `block`. */
+  /** `step`, `denoise`, `embed`, `round`, `time`, `encode`, `sample`, `mixer`, `block`. */
   readonly name: string;
   readonly file: string;
   /** Sequence length the file is bound to; absent when it serves every length. */
@@ -66,6 +66,9 @@ const meanings: Readonly<Record<string, string>> = {
   "prefix.*": "what settled positions add to the block's rows",
   "rows.*": "the block's rows, for the cache once it is settled",
   "next.*": "the last rows after the block, the tail once it is settled",
+  "encode.encoder": "the output of an encoder that runs elsewhere",
+  "denoise.encoder_mask": "true where the encoder's output has a position",
+  "round.encoder_mask": "true where the encoder's output has a position",
   "round.x": "latent to be rounded",
   "round.logits": "scores over the vocabulary",
   "round.tokens": "the best token per position, ties to the lowest id",
@@ -88,6 +91,7 @@ const meanings: Readonly<Record<string, string>> = {
   "step.c_out": "factor of the network's output in x0",
   "step.fixed_mask": "true where fixed_x replaces x (infilling)",
   "step.fixed_x": "latent of the fixed positions, already at this step's noise level",
+  "step.encoder_mask": "true where the encoder's output has a position",
   "step.time": "the row of the table @time gives for this step's level",
   "step.step": "number of the step, the row of the time table",
   "step.logits": "scores over the vocabulary of the predicted clean latent",

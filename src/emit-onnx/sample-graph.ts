@@ -1,6 +1,7 @@
 // sample.onnx: the whole sampler as one ONNX Loop around the body of @step. Noise and the table of coefficients
 // are inputs with a leading axis T (the number of steps), so the same file samples with any number of steps.
-// Where hoist-time has made @time, it runs once before the loop on all levels and each step takes its row.
+// Where hoist-time has made @time, it runs once before the loop on all levels and each step takes its row; where
+// hoist-encoder has made @encode, it runs once before the loop.
 import { Dim, dim } from "../ir/dim.js";
 import { findGraph, type Graph, type Module, type Value } from "../ir/graph.js";
 import { bug } from "../support/diagnostic.js";
@@ -15,7 +16,7 @@ import { type OnnxType, type OnnxValue, onnxType } from "./value.js";
 import type { WeightScope } from "./weight-pool.js";
 
 /** Inputs of @step that are the same in every step. */
-const fixed = new Set(["fixed_mask", "fixed_x"]);
+const always = ["fixed_mask", "encoder", "encoder_mask"];
 /** Inputs of @step that hold the previous step's prediction of x0. */
 const history = new Set(["self_cond", "x0_prev"]);
 const steps = Dim.symbol("T");
@@ -32,15 +33,20 @@ export function sampleGraph(
   module: Module,
   limits: RuntimeRelease,
   pool: WeightScope,
-  options: LoweringOptions,
+  { renoised = false, ...options }: LoweringOptions & { readonly renoised?: boolean | undefined },
 ): BuiltGraph | undefined {
   const step = findGraph(module, "step");
   if (step === undefined) return undefined;
   const builder = GraphBuilder.create("sample", limits, pool, options);
   const outer = new Map<string, OnnxValue>();
+  const fixed = new Set([...always, ...(renoised ? [] : ["fixed_x"])]);
+  const encode = findGraph(module, "encode");
+  const encoded = encode && outputsOf(module, encode, builder);
   for (const value of step.inputs) {
     const name = nameOf(value);
-    if (history.has(name) || name === stepNumber) continue;
+    const once = encoded?.get(name);
+    if (once !== undefined) outer.set(name, once);
+    if (once !== undefined || history.has(name) || name === stepNumber) continue;
     const time = name === "time" ? findGraph(module, "time") : undefined;
     if (time !== undefined) outer.set(name, timeTable(module, time, builder));
     else if (name === "x" || fixed.has(name)) outer.set(name, builder.input(name, onnxType(value.type)));
@@ -48,8 +54,9 @@ export function sampleGraph(
   }
   const output = (name: string): OnnxType => onnxType(step.outputs[step.outputNames.indexOf(name)]!.type);
   const x = outer.get("x") ?? bug("@step has no input x");
+  const same = new Set([...fixed, ...(encoded?.keys() ?? [])]);
   const carried = [x, zeros(builder, output("x0")), zeros(builder, output("tokens"))];
-  const body = loopBody(module, step, builder, outer, carried);
+  const body = loopBody(module, step, builder, { outer, same }, carried);
   const extent = builder.node(
     "Shape",
     [outer.get("coefficients")],
@@ -75,10 +82,16 @@ function stacked(type: OnnxType): OnnxType {
   return { ...type, shape: lone ? [steps] : [steps, ...type.shape] };
 }
 
+/** A graph on inputs of its own, by the names of its outputs. */
+function outputsOf(module: Module, graph: Graph, builder: GraphBuilder): Map<string, OnnxValue> {
+  const inputs = graph.inputs.map((value) => builder.input(nameOf(value), onnxType(value.type)));
+  const results = lowerBody(module, graph, inputs, builder);
+  return new Map(graph.outputNames.map((name, i) => [name, results[i]!]));
+}
+
 /** @time of all levels, one row per step. */
 function timeTable(module: Module, time: Graph, builder: GraphBuilder): OnnxValue {
-  const inputs = time.inputs.map((value) => builder.input(nameOf(value), onnxType(value.type)));
-  return lowerBody(module, time, inputs, builder)[0]!;
+  return outputsOf(module, time, builder).get("time")!;
 }
 
 const zeros = (b: GraphBuilder, type: OnnxType): OnnxValue =>
@@ -89,7 +102,7 @@ function loopBody(
   module: Module,
   step: Graph,
   builder: GraphBuilder,
-  outer: ReadonlyMap<string, OnnxValue>,
+  { outer, same }: { readonly outer: ReadonlyMap<string, OnnxValue>; readonly same: ReadonlySet<string> },
   carried: readonly OnnxValue[],
 ): BuiltGraph {
   const body = builder.subgraph("sample_step");
@@ -104,7 +117,7 @@ function loopBody(
     if (history.has(name)) return previous!;
     if (name === stepNumber) return reshape(body, index, [1]);
     const table = outer.get(name)!;
-    if (fixed.has(name)) return table;
+    if (same.has(name)) return table;
     const { element, shape } = onnxType(value.type);
     const row = { element, shape: table.type.shape.slice(1) };
     return reshape(body, body.node("Gather", [table, index], row, { axis: attr.int(0) }), shape);

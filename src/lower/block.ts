@@ -1,27 +1,46 @@
-// One block: the mixer branch, then the feed-forward branch, each with its normalisation, residual and
-// adaLN modulation. Placement: pre x + f(norm(x)), post norm(x + f(x)), sandwich x + norm_out(f(norm(x))),
-// res_post x + norm_out(f(x)), none x + f(x); f is scaled where the branch says so.
+// One block: the mixer branch, attention to an encoder where there is any, then the feed-forward branch, each with its
+// normalisation and residual, the first and the last with adaLN modulation. Placement: pre x + f(norm(x)), post
+// norm(x + f(x)), sandwich x + norm_out(f(norm(x))), res_post x + norm_out(f(x)), none x + f(x); f is scaled where the
+// branch says so.
 
 import type { Block, Branch } from "../description/description.js";
 import type { Value } from "../ir/graph.js";
 import { child, type GraphContext, type Scope } from "./context.js";
+import { type Encoded, lowerCrossAttention } from "./encoder.js";
 import { lowerFeedForward } from "./ffn/index.js";
 import { lastExtent, normalize } from "./layers.js";
 import { lowerMixer } from "./mixers/index.js";
 import { type Modulation, modulate, modulations, type Time } from "./time.js";
 
-const chunkNames = ["shift1", "scale1", "gate1", "shift2", "scale2", "gate2"] as const;
-
-export function lowerBlock(c: GraphContext, scope: Scope, x: Value, block: Block, time: Time): Value {
+export function lowerBlock(
+  c: GraphContext,
+  scope: Scope,
+  x: Value,
+  block: Block,
+  time: Time,
+  encoded?: Encoded,
+): Value {
   const [first, second] =
     time.kind === "ada_ln" ? modulationPair(c, scope, time, lastExtent(x)) : [undefined, undefined];
   const mixed = branch(c, { scope, norm: "norm1", scale: "mixer_scale" }, x, block.mixer_branch, first, (y) =>
     lowerMixer(c, child(scope, "mixer", "/mixer"), y, block.mixer),
   );
+  const { cross_attention: cross } = block;
+  const read =
+    cross === undefined || encoded === undefined
+      ? mixed
+      : branch(
+          c,
+          { scope, norm: "norm_cross", scale: "cross_scale" },
+          mixed,
+          block.cross_branch,
+          undefined,
+          (y) => lowerCrossAttention(c, child(scope, "cross", "/cross_attention"), y, encoded, cross),
+        );
   const out =
     block.ffn.kind === "none"
-      ? mixed
-      : branch(c, { scope, norm: "norm2", scale: "ffn_scale" }, mixed, block.ffn_branch, second, (y) =>
+      ? read
+      : branch(c, { scope, norm: "norm2", scale: "ffn_scale" }, read, block.ffn_branch, second, (y) =>
           lowerFeedForward(c, child(scope, "ffn", "/ffn"), y, block.ffn),
         );
   if (!block.layer_scalar) return out;
@@ -30,51 +49,57 @@ export function lowerBlock(c: GraphContext, scope: Scope, x: Value, block: Block
   );
 }
 
+/** What modulates the mixer's and the feed-forward branch. */
 function modulationPair(
   c: GraphContext,
   scope: Scope,
   time: Extract<Time, { kind: "ada_ln" }>,
   width: number,
-): [Modulation, Modulation] {
-  const [shift1, scale1, gate1, shift2, scale2, gate2] = modulations(
-    c,
-    child(scope, "ada_ln"),
-    time,
-    width,
-    chunkNames,
-  ) as [Value, Value, Value, Value, Value, Value];
-  return [
-    { shift: shift1, scale: scale1, gate: gate1 },
-    { shift: shift2, scale: scale2, gate: gate2 },
-  ];
+): [Modulated | undefined, Modulated | undefined] {
+  const suffixes = { mixer: "1", ffn: "2" } as const;
+  const parts = time.branches.map((branch) => ({ suffix: suffixes[branch], chunks: time.chunks }));
+  const made = modulations(c, child(scope, "ada_ln"), time, width, parts);
+  const of = (branch: "mixer" | "ffn"): Modulated | undefined => {
+    const found = made[time.branches.indexOf(branch)];
+    return found && { ...found, at: time.at };
+  };
+  return [of("mixer"), of("ffn")];
+}
+
+/** A modulation, and on which side of the branch it stands. */
+interface Modulated extends Modulation {
+  readonly at: "input" | "output";
 }
 
 /** Where a branch stands and what its parameters are called. */
 interface BranchNames {
   readonly scope: Scope;
-  readonly norm: "norm1" | "norm2";
-  readonly scale: "mixer_scale" | "ffn_scale";
+  readonly norm: "norm1" | "norm_cross" | "norm2";
+  readonly scale: "mixer_scale" | "cross_scale" | "ffn_scale";
 }
 
-/** One branch; with a modulation: x + gate f(norm(x) (1 + scale) + shift). */
+/** One branch; modulated: x + gate f(norm(x) (1 + scale) + shift), or x + gate (norm(f(..)) (1 + scale) + shift). */
 function branch(
   c: GraphContext,
   names: BranchNames,
   x: Value,
   { placement, residual, norm, scale, layer_scale }: Branch,
-  modulation: Modulation | undefined,
+  modulation: Modulated | undefined,
   f: (x: Value) => Value,
 ): Value {
   const { b } = c;
   const scope = child(names.scope, names.norm, "/norm");
   const inside = placement === "pre" || placement === "sandwich";
   const before = inside ? normalize(c, scope, x, norm) : x;
-  const inner = f(modulation === undefined ? before : modulate(c, before, modulation));
+  const moved = (at: Modulated["at"], y: Value): Value =>
+    modulation?.at === at ? modulate(c, y, modulation) : y;
+  const inner = f(moved("input", before));
   const after =
     placement === "sandwich" || placement === "res_post"
       ? normalize(c, child(names.scope, `${names.norm}_out`, "/norm"), inner, norm)
       : inner;
-  const gated = modulation === undefined ? after : b.emit("mul", { a: after, b: modulation.gate }, {});
+  const out = moved("output", after);
+  const gated = modulation?.gate === undefined ? out : b.emit("mul", { a: out, b: modulation.gate }, {});
   const byChannel =
     layer_scale === "channels"
       ? b.emit("mul", { a: gated, b: c.parameter(names.scope, names.scale, [lastExtent(x)], "skip") }, {})

@@ -12,6 +12,7 @@ import { type Dim, dim } from "../ir/dim.js";
 import type { Value } from "../ir/graph.js";
 import { lowerBlock } from "./block.js";
 import { child, type GraphContext, type Scope } from "./context.js";
+import type { Encoded } from "./encoder.js";
 import { lowerHead, readsTrunk } from "./heads.js";
 import { lastExtent, linear, linearLayers, normalize } from "./layers.js";
 import { lowerPrefix, withoutPrefix } from "./prefix.js";
@@ -30,6 +31,8 @@ export interface NetworkInputs {
   readonly scales: { readonly [name in "c_in" | "c_skip" | "c_out"]?: Value };
   /** The previous prediction, f32[B, L, d], with self-conditioning. */
   readonly previous: Value | undefined;
+  /** The encoder that blocks attend to. */
+  readonly encoded: Encoded | undefined;
 }
 
 /** The descriptions that have an embedding table. */
@@ -50,6 +53,12 @@ export function storedTable(c: GraphContext, description: WithTable): Value {
 export function embeddingTable(c: GraphContext, description: WithTable): Value {
   const { normalization, scale, dim: width } = description.embedding;
   const table = storedTable(c, description);
+  if (normalization === "layer" || normalization === "layer_affine") {
+    const affine = normalization === "layer" ? "none" : "weight_bias";
+    const at: Scope = { name: "embedding.table_norm.", pointer: "/embedding/normalization" };
+    const scaled = scale === 1 ? table : c.b.emit("scale", { x: table }, { factor: scale });
+    return normalize(c, at, scaled, { kind: "layer", eps: 1e-5, affine }, "embeddings");
+  }
   if (normalization !== "none") {
     const norm = scale * (normalization === "unit" ? 1 : Math.sqrt(width));
     return c.b.at("/embedding", () => c.b.emit("l2_normalize", { x: table }, { scale: norm }, "embeddings"));
@@ -88,7 +97,7 @@ export function lowerLogits(c: GraphContext, description: WithTable, input: Valu
 export function lowerNetwork(
   c: GraphContext,
   description: ModelDescription,
-  { x, level, priorScale, scales, previous }: NetworkInputs,
+  { x, level, priorScale, scales, previous, encoded }: NetworkInputs,
   reading = false,
 ): { x0: Value; logits: Value } {
   const { prediction_type: prediction, rounding_head: head } = description;
@@ -96,7 +105,7 @@ export function lowerNetwork(
   const read = c_in === undefined ? x : c.b.at("/embedding", () => scaled(c, x, c_in, "x_scaled"));
   const conditioned =
     previous === undefined ? read : selfCondition(c, description.self_conditioning, read, previous);
-  const trunk = lowerTrunk(c, description, conditioned, level, reading);
+  const trunk = lowerTrunk(c, description, conditioned, { level, encoded }, reading);
   const output = lowerOutput(c, description, trunk);
   const out =
     c_skip === undefined || c_out === undefined
@@ -124,10 +133,10 @@ export function lowerTokenNetwork(
   c: GraphContext,
   description: ModelDescription,
   tokens: Value,
-  level: Value | undefined,
+  conditions: Conditions,
 ): Value {
   const x = embedTokens(c, description, tokens);
-  const trunk = lowerTrunk(c, description, x, level, true);
+  const trunk = lowerTrunk(c, description, x, conditions, true);
   const head = description.rounding_head;
   const input = readsTrunk(head) ? trunk.h : lowerOutput(c, description, trunk);
   const logits = lowerLogits(c, description, input);
@@ -146,12 +155,15 @@ interface Trunk {
   readonly time: Time;
 }
 
+/** What the trunk is told beside the state. */
+type Conditions = Pick<NetworkInputs, "level" | "encoded">;
+
 /** in_proj, prefix tokens and blocks. */
 function lowerTrunk(
   c: GraphContext,
   description: ModelDescription,
   x: Value,
-  level: Value | undefined,
+  { level, encoded }: Conditions,
   reading: boolean,
 ): Trunk {
   const time = lowerTime(c, description.time_conditioning, level);
@@ -159,9 +171,25 @@ function lowerTrunk(
   const prefix = lowerPrefix(c, description.embedding.prefix, input, time, reading);
   let h =
     prefix.length === 0 ? input : c.b.emit("concat", { xs: [...prefix, input] }, { axis: 1 }, "prefixed");
-  for (const { index, block, pointer } of listBlocks(description))
-    h = lowerBlock(c, { name: `blocks.${index}.`, pointer }, h, block, time);
+  const blocks = listBlocks(description);
+  const given: Value[] = [];
+  for (const { index, block, pointer } of blocks) {
+    const scope: Scope = { name: `blocks.${index}.`, pointer };
+    const mirrored = given[blocks.length - 1 - index];
+    const joined =
+      block.long_skip === "none" || mirrored === undefined ? h : longSkip(c, scope, [h, mirrored]);
+    h = lowerBlock(c, scope, joined, block, time, encoded);
+    given.push(h);
+  }
   return { h: withoutPrefix(c, h, prefix), time };
+}
+
+/** W [x; y] + b of a block's input and what the block mirrored to it gave. */
+function longSkip(c: GraphContext, scope: Scope, pair: readonly Value[]): Value {
+  const at = child(scope, "long_skip", "/long_skip");
+  return c.b.at(at.pointer, () =>
+    linear(c, at, c.b.emit("concat", { xs: pair }, { axis: 2 }), lastExtent(pair[0]!), true, "long_skip"),
+  );
 }
 
 /** Final norm and out_proj: what the description calls the output. */
@@ -204,12 +232,9 @@ function trunkInput(c: GraphContext, embedding: Embedding, x: Value, time: Time)
           : b.emit("slice", { x: table }, { axis: 0, start: dim(0), length: lowering.length });
       h = b.emit("add", { a: h, b: used }, {});
     }
-    if (time.kind === "additive") {
-      const row = b.emit(
-        "reshape",
-        { x: time.vector },
-        { shape: [time.vector.type.shape[0]!, dim(1), dim(width)] },
-      );
+    if ("vector" in time && time.vector !== undefined) {
+      const shape = [time.vector.type.shape[0]!, dim(1), dim(width)];
+      const row = b.emit("reshape", { x: time.vector }, { shape });
       h = b.emit("add", { a: h, b: row }, {});
     }
     return normalize(c, child(scope, "norm", "/norm"), h, embedding.norm);
@@ -220,11 +245,9 @@ function finalNorm(c: GraphContext, at: Scope, h: Value, norm: OptionalNorm, tim
   const normalized = normalize(c, child(at, "final_norm", "/final_norm"), h, norm, "final_norm");
   if (time.kind !== "ada_ln" || !time.final) return normalized;
   const scope = child({ ...root, pointer: "/time_conditioning" }, "final_ada_ln");
-  const [shift, scale] = modulations(c, scope, time, lastExtent(h), ["final_shift", "final_scale"]) as [
-    Value,
-    Value,
-  ];
-  return modulate(c, normalized, { shift, scale });
+  const chunks = time.chunks.filter((chunk) => chunk !== "gate");
+  const [modulation] = modulations(c, scope, time, lastExtent(h), [{ suffix: "_final", chunks }]);
+  return modulate(c, normalized, modulation!);
 }
 
 /** logits + (alpha / sigma^2) x E^T: the log posterior of a token given its noisy embedding alone (Plaid, LangFlow). */

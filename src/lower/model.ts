@@ -13,6 +13,7 @@ import {
   lowerTokenNetwork,
   type NetworkInputs,
 } from "./denoise.js";
+import { encoderInput } from "./encoder.js";
 import { clampToEmbeddings, headReadsState, readsTrunk, tokensOf } from "./heads.js";
 
 export function lowerModel(lowering: Lowering, description: ModelDescription): Graph[] {
@@ -32,7 +33,7 @@ function embed(lowering: Lowering, description: ModelDescription): Graph {
   });
 }
 
-/** @denoise(x, level, prior_scale?, self_cond?) -> x0, logits. */
+/** @denoise(x, level, prior_scale?, self_cond?, encoder?, encoder_mask?) -> x0, logits. */
 function denoise(lowering: Lowering, description: ModelDescription): Graph {
   const c = lowering.graph("denoise");
   const x = c.b.input("x", lowering.activation(description.embedding.dim));
@@ -40,13 +41,14 @@ function denoise(lowering: Lowering, description: ModelDescription): Graph {
   return c.finish(lowerNetwork(c, description, { x, ...network }));
 }
 
-/** @denoise(tokens, level?) -> logits, for discrete states: everything after the logits is the decoder's. */
+/** @denoise(tokens, level?, encoder?, encoder_mask?) -> logits, for discrete states: everything after the logits is the decoder's. */
 function denoiseTokens(lowering: Lowering, description: ModelDescription): Graph {
   const c = lowering.graph("denoise");
   const tokens = c.b.input("tokens", type("i32", [lowering.batch, lowering.length]));
   const { injection } = description.time_conditioning;
   const level = injection === "none" ? undefined : c.b.input("level", type("f32", [lowering.batch]));
-  return c.finish({ logits: lowerTokenNetwork(c, description, tokens, level) });
+  const encoded = encoderInput(c, description);
+  return c.finish({ logits: lowerTokenNetwork(c, description, tokens, { level, encoded }) });
 }
 
 /** The inputs beside x that this network takes, in the order of the interface. */
@@ -67,6 +69,7 @@ function networkInputs(c: GraphContext, description: ModelDescription, rows: Dim
       description.self_conditioning.combine === "none"
         ? undefined
         : c.b.input("self_cond", c.lowering.activation(description.embedding.dim)),
+    encoded: encoderInput(c, description),
   };
 }
 
@@ -83,11 +86,15 @@ function step(lowering: Lowering, description: ModelDescription): Graph {
   const coefficients = c.b.input("coefficients", type("f32", [4]));
   const x = description.conditioning.kind === "none" ? given : overwriteFixed(c, given);
   const predicted = lowerNetwork(c, description, { x, ...network });
-  const clamped =
-    description.rounding_head.clamp === "none"
-      ? predicted.x0
-      : clampToEmbeddings(c, predicted.x0, embeddingTable(c, description));
+  const { clamp } = description.rounding_head;
   const tokens = tokensOf(c, predicted.logits);
+  const table = clamp === "none" ? undefined : embeddingTable(c, description);
+  const clamped =
+    table === undefined
+      ? predicted.x0
+      : clamp === "nearest_embedding"
+        ? clampToEmbeddings(c, predicted.x0, table)
+        : c.b.at("/rounding_head", () => c.b.emit("take", { table, indices: tokens }, {}, "clamped"));
   // A sampler of second order reads the prediction of the step before, which self-conditioning has already.
   const history =
     description.sampler.kind === "dpmpp_2m" || description.sampler.kind === "heun"
@@ -130,7 +137,14 @@ function readTrunk(c: GraphContext, description: ModelDescription, x: Value): Va
   const level = head.kind === "linear" && time.injection !== "none" ? literal(head.level) : undefined;
   const previous =
     self.combine === "none" ? undefined : b.emit("broadcast", { x: literal(0) }, { shape: x.type.shape });
-  const network = { x, level, priorScale: undefined, scales: {}, previous };
+  const network = {
+    x,
+    level,
+    priorScale: undefined,
+    scales: {},
+    previous,
+    encoded: encoderInput(c, description),
+  };
   return lowerNetwork(c, description, network, true).logits;
 }
 

@@ -14,14 +14,24 @@ import type {
 import { dim } from "../ir/dim.js";
 import type { Value } from "../ir/graph.js";
 import { child, type GraphContext, type Scope } from "./context.js";
-import { activate, chunks, lastExtent, linear } from "./layers.js";
+import { activate, chunks, lastExtent, linear, linearLayers } from "./layers.js";
+
+type Chunk = AdaLnTime["chunks"][number];
 
 /** What the trunk gets: nothing, a vector added to every position, tokens before the sequence, or adaLN's condition. */
 export type Time =
   | { readonly kind: "none" }
   | { readonly kind: "additive"; readonly vector: Value }
   | { readonly kind: "prefix"; readonly tokens: Value }
-  | { readonly kind: "ada_ln"; readonly condition: Value; readonly bias: boolean; readonly final: boolean };
+  | AdaLn;
+
+/** adaLN's condition, and which chunks of its layers modulate what. */
+interface AdaLn extends Pick<AdaLnTime, "bias" | "final" | "chunks" | "branches" | "at"> {
+  readonly kind: "ada_ln";
+  readonly condition: Value;
+  /** Added to every position too, f32[K, width]. */
+  readonly vector: Value | undefined;
+}
 
 export const noTime: Time = { kind: "none" };
 
@@ -30,9 +40,20 @@ export function lowerTime(c: GraphContext, time: TimeConditioning, level: Value 
   const scope: Scope = { name: "time.", pointer: "/time_conditioning" };
   const vector = c.b.at(scope.pointer, () => timeMlp(c, scope, time, features(c, time.features, level)));
   if (time.injection === "additive") return { kind: "additive", vector };
-  return time.injection === "prefix_tokens"
-    ? { kind: "prefix", tokens: c.b.at(scope.pointer, () => toldTokens(c, scope, time.tokens, vector)) }
-    : { kind: "ada_ln", condition: vector, bias: time.bias, final: time.final };
+  if (time.injection === "prefix_tokens")
+    return { kind: "prefix", tokens: c.b.at(scope.pointer, () => toldTokens(c, scope, time.tokens, vector)) };
+  const { bias, final, chunks: names, branches, at, additive } = time;
+  const added = linearLayers(c, child(scope, "additive", "/additive"), vector, additive);
+  return {
+    kind: "ada_ln",
+    condition: vector,
+    vector: additive.length === 0 ? undefined : added,
+    bias,
+    final,
+    chunks: names,
+    branches,
+    at,
+  };
 }
 
 /** Tokens of a number that stays the same, f32[1, tokens, width]. */
@@ -94,21 +115,18 @@ function timeMlp(
   }, x);
 }
 
-/** Shift, scale and gate of one branch; f32[K, 1, width] each. */
-export interface Modulation {
-  readonly shift: Value;
-  readonly scale: Value;
-  readonly gate: Value;
-}
+/** Those of shift, scale and gate that one branch has; f32[K, 1, width] each. */
+export type Modulation = { readonly [C in Chunk]?: Value };
 
-/** The `count` chunks of an adaLN layer `<scope>weight`, f32[K, 1, width] each (Peebles & Xie 2023). */
+/** The modulations of `parts` by an adaLN layer `<scope>weight`, the chunks of each together (Peebles & Xie 2023). */
 export function modulations(
   c: GraphContext,
   scope: Scope,
-  time: Extract<Time, { kind: "ada_ln" }>,
+  time: AdaLn,
   width: number,
-  names: readonly string[],
-): Value[] {
+  parts: readonly { readonly suffix: string; readonly chunks: readonly Chunk[] }[],
+): readonly Modulation[] {
+  const names = parts.flatMap((part) => part.chunks.map((chunk) => `${chunk}${part.suffix}`));
   return c.b.at(scope.pointer, () => {
     const all = linear(c, scope, time.condition, names.length * width, time.bias, "modulation");
     const rows = c.b.emit(
@@ -116,21 +134,20 @@ export function modulations(
       { x: all },
       { shape: [all.type.shape[0]!, dim(1), dim(lastExtent(all))] },
     );
-    return chunks(
+    const values = chunks(
       c,
       rows,
       names.map(() => width),
       names,
     );
+    let next = 0;
+    return parts.map((part) => Object.fromEntries(part.chunks.map((chunk) => [chunk, values[next++]!])));
   });
 }
 
-/** x (1 + scale) + shift. */
-export function modulate(
-  c: GraphContext,
-  x: Value,
-  { shift, scale }: Pick<Modulation, "shift" | "scale">,
-): Value {
-  const factor = c.b.emit("scale", { x: scale }, { offset: 1 });
-  return c.b.emit("add", { a: c.b.emit("mul", { a: x, b: factor }, {}), b: shift }, {});
+/** x (1 + scale) + shift, as far as there are. */
+export function modulate({ b }: GraphContext, x: Value, { shift, scale }: Modulation): Value {
+  const scaled =
+    scale === undefined ? x : b.emit("mul", { a: x, b: b.emit("scale", { x: scale }, { offset: 1 }) }, {});
+  return shift === undefined ? scaled : b.emit("add", { a: scaled, b: shift }, {});
 }

@@ -12,7 +12,7 @@ import type { Pass } from "./pass.js";
 /** A score whose exp is 0 in every float format, and which no target has to write as an infinity. */
 const masked = -1e30;
 
-const expand = rule("attention", ({ q, k, v }, { heads, kv_heads, scale, ...seen }, b) => {
+const expand = rule("attention", ({ q, k, v, visible }, { heads, kv_heads, scale, ...seen }, b) => {
   const [batch, length, width] = q.type.shape as [Dim, Dim, Dim];
   const keys = k.type.shape[1]!;
   const size = dim(width.value! / heads);
@@ -33,10 +33,13 @@ const expand = rule("attention", ({ q, k, v }, { heads, kv_heads, scale, ...seen
   const across = transpose(reshape(k, batch, keys, kv_heads, size), 0, 2, 3, 1);
   const values = transpose(reshape(v, batch, keys, kv_heads, size), 0, 2, 1, 3);
   const products = b.emit("matmul", { a: queries, b: across }, {});
+  const low = (): Value => b.emit("constant", {}, { value: lowest(products), element: elementOf(products) });
   const scores =
-    seen.mask === "full"
-      ? products
-      : reshape(hide(b, reshape(products, batch, heads, length, keys), seen), batch, kv_heads, rows, keys);
+    visible !== undefined
+      ? b.emit("where", { condition: reshape(visible, batch, 1, 1, keys), a: products, b: low() }, {})
+      : seen.mask === "full"
+        ? products
+        : reshape(hide(b, reshape(products, batch, heads, length, keys), seen), batch, kv_heads, rows, keys);
   const weights = b.emit("softmax", { x: scores }, { axis: 3 }, "attention_weights");
   const mixed = reshape(b.emit("matmul", { a: weights, b: values }, {}), batch, heads, length, size);
   return [reshape(transpose(mixed, 0, 2, 1, 3), batch, length, width)];
@@ -50,10 +53,12 @@ function hide(b: Rewriter, scores: Value, mask: AttentionMask): Value {
     queries: (of) => column(of(length)),
     keys: (of) => of(keys),
   });
-  const element = scores.type.element as "f32" | "f16";
-  const value = element === "f16" ? -65504 : masked;
-  return b.emit("where", { condition: hidden, a: b.emit("constant", {}, { value, element }), b: scores }, {});
+  const low = b.emit("constant", {}, { value: lowest(scores), element: elementOf(scores) });
+  return b.emit("where", { condition: hidden, a: low, b: scores }, {});
 }
+
+const elementOf = ({ type }: Value): "f32" | "f16" => type.element as "f32" | "f16";
+const lowest = (scores: Value): number => (elementOf(scores) === "f16" ? -65504 : masked);
 
 /** A number of every query as a column, and of every key as a row. */
 interface Numbered {

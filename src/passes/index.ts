@@ -17,6 +17,7 @@ import { expandNorm, type NormName, normNames } from "./expand-norm.js";
 import { expandRope } from "./expand-rope.js";
 import { foldConstants } from "./fold-constants.js";
 import { fuse } from "./fuse.js";
+import { hoistEncoder } from "./hoist-encoder.js";
 import { hoistFilters } from "./hoist-filters.js";
 import { hoistTime } from "./hoist-time.js";
 import { inlineCalls } from "./inline-calls.js";
@@ -84,6 +85,7 @@ export const passes: readonly PassEntry[] = [
     return Number.isInteger(block) && block > 0 ? cacheBlocks({ block }) : undefined;
   }),
   plain(expandBlocks),
+  plain(hoistEncoder),
   plain(padFft()),
   withOption(`load | ${lowerings.join(" | ")}`, undefined, (option) => {
     if (option === undefined) return chooseFft();

@@ -2,12 +2,21 @@
 
 import { levelInputs } from "../diffusion/plan.js";
 import { evaluate } from "../ir/evaluate.js";
-import type { Graph, Module } from "../ir/graph.js";
+import type { Graph, Module, Value } from "../ir/graph.js";
 import { findGraph } from "../ir/graph.js";
 import { type Tensor, tensor } from "../ir/tensor.js";
 import type { Runner } from "../runtime/any-runner.js";
 import { hostBlocks } from "../runtime/discrete/host-blocks.js";
-import type { FloatArray, Rounded, StepInputs, StepOutputs, StepRunner } from "../runtime/step-runner.js";
+import { noEncoder } from "../runtime/encoder.js";
+import type {
+  EncoderPort,
+  EncoderRows,
+  FloatArray,
+  Rounded,
+  StepInputs,
+  StepOutputs,
+  StepRunner,
+} from "../runtime/step-runner.js";
 import type { BlockSession, TokenRunner } from "../runtime/token-runner.js";
 import { bug } from "../support/diagnostic.js";
 
@@ -24,10 +33,12 @@ function tokenRunner(module: Module): TokenRunner {
   return {
     length: length!,
     vocabulary: vocabulary!,
-    async logits({ batch, tokens, level }) {
+    ...encoderOf(denoise),
+    async logits({ batch, tokens, level, encoder }) {
       const outputs = run(module, denoise, {
         tokens: tensor("i32", [batch, length!], Float64Array.from(tokens)),
         level: tensor("f32", [batch], perRow(level, batch)),
+        ...encoderInputs(denoise, encoder, batch),
       });
       return outputs.logits!.data;
     },
@@ -86,12 +97,23 @@ function stepRunner(module: Module): StepRunner {
     length: batchLength,
     dim: width,
     vocabulary,
+    ...encoderOf(graphOf(module, "denoise")),
     async embed(tokens, batch) {
       return run(module, embed, { tokens: tensor("i32", [batch, batchLength], Float64Array.from(tokens)) }).x!
         .data;
     },
-    async step({ batch, x, previousX0, noise, row, fixedMask, fixedX }: StepInputs): Promise<StepOutputs> {
-      const outputs = run(module, graphOf(module, "step"), {
+    async step({
+      batch,
+      x,
+      previousX0,
+      noise,
+      row,
+      fixedMask,
+      fixedX,
+      encoder,
+    }: StepInputs): Promise<StepOutputs> {
+      const graph = graphOf(module, "step");
+      const outputs = run(module, graph, {
         x: state(x, batch),
         self_cond: state(previousX0, batch),
         x0_prev: state(previousX0, batch),
@@ -100,23 +122,51 @@ function stepRunner(module: Module): StepRunner {
         coefficients: tensor("f32", [4], Float64Array.of(row.a, row.b, row.c, row.s)),
         fixed_mask: tensor("bool", [batch, batchLength], Float64Array.from(fixedMask)),
         fixed_x: state(fixedX, batch),
+        ...encoderInputs(graph, encoder, batch),
       });
       return { x: outputs.x_next!.data, x0: outputs.x0!.data, tokens: Int32Array.from(outputs.tokens!.data) };
     },
-    async denoise({ batch, x, previousX0, point }) {
+    async denoise({ batch, x, previousX0, point, encoder }) {
+      const graph = graphOf(module, "denoise");
       const inputs = {
         x: state(x, batch),
         ...levelInputs(point, (value) => column(value, batch)),
         self_cond: state(previousX0, batch),
+        ...encoderInputs(graph, encoder, batch),
       };
-      return rounded(run(module, graphOf(module, "denoise"), inputs));
+      return rounded(run(module, graph, inputs));
     },
     ...(findGraph(module, "round") !== undefined && {
-      async round(x: FloatArray, batch: number) {
-        return rounded(run(module, graphOf(module, "round"), { x: state(x, batch) }));
+      async round(x: FloatArray, batch: number, encoder?: EncoderRows) {
+        const graph = graphOf(module, "round");
+        return rounded(run(module, graph, { x: state(x, batch), ...encoderInputs(graph, encoder, batch) }));
       },
     }),
     async dispose() {},
+  };
+}
+
+const sizesOf = (value: Value): readonly number[] => value.type.shape.slice(1).map((extent) => extent.value!);
+
+function inputOf(graph: Graph, name: string): Value | undefined {
+  return graph.inputs.find(({ hint }) => hint === name);
+}
+
+/** What the graph takes of an encoder, as the member of a runner. */
+function encoderOf(graph: Graph): { readonly encoder?: EncoderPort } {
+  const value = inputOf(graph, "encoder");
+  if (value === undefined) return {};
+  const [length, dim] = sizesOf(value) as [number, number];
+  return { encoder: { length, dim, mask: inputOf(graph, "encoder_mask") !== undefined } };
+}
+
+function encoderInputs(graph: Graph, encoder: EncoderRows | undefined, batch: number): Named {
+  const value = inputOf(graph, "encoder");
+  if (value === undefined || encoder === undefined) return {};
+  const [length, dim] = sizesOf(value) as [number, number];
+  return {
+    encoder: tensor("f32", [batch, length, dim], Float64Array.from(encoder.values)),
+    encoder_mask: tensor("bool", [batch, length], Float64Array.from(encoder.mask)),
   };
 }
 
@@ -124,7 +174,10 @@ function stepRunner(module: Module): StepRunner {
 function run(module: Module, graph: Graph, inputs: Named): Named {
   const ordered = graph.inputs.map(
     (value) =>
-      inputs[value.hint ?? ""] ?? bug(`the reference has no value for input ${value.hint} of @${graph.name}`),
+      inputs[value.hint ?? ""] ??
+      (value.hint === "encoder"
+        ? noEncoder()
+        : bug(`the reference has no value for input ${value.hint} of @${graph.name}`)),
   );
   const outputs = evaluate(module, graph.name, ordered);
   return Object.fromEntries(graph.outputNames.map((name, i) => [name, outputs[i]!]));

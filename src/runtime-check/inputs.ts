@@ -57,7 +57,9 @@ function makeInput(
   const fill = (f: (i: number) => number): void => {
     for (let i = 0; i < out.data.length; i++) out.data[i] = f(i);
   };
-  if (element === "bool") fill((i) => (draw(i) < 0.25 ? 1 : 0));
+  // Of a text something is there, most often most of it.
+  if (value.hint === "encoder_mask") fill((i) => (i % shape[1]! === 0 || draw(i) < 0.75 ? 1 : 0));
+  else if (element === "bool") fill((i) => (draw(i) < 0.25 ? 1 : 0));
   else if (element === "i32") {
     const rows = indexedRows(graph, value);
     fill((i) => Math.floor(draw(i) * rows));

@@ -5,6 +5,7 @@ import type { Graph, Module, Value } from "../ir/graph.js";
 import { type Tensor, tensor } from "../ir/tensor.js";
 import { fail } from "../support/diagnostic.js";
 import type { Candidate } from "./candidate.js";
+import { encoderInput } from "./encoder-feed.js";
 import { flatten } from "./flatten.js";
 import { type PredictOptions, predict } from "./predict.js";
 import { stored } from "./stored.js";
@@ -19,18 +20,23 @@ export interface Supplied {
   readonly candidate: State;
 }
 
-/** Runs @time for a row and @filters; nothing when the module has neither. One level serves the whole batch. */
+/** Runs @time for a row, @encode and @filters, those that the module has. One level serves the whole batch. */
 export async function supply(
   module: Module,
   candidate: Candidate,
   row: SamplerRow,
+  batch: number,
   options: PredictOptions,
 ): Promise<Supplied> {
   let supplied: Supplied = { reference: {}, perturbed: [], candidate: {} };
-  for (const name of ["time", "filters"]) {
+  for (const name of ["filters", "time", "encode"]) {
     if (!module.graphs.some((graph) => graph.name === name)) continue;
     const graph = flatten(module, name);
-    const inputs = graph.inputs.map((value) => inputOf(value, {}, row, undefined, 1));
+    const made = supplied.reference;
+    const rows = name === "encode" ? batch : 1;
+    const inputs = graph.inputs.map(
+      (value) => made[value.hint ?? ""] ?? inputOf(value, {}, row, undefined, rows),
+    );
     const { reference, samples } = predict(module, graph, inputs, options);
     const named = (values: readonly Tensor[]): State =>
       Object.fromEntries(graph.outputNames.map((output, i) => [output, values[i]!]));
@@ -56,6 +62,8 @@ export function inputOf(
     const out = tensor(type.element, shape);
     return stored({ ...out, data: out.data.map((_, i) => numbers[i % numbers.length]!) });
   };
+  const ofEncoder = encoderInput({ hint, type }, batch);
+  if (ofEncoder !== undefined) return ofEncoder;
   const atLevel = levelInputs(row, (value) => filled(value))[hint ?? ""];
   if (atLevel !== undefined) return atLevel;
   switch (hint) {

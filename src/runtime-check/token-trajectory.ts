@@ -13,6 +13,7 @@ import { decodeTokens } from "../runtime/discrete/decode-tokens.js";
 import type { TokenInputs, TokenRunner } from "../runtime/token-runner.js";
 import { fail } from "../support/diagnostic.js";
 import type { Candidate } from "./candidate.js";
+import { encodedInputs, encoderInput } from "./encoder-feed.js";
 import { flatten } from "./flatten.js";
 import { judgeValues } from "./judge-values.js";
 import { defaultRuns, predict } from "./predict.js";
@@ -75,7 +76,7 @@ export async function checkTokenTrajectory(
     void state;
 
   const own = runnerOf(graph, plan, async (inputs) => {
-    const [logits] = await candidate.run(module, "denoise", feed(graph, inputs));
+    const [logits] = await candidate.run(module, "denoise", feed(module, graph, inputs));
     return logits!.data;
   });
   const free: Int32Array[] = [];
@@ -131,7 +132,7 @@ async function judgeCall(
   inputs: TokenInputs,
   { plan, runs = defaultRuns, seed = 0, falseAlarm = 1e-4 }: TokenTrajectoryOptions,
 ): Promise<{ readonly call: Call; readonly logits: Float64Array }> {
-  const given = feed(graph, inputs);
+  const given = feed(module, graph, inputs);
   const prediction = predict(module, graph, given, { accuracy: candidate.accuracy, runs, seed });
   const [actual] = await candidate.run(module, "denoise", given);
   const value = graph.outputs[0]!;
@@ -153,8 +154,12 @@ async function judgeCall(
 }
 
 /** The inputs of @denoise in its order. Throws `check/unknown-input`. */
-function feed(graph: Graph, { batch, tokens, level }: TokenInputs): Tensor[] {
-  return graph.inputs.map(({ hint, type }) => {
+function feed(module: Module, graph: Graph, { batch, tokens, level }: TokenInputs): Tensor[] {
+  const encoded = encodedInputs(module, batch);
+  return graph.inputs.map((value) => {
+    const { hint, type } = value;
+    const ofEncoder = encoderInput(value, batch) ?? encoded[hint ?? ""];
+    if (ofEncoder !== undefined) return ofEncoder;
     const shape = type.shape.map((extent) => extent.value ?? batch);
     if (hint === "tokens") return tensor("i32", shape, Float64Array.from(tokens));
     if (hint === "level")

@@ -103,7 +103,7 @@ export async function checkTrajectory(
   const steps: TrajectoryStep[] = [];
   for (const row of plan.rows) {
     const options = { accuracy: candidate.accuracy, runs, seed: seed + row.step };
-    const supplied = await supply(shown, candidate, row, options);
+    const supplied = await supply(shown, candidate, row, batch, options);
     const update = row.s === 0 ? silence : noise(row.step + 1);
     const feed = (state: State, time: State | undefined): Tensor[] =>
       graph.inputs.map((value) => time?.[value.hint ?? ""] ?? inputOf(value, state, row, update, batch));

@@ -9,15 +9,18 @@
 //
 // Decoders of discrete models fill quota, select and renoise differently and keep the order and the states.
 
-import { seededNoise, truncatedNoise } from "../diffusion/normal.js";
 import type { SamplerPlan, SamplerRow } from "../diffusion/plan.js";
 import { fail } from "../support/diagnostic.js";
-import { type FixedTokens, fixedBatch, overwriteRows, overwriteTokens } from "./fixed-positions.js";
+import {
+  type FixedTokens,
+  fixedBatch,
+  givenRows,
+  overwriteRows,
+  overwriteTokens,
+} from "./fixed-positions.js";
 import { margins } from "./margins.js";
-import type { FloatArray, Rounded, StepInputs, StepRunner } from "./step-runner.js";
-
-/** Standard normal noise [B, L, d] of draw 0 (the initial state) or draw k (update k, 1 is the noisiest). */
-export type NoiseSource = (draw: number) => FloatArray;
+import { noiseSource } from "./noise-source.js";
+import type { EncoderRows, FloatArray, NoiseSource, Rounded, StepInputs, StepRunner } from "./step-runner.js";
 
 /** What to generate. */
 export interface GenerateOptions {
@@ -33,6 +36,8 @@ export interface GenerateOptions {
    * first update, as Diffusion-LM's infilling does.
    */
   readonly fixFrom?: "start" | "first_update";
+  /** The output of an encoder, for models that attend to one: what `encoderRows` makes of it. */
+  readonly encoder?: EncoderRows;
   /** Stops between two steps by throwing the signal's reason. */
   readonly signal?: AbortSignal;
   /** Sees every update before it is made and may replace what it takes. */
@@ -71,7 +76,7 @@ export async function* generate(
   runner: StepRunner,
   options: GenerateOptions,
 ): AsyncGenerator<GenerationState, void, undefined> {
-  const { plan, batch = 1, signal } = options;
+  const { plan, batch = 1, signal, encoder } = options;
   const { length, dim } = runner;
   const size = batch * length * dim;
   const of = plan.rows.length + 1;
@@ -80,10 +85,12 @@ export async function* generate(
   const nothingFixed = new Uint8Array(fixed.mask.length);
   const noise = noiseSource(options.noise ?? 0, batch, runner, plan.truncation);
   const silence = new Float32Array(size);
+  const given = givenRows(plan, fixedX, noise);
+  const givenAfter = (step: number): FloatArray => given(step + 1, plan.rows[step + 1] ?? plan.finalRow);
 
   let x: FloatArray = noise(0).map((value) => plan.initialNoiseScale * value);
   let x0: FloatArray = silence;
-  if (options.fixFrom !== "first_update") x = overwriteRows(x, fixedX, fixed.mask, dim);
+  if (options.fixFrom !== "first_update") x = overwriteRows(x, givenAfter(-1), fixed.mask, dim);
 
   for (const [i, row] of plan.rows.entries()) {
     signal?.throwIfAborted();
@@ -94,10 +101,11 @@ export async function* generate(
       noise: row.s === 0 ? silence : noise(i + 1),
       row,
       fixedMask: i === 0 && options.fixFrom === "first_update" ? nothingFixed : fixed.mask,
-      fixedX,
+      fixedX: given(i, row),
+      ...(encoder && { encoder }),
     };
     const next = await runner.step((await options.beforeStep?.(inputs)) ?? inputs);
-    x = overwriteRows(next.x, fixedX, fixed.mask, dim);
+    x = overwriteRows(next.x, givenAfter(i), fixed.mask, dim);
     x0 = next.x0;
     const tokens = overwriteTokens(next.tokens, fixed);
     const state: GenerationState = { step: i + 1, of, done: false, tokens, x, x0, row };
@@ -109,7 +117,12 @@ export async function* generate(
   }
 
   signal?.throwIfAborted();
-  const { logits, tokens } = await final(runner, plan, x, x0, batch);
+  const { logits, tokens } = await final(runner, plan, {
+    batch,
+    x,
+    previousX0: x0,
+    ...(encoder && { encoder }),
+  });
   yield {
     step: of,
     of,
@@ -133,13 +146,12 @@ export async function generateToEnd(runner: StepRunner, options: GenerateOptions
 function final(
   runner: StepRunner,
   plan: SamplerPlan,
-  x: FloatArray,
-  previousX0: FloatArray,
-  batch: number,
+  state: Pick<StepInputs, "batch" | "x" | "previousX0" | "encoder">,
 ): Promise<Rounded> {
-  if (plan.final === "round" && runner.round !== undefined) return runner.round(x, batch);
+  if (plan.final === "round" && runner.round !== undefined)
+    return runner.round(state.x, state.batch, state.encoder);
   if (plan.final === "denoise" && runner.denoise !== undefined && plan.finalRow !== undefined)
-    return runner.denoise({ batch, x, previousX0, point: plan.finalRow });
+    return runner.denoise({ ...state, point: plan.finalRow });
   return fail(
     "generate/no-final",
     `the sampler ends with @${plan.final}, which this model was built without`,
@@ -147,29 +159,4 @@ function final(
       help: `compile it again with the graph "${plan.final}"`,
     },
   );
-}
-
-/** The noise of a generation: seeded (that of updates truncated where the plan says so), or the caller's numbers with their size checked. */
-export function noiseSource(
-  noise: number | bigint | NoiseSource,
-  batch: number,
-  runner: StepRunner,
-  truncation?: number,
-): NoiseSource {
-  const { length, dim } = runner;
-  if (typeof noise !== "function") {
-    const whole = seededNoise(noise, batch, length, dim);
-    if (truncation === undefined) return whole;
-    const updates = truncatedNoise(noise, batch, length, dim, truncation);
-    return (draw) => (draw === 0 ? whole(draw) : updates(draw));
-  }
-  return (draw) => {
-    const given = noise(draw);
-    if (given.length !== batch * length * dim)
-      fail(
-        "generate/noise-size",
-        `the noise of draw ${draw} has ${given.length} numbers; ${batch} x ${length} x ${dim} are needed`,
-      );
-    return given;
-  };
 }

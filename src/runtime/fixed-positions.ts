@@ -1,7 +1,8 @@
 // Given tokens (a prompt, the text around a gap): the positions that sampling must not change.
 
+import type { PlanPoint, SamplerPlan } from "../diffusion/plan.js";
 import { fail } from "../support/diagnostic.js";
-import type { FloatArray } from "./step-runner.js";
+import type { FloatArray, NoiseSource } from "./step-runner.js";
 
 /** Tokens that are given, one entry per position of the batch, [B, L]. */
 export interface FixedTokens {
@@ -44,6 +45,19 @@ export function fixedBatch(
     all.mask[i] = 1;
   }
   return all;
+}
+
+/** What given positions hold at call `draw` of the network, at the point of it; after the last call they are clean. */
+export type GivenRows = (draw: number, point?: PlanPoint) => FloatArray;
+
+/** The clean embeddings, or alpha e + sigma noise at each point where the plan says so. */
+export function givenRows({ renoised }: SamplerPlan, clean: FloatArray, noise: NoiseSource): GivenRows {
+  return (draw, point) => {
+    if (!renoised || point === undefined) return clean;
+    const [alpha, sigma] = [Math.sqrt(point.alphaBar), Math.sqrt(point.sigma2)];
+    const drawn = noise(draw, "fixed");
+    return clean.map((value, i) => alpha * value + sigma * drawn[i]!);
+  };
 }
 
 /** x with the rows of `fixedX` where the mask is set; x itself when nothing is given. */

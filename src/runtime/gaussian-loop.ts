@@ -1,74 +1,9 @@
-// The loop of driver.ts for those who only want the tokens: where the runner can keep the state to itself, it never comes
-// back to the host between steps. A seed gives the same tokens either way.
+// The loop of continuous states on any runner: with the state on the device where the runner can keep it, else on the host.
 
-import { planSampler } from "../diffusion/plan.js";
-import { samplerPlanOf } from "../diffusion/plans.js";
-import { fail } from "../support/diagnostic.js";
-import { stepRunnerOf } from "./any-runner.js";
-import { type GenerateOptions, generate, noiseSource } from "./driver.js";
-import { fixedBatch, overwriteRows, overwriteTokens } from "./fixed-positions.js";
-import { margins } from "./margins.js";
-import type { FloatArray, ResidentState, StepRunner } from "./step-runner.js";
-import type { Loop, TokenOptions, TokenState } from "./token-state.js";
+import { generate } from "./driver.js";
+import { generateResident, stepLoop } from "./resident-loop.js";
 
 /** The loop of continuous states. */
-export const gaussianLoop: Loop = {
-  plan: planSampler,
-  async *generate(runner, { plan, noise, ...rest }) {
-    if (typeof noise === "object")
-      fail("generate/noise-kind", "draws of tokens were given for a continuous model", {
-        help: "give a seed",
-      });
-    const ofSteps = stepRunnerOf(runner);
-    const options = { ...rest, plan: samplerPlanOf(plan), ...(noise === undefined ? {} : { noise }) };
-    if (ofSteps.openState === undefined) yield* generate(ofSteps, options);
-    else yield* generateResident(ofSteps, options);
-  },
-};
-
-/** The loop with the state on the device. */
-async function* generateResident(
-  runner: StepRunner,
-  options: Omit<TokenOptions, "plan" | "noise"> & Pick<GenerateOptions, "plan" | "noise">,
-): AsyncGenerator<TokenState, void, undefined> {
-  const { plan, batch = 1, signal } = options;
-  const { length, dim, vocabulary } = runner;
-  const of = plan.rows.length + 1;
-  const fixed = fixedBatch(options.fixed, batch, length, vocabulary);
-  const nothingFixed = new Uint8Array(fixed.mask.length);
-  const fixedX = fixed.mask.includes(1) ? await runner.embed(fixed.tokens, batch) : undefined;
-  const noise = noiseSource(options.noise ?? 0, batch, runner, plan.truncation);
-  const start: FloatArray = noise(0).map((value) => plan.initialNoiseScale * value);
-  const x =
-    fixedX === undefined || options.fixFrom === "first_update"
-      ? start
-      : overwriteRows(start, fixedX, fixed.mask, dim);
-  const state: ResidentState = runner.openState!({ batch, plan, x, fixedX });
-  try {
-    for (const [i, row] of plan.rows.entries()) {
-      signal?.throwIfAborted();
-      const best = await state.step({
-        row,
-        noise: row.s === 0 ? undefined : noise(i + 1),
-        fixedMask: i === 0 && options.fixFrom === "first_update" ? nothingFixed : fixed.mask,
-      });
-      const reached: TokenState = { step: i + 1, of, done: false, tokens: overwriteTokens(best, fixed), row };
-      if (await options.stop?.(reached)) {
-        yield { ...reached, done: true };
-        return;
-      }
-      yield reached;
-    }
-    signal?.throwIfAborted();
-    const { tokens, logits } = await state.final(fixed.mask);
-    yield {
-      step: of,
-      of,
-      done: true,
-      tokens: overwriteTokens(tokens, fixed),
-      ...(logits && { logits, margins: margins(logits, vocabulary) }),
-    };
-  } finally {
-    state.close();
-  }
-}
+export const gaussianLoop = stepLoop((runner, options) =>
+  runner.openState === undefined ? generate(runner, options) : generateResident(runner, options),
+);

@@ -8,26 +8,32 @@ import type { Runner } from "./any-runner.js";
 import { eitherViews } from "./discrete/block-views.js";
 import { decoders } from "./discrete/decoders.js";
 import { tokenLoop } from "./discrete/token-loop.js";
+import { type EncoderInput, encoderRows } from "./encoder.js";
 import { gaussianLoop } from "./gaussian-loop.js";
 import { type RuntimeManifest, samplerOf } from "./manifest.js";
 import type { Loop, TokenOptions, TokenState } from "./token-state.js";
 
-/**
- * Generate, yielding tokens after every update and the final ones. Throws what `generate` and `decodeTokens` throw,
- * `generate/noise-kind` for noise of the other kind of state.
- */
-export function generateTokens(
-  runner: Runner,
-  options: TokenOptions,
-): AsyncGenerator<TokenState, void, undefined> {
-  return (isTokenPlan(options.plan) ? tokenLoop(decoders, eitherViews) : gaussianLoop).generate(
-    runner,
-    options,
-  );
-}
-
 /** The loop of any state. */
-export const anyLoop: Loop = { plan: planOf, generate: generateTokens };
+export const anyLoop: Loop = {
+  plan: planOf,
+  generate: (runner, options) =>
+    (isTokenPlan(options.plan) ? tokenLoop(decoders, eitherViews) : gaussianLoop).generate(runner, options),
+};
+
+/** What to generate, with an encoder's output as it comes. */
+export type GenerateTokensOptions = Omit<TokenOptions, "encoder"> & { readonly encoder?: EncoderInput };
+
+/**
+ * Generate, yielding tokens after every update and the final ones. Throws what `generate`, `decodeTokens` and
+ * `encoderRows` throw, `generate/noise-kind` for noise of the other kind of state.
+ */
+export async function* generateTokens(
+  runner: Runner,
+  { encoder: given, ...options }: GenerateTokensOptions,
+): AsyncGenerator<TokenState, void, undefined> {
+  const encoder = encoderRows(given, runner.encoder, options.batch ?? 1);
+  yield* anyLoop.generate(runner, { ...options, ...(encoder && { encoder }) });
+}
 
 /** The plan of a bundle, with the compiled number of steps or another. Throws `bundle/no-sampler`. */
 export function planFromManifest(manifest: Pick<RuntimeManifest, "sampler">, numSteps?: number): Plan {
@@ -35,7 +41,10 @@ export function planFromManifest(manifest: Pick<RuntimeManifest, "sampler">, num
 }
 
 /** The last state of a generation; the others are passed over. */
-export async function generateTokensToEnd(runner: Runner, options: TokenOptions): Promise<TokenState> {
+export async function generateTokensToEnd(
+  runner: Runner,
+  options: GenerateTokensOptions,
+): Promise<TokenState> {
   let last: TokenState | undefined;
   for await (const state of generateTokens(runner, options)) last = state;
   return last ?? bug("a generation ended without a state");

@@ -27,10 +27,11 @@ export {
   type GenerationState,
   generate,
   generateToEnd,
-  type NoiseSource,
 } from "./driver.js";
+export { type EncoderInput, encoderRows } from "./encoder.js";
 export type { FixedTokens } from "./fixed-positions.js";
 export {
+  type GenerateTokensOptions,
   generateTokens,
   generateTokensToEnd,
   planFromManifest,
@@ -40,7 +41,10 @@ export { argmaxRows, margins } from "./margins.js";
 export { loadOnnx, type OnnxBundle, type OnnxOptions } from "./onnx.js";
 export type { OrtModule } from "./ort.js";
 export type {
+  EncoderPort,
+  EncoderRows,
   FloatArray,
+  NoiseSource,
   ResidentStart,
   ResidentState,
   Rounded,

@@ -2,6 +2,7 @@
 
 import type { PlanOptions, SamplerParts } from "../diffusion/plan.js";
 import { fail } from "../support/diagnostic.js";
+import type { EncoderPort } from "./step-runner.js";
 
 /** One input or output of a graph. */
 export interface ManifestPort {
@@ -95,6 +96,20 @@ export function graphsOfLength<G extends Pick<ManifestGraph, "name" | "length">>
       .filter((graph) => graph.length === undefined || graph.length === wanted)
       .map((graph) => [graph.name, graph]),
   );
+}
+
+/** What the graphs take of an encoder: the ports of @encode, or of whichever graph reads it as it is. */
+export function encoderPort(
+  graphs: ReadonlyMap<
+    string,
+    { readonly inputs: readonly { readonly name: string; readonly shape: readonly (number | string)[] }[] }
+  >,
+): EncoderPort | undefined {
+  const inputs = [...graphs.values()].flatMap((graph) => graph.inputs);
+  const port = inputs.find(({ name }) => name === "encoder");
+  if (port === undefined) return undefined;
+  const [, length, dim] = port.shape as [unknown, number, number];
+  return { length, dim, mask: inputs.some(({ name }) => name === "encoder_mask") };
 }
 
 /** Whether these are the graphs of a model of tokens: its @denoise takes them. */

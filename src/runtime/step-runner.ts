@@ -6,6 +6,29 @@ import type { PlanPoint, SamplerPlan, SamplerRow } from "../diffusion/plan.js";
 /** Numbers of a state: float32 from compiled models, float64 from the reference. */
 export type FloatArray = Float32Array | Float64Array;
 
+/** What a compiled model takes of an encoder that runs elsewhere. */
+export interface EncoderPort {
+  /** S. */
+  readonly length: number;
+  readonly dim: number;
+  /** Whether positions may be missing. */
+  readonly mask: boolean;
+}
+
+/** The encoder's output for a whole batch. Back ends keep what they compute from it as long as they see the same object. */
+export interface EncoderRows {
+  /** [B, S, dim]; zeros where the mask is 0. */
+  readonly values: FloatArray;
+  /** [B, S]. */
+  readonly mask: Uint8Array;
+}
+
+/**
+ * Standard normal noise [B, L, d]: of draw 0 (the initial state) or draw k (update k, 1 is the noisiest); for `fixed` that
+ * of given positions at call k of the network, 0 the first.
+ */
+export type NoiseSource = (draw: number, use?: "fixed") => FloatArray;
+
 /** What one update takes; B is `batch`, L, d and V are the runner's. All arrays are row-major. */
 export interface StepInputs {
   readonly batch: number;
@@ -21,6 +44,8 @@ export interface StepInputs {
   readonly fixedMask: Uint8Array;
   /** Embeddings of the given tokens, [B, L, d]; what it holds elsewhere does not matter. */
   readonly fixedX: FloatArray;
+  /** For models that attend to one. */
+  readonly encoder?: EncoderRows;
 }
 
 /** What one update gives. */
@@ -47,6 +72,8 @@ export interface StepRunner {
   readonly dim: number;
   /** V. */
   readonly vocabulary: number;
+  /** What the model takes of an encoder; undefined where it attends to none. */
+  readonly encoder?: EncoderPort;
   /** Clean embeddings [B, L, d] of tokens [B, L]. */
   embed(tokens: Int32Array, batch: number): Promise<FloatArray>;
   /** One update of the sampler. */
@@ -57,9 +84,10 @@ export interface StepRunner {
     readonly x: FloatArray;
     readonly previousX0: FloatArray;
     readonly point: PlanPoint;
+    readonly encoder?: EncoderRows;
   }): Promise<Rounded>;
   /** The rounding head on a state; needed by plans that end with `round`. */
-  round?(x: FloatArray, batch: number): Promise<Rounded>;
+  round?(x: FloatArray, batch: number, encoder?: EncoderRows): Promise<Rounded>;
   /**
    * A generation whose state stays where the model runs: only tokens come back. Back ends without memory of their own
    * leave it out. One at a time: the runner's other methods may be called only after it is closed.
@@ -77,6 +105,8 @@ export interface ResidentStart {
   readonly x: FloatArray;
   /** Embeddings of the given tokens, [B, L, d]; undefined when none is given. */
   readonly fixedX: FloatArray | undefined;
+  /** For models that attend to one. */
+  readonly encoder?: EncoderRows;
 }
 
 /** A state on the device: x and the x0 of the step before. */
@@ -86,9 +116,14 @@ export interface ResidentState {
     readonly row: SamplerRow;
     readonly noise: FloatArray | undefined;
     readonly fixedMask: Uint8Array;
+    /** Where given positions hold something else than in the call before. */
+    readonly fixedX?: FloatArray | undefined;
   }): Promise<Int32Array>;
   /** The call that the plan ends with; `logits` when the compiled graph gives them. */
-  final(fixedMask: Uint8Array): Promise<{ readonly tokens: Int32Array; readonly logits?: FloatArray }>;
+  final(
+    fixedMask: Uint8Array,
+    fixedX?: FloatArray,
+  ): Promise<{ readonly tokens: Int32Array; readonly logits?: FloatArray }>;
   /** The state and the last prediction, [B, L, d] each: a copy, for looking. */
   read(): Promise<{ readonly x: FloatArray; readonly x0: FloatArray }>;
   close(): void;

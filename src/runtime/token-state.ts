@@ -4,8 +4,8 @@ import type { PlanOptions, PlanPoint, SamplerParts } from "../diffusion/plan.js"
 import type { Plan } from "../diffusion/plans.js";
 import type { Runner } from "./any-runner.js";
 import type { TokenDraws } from "./discrete/driver.js";
-import type { GenerateOptions, NoiseSource } from "./driver.js";
-import type { FloatArray } from "./step-runner.js";
+import type { GenerateOptions } from "./driver.js";
+import type { FloatArray, NoiseSource } from "./step-runner.js";
 
 /** What to generate: `GenerateOptions` without what needs the state on the host. */
 export type TokenOptions = Omit<GenerateOptions, "beforeStep" | "stop" | "plan" | "noise"> & {

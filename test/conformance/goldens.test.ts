@@ -108,6 +108,7 @@ it("prints a report that its schema accepts", () => {
     status: "not covered",
     comparisons: [],
     notCompared: [],
+    unknownFields: [],
   };
   const report = JSON.parse(JSON.stringify(reportOf([...reports.values(), failing])));
   validate(report);
@@ -172,6 +173,29 @@ describe("what does not agree", () => {
     expect(caseText(report)).toBe("hyena-a: not covered: Perceiver");
     expect(allPass(reportOf([report]))).toBe(false);
     expect(allPass(reportOf([report, reports.get("hyena-a")!]))).toBe(true);
+  });
+
+  it("says which field of a run it does not know, and compares what it can", async () => {
+    const report = await runCase(
+      copy("dream-decode-a", "unknown", ({ args }) => {
+        const { runs } = args as { runs: Record<string, Record<string, unknown>> };
+        Object.assign(runs.entropy!, { patience: 3 });
+      }),
+    );
+    expect(report).toMatchObject({ status: "pass", unknownFields: ["runs.entropy.patience"] });
+    expect(caseText(report)).toMatch(/fields not known: runs\.entropy\.patience/);
+  });
+
+  it("reads the numbers of Python's JSON", async () => {
+    const directory = copy("fastdllm-a", "nan");
+    const file = join(directory, "case.json");
+    const text = readFileSync(file, "utf8").replace(
+      '"fp32_vs_fp64":{',
+      '"fp32_vs_fp64":{"x":{"max_abs":NaN}',
+    );
+    writeFileSync(file, text);
+    expect(text).toContain("NaN");
+    expect((await runCase(directory)).status).toBe("pass");
   });
 
   it("reports a case that cannot be run and goes on", async () => {

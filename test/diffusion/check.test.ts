@@ -57,9 +57,18 @@ describe("plots", () => {
   const schedule = resolveSchedule({ family: "log_linear", eps: 1e-12 } as NoiseScheduleDescription);
   const curve = scheduleCurve(schedule, resolveGrid({ kind: "linspace", to: 0.5, num_steps: 2 }, schedule));
 
+  it("draws the part that is signal where the noise explodes", () => {
+    // sigma = 1 + 3 t: at the clean end half of the power, at the noisy end a seventeenth.
+    const family = { family: "karras", rho: 1, sigma_min: 1, sigma_max: 4, process: "variance_exploding" };
+    const schedule = resolveSchedule(family);
+    const grid = resolveGrid({ kind: "linspace", from: 1, to: 0, num_steps: 2 }, schedule);
+    const { visited } = scheduleCurve(schedule, grid);
+    expect(visited.map(([, y]) => y)).toEqual([expect.closeTo(1 / 17, 12), expect.closeTo(1 / 2, 12)]);
+  });
+
   it("draws the straight line of log_linear as a diagonal", () => {
     expect(plotText(curve, 5, 5).split("\n")).toEqual([
-      "alpha_bar",
+      "alpha_bar, the part of the power that is signal",
       "1.0 |.",
       "    | .",
       "    |  o",

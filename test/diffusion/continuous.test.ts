@@ -21,6 +21,9 @@ describe("families at values worked out by hand", () => {
     // symmetric, and (s(3) - s(-1.5)) / (s(3) - s(-3)) = (.952574 - .182426) / .905148
     [{ family: "sigmoid" }, 0.5, 0.5],
     [{ family: "sigmoid" }, 0.25, 0.8508537],
+    // 1 - sin(pi/6), 1 - sin(.999 pi/4)
+    [{ family: "sine", eps: 0 }, 1 / 3, 0.5],
+    [{ family: "sine" }, 0.5, 0.2934485],
     // sigma 80 and 0.002
     [{ family: "karras" }, 1, 1 / 6401],
     [{ family: "karras", sigma_min: 1, sigma_max: 300, rho: 1 }, 0.5, 1 / (1 + 150.5 ** 2)],

@@ -5,6 +5,7 @@ import { drawFrom, restricted, softmaxInto } from "../../src/diffusion/discrete/
 import { seededUniforms } from "../../src/diffusion/discrete/draws.js";
 import { readingOf } from "../../src/diffusion/discrete/reading.js";
 import { ancestral } from "../../src/diffusion/discrete/samplers/ancestral.js";
+import { kappaOf, psi } from "../../src/diffusion/discrete/samplers/psi.js";
 import { analytic, tauLeaping } from "../../src/diffusion/discrete/samplers/scores.js";
 import { planTokens, type TokenPlan } from "../../src/diffusion/discrete/token-plan.js";
 import type { TokenProcess } from "../../src/diffusion/discrete/token-process.js";
@@ -179,6 +180,11 @@ test("the nucleus holds the tokens up to the one that crosses p; ties go to the 
   ]);
   expect([...restricted(Float64Array.of(0.25, 0.25, 0.25, 0.25), { top_k: 2 })]).toEqual([0.5, 0.5, 0, 0]);
   expect([...restricted(Float64Array.of(0.6, 0.4), { top_p: 0.6 })]).toEqual([1, 0]);
+  // Of all, .4 + .3 are short of .75 and a third comes in; of the top three, .4/.9 + .3/.9 are enough.
+  const four = [0.4, 0.3, 0.2, 0.1];
+  const kept = (nucleus_of: "all" | "top_k") =>
+    restricted(Float64Array.from(four), { top_k: 3, top_p: 0.75, nucleus_of }).filter((p) => p > 0).length;
+  expect([kept("all"), kept("top_k")]).toEqual([3, 2]);
   expect(softmaxInto([0, 2], 2, new Float64Array(2))[1]).toBeCloseTo(Math.E / (1 + Math.E), 14);
 });
 
@@ -194,5 +200,94 @@ test("draws follow their weights, and a seed names the same numbers in any order
   for (const [v, count] of counts.entries()) {
     const p = weights[v]! / 8;
     expect(Math.abs(count - draws * p)).toBeLessThan(5 * Math.sqrt(draws * p * (1 - p)));
+  }
+});
+
+test("plug_in: Duo's posterior, and Bayes where the output is the prior itself", () => {
+  const plan = planFor(random, "ancestral", 5);
+  const reading = readingOf(random, { target: "plug_in" });
+  const n = random.vocabulary;
+  const x = [0.1, 0.6, 0.25, 0.05];
+  for (const row of plan.rows)
+    for (let token = 0; token < n; token++) {
+      const p = reading.probabilities(x.map(Math.log), token, row.totalNoise, new Float64Array(n));
+      const weights = new Float64Array(n);
+      ancestral().weights(random, p, token, row, weights);
+      const [at, as] = [row.alphaBar, row.to.alphaBar];
+      const both = at / as;
+      for (let v = 0; v < n; v++) {
+        const here = v === token ? 1 : 0;
+        const above =
+          at * n * x[v]! * here + (both - at) * here + (as - at) * x[v]! + ((1 - both) * (1 - as)) / n;
+        expect(normalized(weights)[v]).toBeCloseTo(above / (at * n * x[token]! + (1 - at)), 12);
+      }
+      const exact = reading.probabilities(
+        prior.uniform.map(Math.log),
+        token,
+        row.totalNoise,
+        new Float64Array(n),
+      );
+      for (let v = 0; v < n; v++)
+        expect(exact[v]).toBeCloseTo(bayes(random, row.totalNoise, token).posterior[v]!, 12);
+    }
+  // The argmax at the end is of the output itself: 3 at the position makes 3 likely, not the network's best.
+  expect([...reading.own(x.map(Math.log), 3, 1e-5, new Float64Array(n))]).toEqual(
+    x.map((p) => expect.closeTo(p, 12)),
+  );
+});
+
+test.each([masked, random])("psi keeps the marginals of $kind, whatever kappa is", (process) => {
+  const n = process.vocabulary;
+  const row = planFor(process, "psi", 6).rows[2]!;
+  for (const value of [0, 0.3, 1]) {
+    const reached = new Array<number>(n).fill(0);
+    for (const x of reachable(process, row.totalNoise)) {
+      const { posterior, marginal } = bayes(process, row.totalNoise, x);
+      const weights = new Float64Array(n);
+      psi({ kind: "constant", value }).weights(process, Float64Array.from(posterior), x, row, weights);
+      for (let y = 0; y < n; y++) reached[y]! += marginal * normalized(weights)[y]!;
+    }
+    for (let y = 0; y < n; y++)
+      expect(reached[y]).toBeCloseTo(bayes(process, row.to.totalNoise, y).marginal, 12);
+  }
+});
+
+test("psi's kappa by hand", () => {
+  const at = (from: number, to: number) => ({
+    ...planFor(random, "psi", 3).rows[1]!,
+    alphaBar: from,
+    to: { ...planFor(random, "psi", 3).rows[1]!.to, alphaBar: to, sigma2: 1 - to },
+  });
+  // m = min(1, .4 / .4): 1 - .1 / .4
+  expect(kappaOf({ kind: "capped", eta: 0.1 }, at(0.4, 0.6))).toBeCloseTo(0.75, 12);
+  // m = .1 / .8: 1 - .5 m / .1
+  expect(kappaOf({ kind: "rescaled", eta: 0.5 }, at(0.8, 0.9))).toBeCloseTo(0.375, 12);
+  // 1 - .2 / .1 is below 0
+  expect(kappaOf({ kind: "fixed", eta: 0.2 }, at(0.8, 0.9))).toBe(0);
+  expect(kappaOf({ kind: "fixed", eta: 0.2 }, at(0.8, 1))).toBe(1);
+  expect(kappaOf({ kind: "table", values: [1, 0.25] }, at(0.4, 0.6))).toBe(0.25);
+  expect(() => kappaOf({ kind: "table", values: [1] }, at(0.4, 0.6))).toThrow(/step 1/);
+});
+
+test("temperature and nucleus act on log scores as on the probabilities that they stand for", () => {
+  for (const process of [masked, random]) {
+    const n = process.vocabulary;
+    const [s, x] = [0.7, process.kind === "absorbing" ? process.mask : 1];
+    const { posterior } = bayes(process, s, x);
+    const choice = { temperature: 0.5, top_p: 0.7 };
+    const logits = Array.from({ length: n }, (_, y) => Math.log(bayes(process, s, y).marginal));
+    const scored = readingOf(process, { target: "log_score" }, choice);
+    const ratio = logits.map((l) => l - logits[x]!);
+    const clean = readingOf(process, { target: "x0" }, choice);
+    for (const read of ["probabilities", "logScores"] as const) {
+      const ours = scored[read](ratio, x, s, new Float64Array(n));
+      const direct = clean[read](posterior.map(Math.log), x, s, new Float64Array(n));
+      for (let v = 0; v < n; v++) expect(Math.exp(ours[v]!)).toBeCloseTo(Math.exp(direct[v]!), 10);
+    }
+    // By hand: squares of the posterior, the best ones up to .7.
+    const squares = posterior.map((p) => p * p);
+    const best = Math.max(...squares) / squares.reduce((sum, p) => sum + p, 0);
+    const kept = scored.probabilities(ratio, x, s, new Float64Array(n)).filter((p) => p > 0).length;
+    expect(kept === 1).toBe(best >= 0.7);
   }
 });

@@ -25,11 +25,23 @@ interface Shape {
   readonly window?: number;
   readonly keys?: number;
   readonly scale?: number;
+  /** Whether some keys are hidden; of the second row all. */
+  readonly hides?: boolean;
 }
 
 function made(shape: Shape, turn: (b: Builder, x: Value) => Value = (_, x) => x): Case {
-  const { length, heads, size, shared = heads, mask = "full", keys = length, scale = 1 } = shape;
+  const {
+    length,
+    heads,
+    size,
+    shared = heads,
+    mask = "full",
+    keys = length,
+    scale = 1,
+    hides = false,
+  } = shape;
   const { span = 1, window = 0 } = shape;
+  const shown = Array.from({ length: 2 * keys }, (_, i) => (i < keys && i % 3 === 1 ? 1 : 0));
   return makeCase(JSON.stringify(shape), (b, input) => ({
     y: b.emit(
       "attention",
@@ -37,6 +49,7 @@ function made(shape: Shape, turn: (b: Builder, x: Value) => Value = (_, x) => x)
         q: turn(b, input("q", [2, length, heads * size], { scale })),
         k: turn(b, input("k", [2, keys, shared * size], { scale })),
         v: input("v", [2, keys, shared * size]),
+        visible: hides ? input("visible", [2, keys], { element: "bool", data: shown }) : undefined,
       },
       { heads, kv_heads: shared, scale: 1 / Math.sqrt(size), mask, span, window },
     ),
@@ -58,6 +71,8 @@ const shapes: readonly Shape[] = [
   // Blocks and windows that begin in one tile of keys and end in another.
   { length: 97, heads: 2, size: 8, mask: "block_causal", span: 12 },
   { length: 70, heads: 2, size: 8, mask: "sliding", span: 20 },
+  { length: 5, heads: 2, size: 3, keys: 37, hides: true, scale: 20 },
+  { length: 33, heads: 2, size: 128, shared: 1, keys: 7, hides: true },
 ];
 
 test.each(shapes.map((shape) => [JSON.stringify(shape), shape] as const))("%s", async (_, shape) => {

@@ -87,10 +87,13 @@ describe("files", () => {
     ["confidence decoding", "confidence"],
     ["tokens, settled blocks kept", "tokens-cached"],
     ["confidence decoding, settled blocks kept", "confidence-cached"],
-  ] as const)("index.js of %s is one file below 15 kB gzipped, without imports", (_, state) => {
+    ["models that attend to an encoder", "encoder"],
+  ] as const)("index.js of %s is one small file without imports", (_, state) => {
+    // Bytes gzipped; the last has every loop. Every grid of times is among them: a page chooses the number of steps.
+    const most = state === "encoder" ? 23_000 : 16_000;
     const text = new Map(pageFiles(state)).get("index.js")!;
     if (state === "continuous") expect(text).toBe(readFileSync(join(tiny, "index.js"), "utf8"));
-    expect(gzipSync(text, { level: 9 }).length).toBeLessThan(15_000);
+    expect(gzipSync(text, { level: 9 }).length).toBeLessThan(most);
     const imports = /(?:^|[;}])(?:import|export)\b[^;(]*?\bfrom\s*["'`]|\bimport\s*["'(]/m.test(text);
     expect(imports).toBe(false);
   });

@@ -16,6 +16,7 @@ interface Flags extends BuildFlags, WeightFlags {
   readonly batch: number;
   readonly prompt?: string;
   readonly tokens?: string;
+  readonly encoder?: string;
   readonly live?: boolean;
   readonly trace?: true;
   readonly json?: true;
@@ -43,6 +44,10 @@ export function addGenerate(program: Command, finish: (code: ExitCode) => void):
       new Option("--prompt <text>", "text with blanks; the blanks are generated").conflicts("tokens"),
     )
     .option("--tokens <file>", "JSON list of token ids with null for blanks, instead of a prompt")
+    .option(
+      "--encoder <file>",
+      "FILE.safetensors or FILE.safetensors:TENSOR, the output of an encoder that the model attends to",
+    )
     .option("--no-live", "do not show denoising on the terminal")
     .option("--trace", "with --json: the tokens of every step")
     .option("--json", "print the result as JSON (schema/generate.schema.json)");

@@ -35,6 +35,8 @@ export interface GoldenCase {
   readonly weights: Checkpoint | undefined;
   /** Path of the weights for a description. */
   readonly weightsFile: string | undefined;
+  /** Places of case.json that a system looked at and did not understand; systems add to it. */
+  readonly unknownFields: Set<string>;
 }
 
 const format = "dlmc-golden/1";
@@ -59,12 +61,15 @@ export function readCase(directory: string): GoldenCase {
     tensors: openCheckpoint(join(directory, "tensors.safetensors")),
     weights,
     weightsFile: weights === undefined ? undefined : weightsFile,
+    unknownFields: new Set(),
   };
 }
 
 function parse(file: string): Facts {
   try {
-    return objectOf(JSON.parse(readFileSync(file, "utf8")));
+    // Python writes numbers that JSON does not have, such as the gap of a tensor that is not finite in float32.
+    const text = readFileSync(file, "utf8").replace(/(:\s*)-?(NaN|Infinity)\b/g, "$1null");
+    return objectOf(JSON.parse(text));
   } catch (error) {
     return fail("goldens/case", `cannot read the case: ${(error as Error).message}`, { file });
   }
@@ -73,6 +78,27 @@ function parse(file: string): Facts {
 /** The value if it is a JSON object, else an empty one. */
 export function objectOf(value: unknown): Facts {
   return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Facts) : {};
+}
+
+/** Entries of an object by name, or of a list whose members have a `name`. */
+export function namedEntries(value: unknown): readonly (readonly [name: string, facts: unknown])[] {
+  if (!Array.isArray(value)) return Object.entries(objectOf(value));
+  return value.map(
+    (one, i) => [typeof one === "string" ? one : String(objectOf(one).name ?? i), one] as const,
+  );
+}
+
+/** The object, with what it says beyond `known` noted as not understood. */
+export function checkedFields(
+  golden: GoldenCase,
+  place: string,
+  value: unknown,
+  known: readonly string[],
+): Facts {
+  const facts = objectOf(value);
+  for (const field of Object.keys(facts))
+    if (!known.includes(field)) golden.unknownFields.add(`${place}.${field}`);
+  return facts;
 }
 
 /** Names of nested objects lose their path: an outer entry wins over an inner one, an earlier over a later. */

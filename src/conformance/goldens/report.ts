@@ -13,6 +13,8 @@ export interface CaseReport {
   readonly comparisons: readonly Comparison[];
   /** Tensors of upstream without a counterpart here. */
   readonly notCompared: readonly string[];
+  /** Fields of the case's runs that the system does not know: what they change, it computed without. */
+  readonly unknownFields: readonly string[];
 }
 
 /** The whole run, as printed by --json (schema/goldens.schema.json). */
@@ -80,6 +82,7 @@ export function caseText(one: CaseReport): string {
     lines.push(`  ${pass ? "pass" : "FAIL"}  ${tensor.padEnd(width)}  ${backend.padEnd(9)}  ${unit}`);
   }
   if (one.notCompared.length > 0) lines.push(`  without counterpart: ${one.notCompared.join(", ")}`);
+  if (one.unknownFields.length > 0) lines.push(`  fields not known: ${one.unknownFields.join(", ")}`);
   return lines.join("\n");
 }
 

@@ -65,7 +65,9 @@ async function covered(golden: GoldenCase, system: GoldenSystem): Promise<CaseRe
       ...blank(golden.id, system.name),
       status: pass ? "pass" : "fail",
       comparisons,
+      ...(comparisons.length === 0 && { problem: "nothing of the case could be compared" }),
       notCompared: resultNames(golden).filter((name) => !done.has(name)),
+      unknownFields: [...golden.unknownFields],
     };
   } finally {
     rmSync(work, { recursive: true, force: true });
@@ -77,5 +79,5 @@ function notCovered(golden: GoldenCase): CaseReport {
 }
 
 function blank(id: string, system: string): Omit<CaseReport, "status"> {
-  return { id, system, comparisons: [], notCompared: [] };
+  return { id, system, comparisons: [], notCompared: [], unknownFields: [] };
 }

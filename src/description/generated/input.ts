@@ -54,9 +54,9 @@ export type LinearLayers = readonly LinearLayer[];
  */
 export type Projection = LinearProjection | GluProjection | None;
 /**
- * How given text steers sampling.
+ * How given text steers sampling: tokens at their positions, and the output of an encoder that blocks attend to.
  */
-export type Conditioning = FixedPositions | None;
+export type Conditioning = FixedPositions | NoFixedPositions;
 /**
  * What is added to each position of the trunk's input.
  */
@@ -189,6 +189,7 @@ export type NoiseSchedule =
   | PowerSchedule
   | LogarithmicSchedule
   | CosinePowerSchedule
+  | SineSchedule
   | InverseRemainingSchedule
   | ScaledLinearSchedule
   | SigmoidBetaSchedule
@@ -198,9 +199,9 @@ export type NoiseSchedule =
   | KarrasSchedule
   | FlowSchedule;
 /**
- * nearest_embedding: every predicted x0 is replaced by the nearest row of the embedding table before the sampler uses it (the clamping trick of Diffusion-LM). none: used as predicted.
+ * nearest_embedding: every predicted x0 is replaced by the nearest row of the embedding table before the sampler uses it (the clamping trick of Diffusion-LM). argmax_embedding: by the embedding of the most probable token (Difformer). none: used as predicted.
  */
-export type Clamp = "none" | "nearest_embedding";
+export type Clamp = "none" | "nearest_embedding" | "argmax_embedding";
 /**
  * argmax: the token of the largest logit, the lowest index on a tie.
  */
@@ -218,6 +219,14 @@ export type RoundingHead = LinearHead | NearestHead;
  */
 export type FinalStep = "round" | "denoise";
 /**
+ * 1: the ancestral sampler. 0: every token is drawn clean and noised again.
+ */
+export type Kappa = ConstantKappa | TableKappa | CappedKappa | RescaledKappa | FixedKappa;
+/**
+ * eta.
+ */
+export type NoisingAgain = number;
+/**
  * The logits are divided by it.
  */
 export type Temperature = number;
@@ -229,6 +238,10 @@ export type TopK = number;
  * Only the most probable tokens whose probabilities together reach p may be drawn, the one that crosses p included (Holtzman et al. 2020).
  */
 export type TopP = number;
+/**
+ * With both top_k and top_p, whose probability top_p counts. all: that of all tokens (Dream). top_k: that of the top k, scaled to sum to one (SDAR, LLaDA2).
+ */
+export type NucleusOf = "all" | "top_k";
 /**
  * After the updates the network is called once more at the last time. argmax: the most probable clean token of each position that is not settled (MDLM). sample: drawn by the analytic rule over all the noise that is left, never the mask (SEDD's denoiser). none: no such call.
  */
@@ -262,6 +275,7 @@ export type Sampler =
   | HeunSampler
   | FlowSampler
   | AncestralSampler
+  | PsiSampler
   | TauLeapingSampler
   | AnalyticSampler
   | FirstHittingSampler
@@ -271,12 +285,21 @@ export type Sampler =
  */
 export type StateSpace = ContinuousEmbedding | Absorbing | Uniform;
 /**
- * t: continuous time in [0, 1]. t_index: index of the training step, 0 to T-1. t_scaled: scale times the index (or the continuous time). gamma: -ln SNR = ln(sigma^2 / alpha^2). alpha, sigma: as in x_t = alpha x_0 + sigma e. log_sigma: ln sigma. total_noise: -ln alpha_bar, the sigma of discrete processes (SEDD, MDLM). zero: always 0, a network that is not told (MDLM without time conditioning).
+ * t: continuous time in [0, 1]. t_index: index of the training step, 0 to T-1. t_scaled: the index (or the continuous time), for scale. gamma: -ln SNR = ln(sigma^2 / alpha^2). alpha, sigma: as in x_t = alpha x_0 + sigma e. log_sigma: ln sigma. total_noise: -ln alpha_bar, the sigma of discrete processes (SEDD, MDLM). constant: always 1, times scale (Difformer's decoding_fixed_t). zero: always 0, a network that is not told (MDLM without time conditioning).
  */
 export type LevelInput =
-  "t" | "t_index" | "t_scaled" | "gamma" | "alpha" | "sigma" | "log_sigma" | "total_noise" | "zero";
+  | "t"
+  | "t_index"
+  | "t_scaled"
+  | "gamma"
+  | "alpha"
+  | "sigma"
+  | "log_sigma"
+  | "total_noise"
+  | "constant"
+  | "zero";
 /**
- * Factor of t_scaled; Diffusion-LM's rescaled timesteps are 1000 / num_train_steps. Other inputs need 1.
+ * Factor of the input: 1000 / num_train_steps for t_scaled in Diffusion-LM's rescaled timesteps, 1000 for alpha in LD4LG.
  */
 export type LevelScale = number;
 /**
@@ -296,13 +319,21 @@ export type Sections = readonly number[] | number;
  */
 export type NumSteps = number;
 /**
+ * Numbers, or the checkpoint tensor that holds them.
+ */
+export type Knots = readonly number[] | ConstantFromWeights;
+/**
  * The grid of times that sampling visits, from the noisiest to the cleanest. Resolved at compile time to a table.
  */
 export type Timesteps =
   | SpacedTimesteps
   | DdimStrideTimesteps
+  | GapTimesteps
   | AllTimesteps
   | LinspaceTimesteps
+  | KarrasTimesteps
+  | LogitNormalTimesteps
+  | WarpTimesteps
   | QuantileTimesteps
   | TableTimesteps;
 /**
@@ -384,7 +415,7 @@ export interface BlockPattern {
   readonly pattern: BlockList;
 }
 /**
- * Two branches one after the other: the mixer (across positions), then the feed-forward network (across channels).
+ * Branches one after the other: the mixer (across positions), attention to an encoder's output where there is one, then the feed-forward network (across channels).
  */
 export interface Block {
   readonly repeat?: Repeat;
@@ -402,10 +433,19 @@ export interface Block {
   readonly mixer_branch?: Branch;
   readonly mixer: Mixer;
   /**
+   * Around cross_attention; parameters norm_cross, norm_cross_out, cross_scale.
+   */
+  readonly cross_branch?: Branch;
+  readonly cross_attention?: CrossAttention;
+  /**
    * Around the feed-forward network.
    */
   readonly ffn_branch?: Branch;
   readonly ffn?: FeedForward;
+  /**
+   * concat_linear: the block's input x becomes W [x; y] + b, parameters long_skip.weight and long_skip.bias, y what block n - 1 - i gave, i the number of this block and n that of all (LD4LG, U-ViT). none: x.
+   */
+  readonly long_skip?: "none" | "concat_linear";
   /**
    * Whether the block's whole output is multiplied by a trained number layer_scalar [1] (DiffusionGemma).
    */
@@ -432,6 +472,32 @@ export interface Branch {
    * channels: the branch's output times mixer_scale or ffn_scale [width], a parameter (Touvron et al. 2021).
    */
   readonly layer_scale?: "none" | "channels";
+}
+/**
+ * softmax(scale q k^T) v per head, q from the block's own positions, k and v from conditioning.encoder; parameters cross.q, cross.k, cross.v, cross.out_proj. Left out: none.
+ */
+export interface CrossAttention {
+  /**
+   * Number of heads.
+   */
+  readonly heads: number;
+  /**
+   * Number of key and value heads, a divisor of heads; query head h reads key head floor(h kv_heads / heads) (GQA).
+   */
+  readonly kv_heads?: number;
+  /**
+   * Channels per head.
+   */
+  readonly head_dim?: number;
+  /**
+   * Factor of q k^T.
+   */
+  readonly scale?: number;
+  /**
+   * Normalisation of every head of q and of k, parameters cross.q_norm and cross.k_norm [head_dim].
+   */
+  readonly qk_norm?: OptionalNorm;
+  readonly bias?: AttentionBias;
 }
 /**
  * down(activation(up(x))), parameters ffn.up, ffn.down.
@@ -665,9 +731,38 @@ export interface GluProjection {
 export interface FixedPositions {
   readonly kind: "fixed_positions";
   /**
-   * clean: with the embeddings as they are, not noised (infilling of Diffusion-LM).
+   * clean: with the embeddings e as they are, not noised (infilling of Diffusion-LM). renoised: with alpha e + sigma noise at the level of each call of the network, as the other positions are noised.
    */
-  readonly mode?: "clean";
+  readonly mode?: "clean" | "renoised";
+  readonly encoder?: EncoderOutput;
+}
+/**
+ * Every position is generated.
+ */
+export interface NoFixedPositions {
+  readonly kind: "none";
+  readonly encoder?: EncoderOutput;
+}
+/**
+ * An input encoder [B, length, dim] that is given with every generation and read by the blocks' cross_attention (Difformer, LD4LG). Keys and values are computed from it once per generation. Left out: none.
+ */
+export interface EncoderOutput {
+  /**
+   * Most positions of it.
+   */
+  readonly length: number;
+  /**
+   * Its width.
+   */
+  readonly dim: number;
+  /**
+   * Whether an input encoder_mask [B, length] says which positions there are: shorter texts. Without it all count.
+   */
+  readonly mask?: boolean;
+  /**
+   * Layers in front of all blocks' keys and values, parameters encoder.in_proj.{k} (LD4LG).
+   */
+  readonly in_proj?: LinearLayers;
 }
 /**
  * A trained table embedding.positions [length, width]; its first L rows are added.
@@ -718,11 +813,11 @@ export interface Embedding {
    */
   readonly dim: number;
   /**
-   * Applied to each row of the table wherever it is used. unit: e / max(||e||, 1e-12). unit_sqrt_d: the same times sqrt(dim), so that every component has variance one (LangFlow). none: the row as stored (Diffusion-LM).
+   * Applied to each row of the table wherever it is used. unit: e / max(||e||, 1e-12). unit_sqrt_d: the same times sqrt(dim), so that every component has variance one (LangFlow). layer, layer_affine: layer normalisation with eps 1e-5, the latter with parameters embedding.table_norm (Difformer's embed_norm). none: the row as stored (Diffusion-LM).
    */
-  readonly normalization?: "none" | "unit" | "unit_sqrt_d";
+  readonly normalization?: "none" | "unit" | "unit_sqrt_d" | "layer" | "layer_affine";
   /**
-   * Factor of every row after its normalisation, wherever the table is used but in a tied head: sqrt(dim) in Difformer and DiffusionGemma.
+   * Factor of every row after its normalisation, before a layer normalisation, wherever the table is used but in a tied head: sqrt(dim) in Difformer and DiffusionGemma.
    */
   readonly scale?: number;
   /**
@@ -1048,11 +1143,11 @@ export interface AttentionMixer {
  */
 export interface AttentionBias {
   /**
-   * Bias of mixer.qkv.
+   * Bias of the layers of q, k and v.
    */
   readonly qkv?: boolean;
   /**
-   * Bias of mixer.out_proj.
+   * Bias of out_proj.
    */
   readonly out?: boolean;
 }
@@ -1536,6 +1631,20 @@ export interface LogarithmicSchedule {
   readonly process?: Process;
 }
 /**
+ * 1 - alpha_bar(t) = sin((1 - eps) pi t / 2): noise comes early and goes late (Duo's cosine, 1 - cos(pi/2 (1 - t)) of signal).
+ */
+export interface SineSchedule {
+  readonly family: "sine";
+  /**
+   * Time that is left at t = 1.
+   */
+  readonly eps?: number;
+  readonly discretization?: Discretization;
+  readonly log_snr_shift?: LogSnrShift;
+  readonly log_snr_clip?: LogSnrClip;
+  readonly process?: Process;
+}
+/**
  * With c = cos^power(pi t / 2): alpha_bar(t) = eps + (1 - eps) c where eps_at is noisy (MDLM's cosine and cosinesqr), (1 - eps) c where it is clean (BD3-LM's cosine).
  */
 export interface CosinePowerSchedule {
@@ -1761,9 +1870,9 @@ export interface FlowSchedule {
  */
 export interface PredictionType {
   /**
-   * What the output stands for. x0: the clean embeddings; with a discrete state the logits of the clean tokens. epsilon: the noise; v: alpha epsilon - sigma x0 (Salimans and Ho 2022); score: -epsilon / sigma; velocity: x0 - s epsilon, the straight path's direction towards the data (schedule flow, noise s); edm: x0 = c_skip x + c_out output (Karras et al. 2022, table 1). All with x_t = alpha x0 + sigma epsilon; x0 is then an affine map of x_t and the output. subs: logits of clean tokens without the mask token, and tokens that are not masked stay (Sahoo et al. 2024, MDLM). log_score: ln p_t(y) / p_t(x_t) of every token y (Lou et al. 2024, SEDD).
+   * What the output stands for. x0: the clean embeddings; with a discrete state the logits of the clean tokens. epsilon: the noise; v: alpha epsilon - sigma x0 (Salimans and Ho 2022); score: -epsilon / sigma; velocity: x0 - s epsilon, the straight path's direction towards the data (schedule flow, noise s); edm: x0 = c_skip x + c_out output (Karras et al. 2022, table 1). All with x_t = alpha x0 + sigma epsilon; x0 is then an affine map of x_t and the output. subs: logits of clean tokens without the mask token, and tokens that are not masked stay (Sahoo et al. 2024, MDLM). plug_in: logits of the clean token of a uniform state as it stands in the posterior of x_s, before x_t at the position is looked at; p(x_0 = v | x_t) is proportional to softmax_v q(x_t | v) (Austin et al. 2021, D3PM; Sahoo et al. 2025, Duo). log_score: ln p_t(y) / p_t(x_t) of every token y (Lou et al. 2024, SEDD).
    */
-  readonly target?: "x0" | "epsilon" | "v" | "score" | "velocity" | "edm" | "subs" | "log_score";
+  readonly target?: "x0" | "epsilon" | "v" | "score" | "velocity" | "edm" | "subs" | "plug_in" | "log_score";
   /**
    * direct: the output is x0 and the rounding head reads x0 (Diffusion-LM). softmax_embedding: the rounding head reads the output and x0 = softmax(logits) E, E the normalised embedding table (LangFlow, CDCD).
    */
@@ -1864,23 +1973,91 @@ export interface AncestralSampler {
   readonly temperature?: Temperature;
   readonly top_k?: TopK;
   readonly top_p?: TopP;
+  readonly nucleus_of?: NucleusOf;
   readonly final?: FinalTokens;
   readonly blocks?: DecodingBlocks;
   readonly guidance?: Guidance;
+}
+/**
+ * Predictor and corrector in one step: kappa q(x_s | x_t, x_0) + (1 - kappa) q(x_s | x_0) with the predicted clean tokens in both, so that tokens can be noised again (Duo; with an absorbing state ReMDM's remasking).
+ */
+export interface PsiSampler {
+  readonly kind: "psi";
+  readonly kappa?: Kappa;
+  readonly temperature?: Temperature;
+  readonly top_k?: TopK;
+  readonly top_p?: TopP;
+  readonly nucleus_of?: NucleusOf;
+  readonly final?: FinalTokens;
+  readonly blocks?: DecodingBlocks;
+  readonly guidance?: Guidance;
+}
+/**
+ * The same in every step.
+ */
+export interface ConstantKappa {
+  readonly kind: "constant";
+  /**
+   * kappa.
+   */
+  readonly value: number;
+}
+/**
+ * Phases of sampling with rules of their own are written out.
+ */
+export interface TableKappa {
+  readonly kind: "table";
+  /**
+   * kappa of every step, the noisiest first.
+   */
+  readonly values: readonly number[];
+}
+/**
+ * 1 - c / (1 - a_s), c = min(eta, m) and m = min(1, (1 - a_s) / a_t), a the signal (ReMDM's cap).
+ */
+export interface CappedKappa {
+  readonly kind: "capped";
+  readonly eta: NoisingAgain;
+}
+/**
+ * 1 - c / (1 - a_s), c = eta m and m = min(1, (1 - a_s) / a_t), a the signal (ReMDM's rescale).
+ */
+export interface RescaledKappa {
+  readonly kind: "rescaled";
+  readonly eta: NoisingAgain;
+}
+/**
+ * 1 - eta / (1 - a_s), not below 0, a the signal (Duo's constant-remdm).
+ */
+export interface FixedKappa {
+  readonly kind: "fixed";
+  readonly eta: NoisingAgain;
 }
 /**
  * All positions move at once by the reverse rates at t: weights onehot(x_t) + (t - s) (d total noise / dt) R, R the reverse rate matrix's row (Lou et al. 2024, SEDD's Euler predictor).
  */
 export interface TauLeapingSampler {
   readonly kind: "tau_leaping";
+  readonly temperature?: Temperature;
+  readonly top_k?: TopK;
+  readonly top_p?: TopP;
+  readonly nucleus_of?: NucleusOf;
   readonly final?: FinalTokens;
+  readonly blocks?: DecodingBlocks;
+  readonly guidance?: Guidance;
 }
 /**
  * Tweedie's rule for discrete states: the score moved from t to s times the transition of the total noise between them (Lou et al. 2024, SEDD eq. 19).
  */
 export interface AnalyticSampler {
   readonly kind: "analytic";
+  readonly temperature?: Temperature;
+  readonly top_k?: TopK;
+  readonly top_p?: TopP;
+  readonly nucleus_of?: NucleusOf;
   readonly final?: FinalTokens;
+  readonly blocks?: DecodingBlocks;
+  readonly guidance?: Guidance;
 }
 /**
  * With n masked positions the next one is uncovered at time t u^(1/n), u uniform; it is one of them at random and its token is drawn from the prediction: the law of ancestral sampling in the limit of many steps with one call of the network per token (Zheng et al. 2024; BD3-LM). Needs 1 - alpha_bar = t.
@@ -1890,7 +2067,9 @@ export interface FirstHittingSampler {
   readonly temperature?: Temperature;
   readonly top_k?: TopK;
   readonly top_p?: TopP;
+  readonly nucleus_of?: NucleusOf;
   readonly blocks?: DecodingBlocks;
+  readonly guidance?: Guidance;
 }
 /**
  * Positions are generated in blocks of `length` from left to right, each with the whole grid of times; a prompt's positions are passed over (BD3-LM, LLaDA). Left out: all at once.
@@ -1908,6 +2087,10 @@ export interface DecodingBlocks {
    * exact: what later blocks read of settled ones (keys and values of attention, inputs of convolutions) is kept, and a call of the network computes one block. The tokens are the same; needs a network in which no position sees a later block (causal and block_causal mixers) and the level is not told. none: every call computes all positions.
    */
   readonly cache?: "none" | "exact";
+  /**
+   * No block is decoded after one by which every text has generated one of these; what is left becomes the first of them (SDAR, LLaDA2, BD3-LM's end of text). Empty: all blocks are decoded.
+   */
+  readonly stop_tokens?: readonly number[];
 }
 /**
  * At every step the network proposes a token for every open position, a score says how sure it is, a quota how many are placed, and the best are (Chang et al. 2022, MaskGIT; LLaDA, Dream, Fast-dLLM, SDAR). Open are masked positions, in a uniform state all that are not given. The grid of times counts the steps of a block.
@@ -1915,9 +2098,9 @@ export interface DecodingBlocks {
 export interface ConfidenceSampler {
   readonly kind: "confidence";
   /**
-   * probability: that of the proposed token. margin: the best minus the second best probability. neg_entropy: sum p ln(p + 1e-10). random: a uniform number.
+   * probability: that of the proposed token. margin: the best minus the second best probability. neg_entropy: sum p ln(p + 1e-10). random: a uniform number. position: the earlier the surer, from left to right (SDAR's sequential).
    */
-  readonly score?: "probability" | "margin" | "neg_entropy" | "random";
+  readonly score?: "probability" | "margin" | "neg_entropy" | "random" | "position";
   /**
    * logits: probabilities are softmax(logits), whatever the temperature (LLaDA). choice: those the token was chosen from, after temperature, top_p and top_k (Dream, SDAR).
    */
@@ -1930,6 +2113,7 @@ export interface ConfidenceSampler {
   readonly final_temperature?: number;
   readonly top_k?: TopK;
   readonly top_p?: TopP;
+  readonly nucleus_of?: NucleusOf;
   /**
    * 0: the positions with the best scores. Above: drawn without replacement with probability softmax(score / temperature) (Dream's alg_temp).
    */
@@ -2195,7 +2379,7 @@ export interface AdditiveTime {
   readonly mlp?: TimeMlp;
 }
 /**
- * Each block has a linear layer ada_ln from the features c to 6 chunks shift1, scale1, gate1, shift2, scale2, gate2: branch(norm(x) (1 + scale) + shift) times gate, first the mixer branch, then the feed-forward branch; the final normalisation has final_ada_ln to 2 chunks shift, scale (Peebles and Xie 2023, DiT).
+ * Each block has a linear layer ada_ln from the features c to chunks shift, scale, gate for each of its branches: branch(norm(x) (1 + scale) + shift) times gate, first the mixer branch, then the feed-forward branch; the final normalisation has final_ada_ln to the chunks shift, scale (Peebles and Xie 2023, DiT).
  */
 export interface AdaLnTime {
   readonly injection: "ada_ln";
@@ -2203,6 +2387,22 @@ export interface AdaLnTime {
   readonly scale?: LevelScale;
   readonly features?: TimeFeatures;
   readonly mlp?: TimeMlp;
+  /**
+   * What a branch is modulated by, in the order of the layer's rows: shift alone is a conditional layer normalisation (CDCD), scale and shift that of LD4LG.
+   */
+  readonly chunks?: ("shift" | "scale" | "gate")[];
+  /**
+   * Which branches are modulated, in the order of the layer's rows.
+   */
+  readonly branches?: ("mixer" | "ffn")[];
+  /**
+   * Where shift and scale stand. input: on the norm in front of the branch. output: on that behind it, placement sandwich (LD4LG).
+   */
+  readonly at?: "input" | "output";
+  /**
+   * Layers from the features to what is also added to every position of the trunk's input, parameters time.additive.{k}; the last has the trunk's width (LD4LG). Empty: nothing is added.
+   */
+  readonly additive?: LinearLayers;
   /**
    * Whether the ada_ln layers have a bias.
    */
@@ -2350,6 +2550,70 @@ export interface TableTimesteps {
    * The times, noisiest first.
    */
   readonly values: readonly number[];
+}
+/**
+ * T - 1, T - 1 - g, .. with g = floor(T / num_steps): ceil(T / g) steps, num_steps where it divides T (DiffuSeq).
+ */
+export interface GapTimesteps {
+  readonly kind: "gap";
+  readonly num_steps: NumSteps;
+}
+/**
+ * num_steps times of the schedule at which sigma / alpha is (sigma_max^(1/rho) + i / (num_steps - 1) (sigma_min^(1/rho) - sigma_max^(1/rho)))^rho (Karras et al. 2022, eq. 5); only for a continuous schedule.
+ */
+export interface KarrasTimesteps {
+  readonly kind: "karras";
+  /**
+   * How strongly times crowd at the clean end; 1: even steps of sigma.
+   */
+  readonly rho?: number;
+  /**
+   * sigma / alpha of the noisiest time.
+   */
+  readonly sigma_max?: number;
+  /**
+   * sigma / alpha of the cleanest time.
+   */
+  readonly sigma_min?: number;
+  readonly num_steps: NumSteps;
+}
+/**
+ * 1, then num_steps - 1 times sigmoid(mean + std n) sorted, n standard normal numbers of a seed (ELF, whose time is 1 minus this one); only for a continuous schedule.
+ */
+export interface LogitNormalTimesteps {
+  readonly kind: "logit_normal";
+  /**
+   * Mean before the sigmoid.
+   */
+  readonly mean?: number;
+  /**
+   * Standard deviation before the sigmoid.
+   */
+  readonly std?: number;
+  /**
+   * Seed of the counter generator; its draw 0 holds the numbers.
+   */
+  readonly seed?: number;
+  readonly num_steps: NumSteps;
+}
+/**
+ * num_steps times F^-1(q), q evenly spaced from 1 to 0 and F the piecewise linear distribution through the knots, as it was learned from the loss (CDCD's time warping); only for a continuous schedule.
+ */
+export interface WarpTimesteps {
+  readonly kind: "warp";
+  /**
+   * Where the knots stand, rising: the first stands for time 0, the last for time 1.
+   */
+  readonly times: Knots;
+  /**
+   * F there, rising, up to a factor and an offset.
+   */
+  readonly cdf: Knots;
+  /**
+   * How many there are, for those that come with the weights.
+   */
+  readonly knots?: number;
+  readonly num_steps: NumSteps;
 }
 /**
  * Checkpoint tensors changed into the canonical layout. A list needs concat as its first transform.

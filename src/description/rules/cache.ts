@@ -24,7 +24,10 @@ export function checkCache(description: Description, report: Report): void {
       });
 }
 
-function checkSampler({ sampler, time_conditioning: time }: ModelDescription, report: Report): void {
+function checkSampler(
+  { sampler, conditioning, time_conditioning: time }: ModelDescription,
+  report: Report,
+): void {
   const notes = [{ message: "the cache", pointer: `${here}/cache` }];
   if ("blocks" in sampler && sampler.blocks?.from === "prompt")
     report.error("model/cache-from", "an exact cache begins at position 0, blocks behind a prompt do not", {
@@ -42,7 +45,13 @@ function checkSampler({ sampler, time_conditioning: time }: ModelDescription, re
         help: 'leave "cache" or "guidance" out',
       },
     );
-  if (time.injection !== "none" && time.input !== "zero")
+  if (conditioning.encoder !== undefined)
+    report.error("model/cache-encoder", "settled blocks are kept without the encoder that they attended to", {
+      pointer: "/conditioning/encoder",
+      notes,
+      help: 'leave "cache" or "encoder" out',
+    });
+  if (time.injection !== "none" && time.input !== "zero" && time.input !== "constant")
     report.error(
       "model/cache-level",
       "the network is told the noise level, so what it computes of settled blocks changes with it",

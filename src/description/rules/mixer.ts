@@ -39,6 +39,29 @@ function checkAfno({ blocks, spectrum, kept }: AfnoMixer, { pointer, width, repo
   });
 }
 
+/** Heads against the width and each other; false when they do not divide the width. */
+export function checkHeads(
+  { heads, kv_heads, head_dim }: Pick<AttentionMixer, "heads" | "kv_heads" | "head_dim">,
+  { pointer, width, report }: Pick<MixerPlace, "pointer" | "width" | "report">,
+): boolean {
+  // Written out, head_dim may be anything: out_proj leads back to the width. Derived, it is a part of the width.
+  if (head_dim === Math.floor(width.value / heads) && width.value % heads !== 0) {
+    report.error("model/heads-divide", `${heads} heads do not divide the width ${width.value}`, {
+      pointer: `${pointer}/heads`,
+      notes: [width.note],
+      help: `numbers of heads that divide it: ${divisorList(width.value, heads)}`,
+    });
+    return false;
+  }
+  if (heads % kv_heads !== 0)
+    report.error("model/kv-heads-divide", `${kv_heads} key heads do not divide ${heads} heads`, {
+      pointer: `${pointer}/kv_heads`,
+      notes: [{ message: "the query heads", pointer: `${pointer}/heads` }],
+      help: `numbers that divide it: ${divisorList(heads, kv_heads)}`,
+    });
+  return true;
+}
+
 function checkGlobalFilter({ rows }: GlobalFilterMixer, { pointer, length, report }: MixerPlace): void {
   if (length.value % rows === 0) return;
   report.error("model/grid-rows", `a grid of ${rows} rows does not hold ${length.value} positions`, {
@@ -48,10 +71,9 @@ function checkGlobalFilter({ rows }: GlobalFilterMixer, { pointer, length, repor
   });
 }
 
-function checkAttention(
-  { heads, kv_heads, head_dim, rope, mask }: AttentionMixer,
-  { pointer, width, length, report }: MixerPlace,
-): void {
+function checkAttention(mixer: AttentionMixer, place: MixerPlace): void {
+  const { heads, head_dim, rope, mask } = mixer;
+  const { pointer, length, report } = place;
   if (mask.kind === "canvas" && mask.canvas > length.value)
     report.error(
       "model/canvas-length",
@@ -61,22 +83,7 @@ function checkAttention(
         notes: [length.note],
       },
     );
-  // Written out, head_dim may be anything: out_proj leads back to the width. Derived, it is a part of the width.
-  if (head_dim === Math.floor(width.value / heads) && width.value % heads !== 0) {
-    report.error("model/heads-divide", `${heads} heads do not divide the width ${width.value}`, {
-      pointer: `${pointer}/heads`,
-      notes: [width.note],
-      help: `numbers of heads that divide it: ${divisorList(width.value, heads)}`,
-    });
-    return;
-  }
-  if (heads % kv_heads !== 0)
-    report.error("model/kv-heads-divide", `${kv_heads} key heads do not divide ${heads} heads`, {
-      pointer: `${pointer}/kv_heads`,
-      notes: [{ message: "the query heads", pointer: `${pointer}/heads` }],
-      help: `numbers that divide it: ${divisorList(heads, kv_heads)}`,
-    });
-  if (rope.kind === "none") return;
+  if (!checkHeads(mixer, place) || rope.kind === "none") return;
   const rotated = rope.fraction * head_dim;
   if (!Number.isInteger(rotated) || rotated % 2 !== 0)
     report.error(

@@ -2,7 +2,7 @@
 // noise that falls) is asked of src/diffusion, which computes the same tables for the sampler.
 
 import { checkSchedule } from "../../diffusion/check.js";
-import { resolveGrid } from "../../diffusion/grid.js";
+import { resolveGrid, type TimestepsDescription } from "../../diffusion/grid.js";
 import { resolveSchedule } from "../../diffusion/resolve.js";
 import { DlmcError, type Report } from "../../support/diagnostic.js";
 import type { Description, NoiseSchedule, Timesteps } from "../description.js";
@@ -102,13 +102,14 @@ function checkBetas(
 function checkKind({ family, discretization }: NoiseSchedule, timesteps: Timesteps, report: Report): void {
   const discrete = discretization.kind !== "continuous";
   const { kind } = timesteps;
-  const needsDiscrete = kind === "spaced" || kind === "ddim_stride" || kind === "all";
+  const needsDiscrete = ["spaced", "ddim_stride", "gap", "all"].includes(kind);
   const quantile = family === "gumbel_quantile";
   if (kind === "table" || (discrete && needsDiscrete)) return;
-  if (!discrete && kind === (quantile ? "quantile" : "linspace")) return;
+  // Grids of times in [0, 1] fit every family that is a function of time.
+  if (!discrete && (quantile ? kind === "quantile" : !needsDiscrete && kind !== "quantile")) return;
   const what = discrete ? "has training steps" : quantile ? "is a function of quantiles" : "is continuous";
   const use = discrete
-    ? '"spaced", "ddim_stride" or "all"'
+    ? '"spaced", "ddim_stride", "gap" or "all"'
     : `"${quantile ? "quantile" : "linspace"}"${quantile ? "" : ", or give the schedule a discretization"}`;
   report.error("model/timesteps-kind", `the timesteps "${kind}" do not fit a schedule that ${what}`, {
     pointer: "/timesteps/kind",
@@ -147,9 +148,9 @@ function checkNumbers(
   timesteps: Timesteps,
   report: Report,
 ): void {
-  if (Object.values(schedule).some(isFromWeights)) return;
+  if ([...Object.values(schedule), ...Object.values(timesteps)].some(isFromWeights)) return;
   try {
-    const grid = resolveGrid(timesteps, resolveSchedule(schedule));
+    const grid = resolveGrid(timesteps as TimestepsDescription, resolveSchedule(schedule));
     const notes = [{ message: "the grid", pointer: "/timesteps" }];
     // Where the last call of the network gives the tokens, the grid may end in noise (LangFlow's does).
     const { sampler } = description as {

@@ -6,13 +6,14 @@ import type { Description, ModelDescription, SamplerDescription } from "../descr
 type Stated = ModelDescription | SamplerDescription;
 
 const gaussian = ["ddim", "ddpm", "euler", "heun", "dpmpp_2m", "renoise", "flow"];
-const ofTokens = ["ancestral", "tau_leaping", "analytic", "first_hitting", "confidence"];
+const ofTokens = ["ancestral", "psi", "tau_leaping", "analytic", "first_hitting", "confidence"];
 
 /** Checks that what a description says fits the state it acts on. */
 export function checkState(description: Description, report: Report): void {
   if (description.part !== "model" && description.part !== "sampler") return;
   checkMask(description, report);
   checkSamplerKind(description, report);
+  checkGuidance(description, report);
   checkTarget(description, report);
   if (description.state_space.kind === "continuous_embedding") checkContinuous(description, report);
   else checkDiscrete(description, report);
@@ -56,12 +57,23 @@ function checkSamplerKind(description: Stated, report: Report): void {
     );
 }
 
+/** Guidance asks the network once more with the given tokens masked. */
+function checkGuidance(description: Stated, report: Report): void {
+  const { state_space: state, sampler } = description;
+  if (state.kind !== "uniform" || !("guidance" in sampler) || sampler.guidance === undefined) return;
+  report.error("model/guidance-state", "guidance masks the given tokens, and this state has no mask", {
+    pointer: "/sampler/guidance",
+    notes: stateNote(description),
+    help: 'leave it out, or use the state "absorbing"',
+  });
+}
+
 function checkTarget(description: Stated, report: Report): void {
   const { state_space: state, prediction_type: prediction } = description;
   const targets = {
     continuous_embedding: ["x0", "epsilon", "v", "score", "velocity", "edm"],
     absorbing: ["x0", "subs", "log_score"],
-    uniform: ["x0", "log_score"],
+    uniform: ["x0", "plug_in", "log_score"],
   };
   const fitting = targets[state.kind];
   if (!fitting.includes(prediction.target))
@@ -105,6 +117,12 @@ function checkContinuous(description: Stated, report: Report): void {
       pointer: "/prediction_type/target",
       notes: [{ message: "the noise schedule", pointer: "/noise_schedule/family" }],
       help: 'use "v", or the noise schedule "flow"',
+    });
+  if (description.part === "sampler" && description.rounding_head.clamp === "argmax_embedding")
+    report.error("model/clamp-logits", "a sampler alone has no logits to take the best token of", {
+      pointer: "/rounding_head/clamp",
+      notes: [{ message: "the part", pointer: "/part" }],
+      help: 'use "nearest_embedding" or "none"',
     });
   if (description.prediction_type.logit_shift !== 0)
     report.error("model/logit-shift", "logit_shift moves the logits of tokens; this state is continuous", {

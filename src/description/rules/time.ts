@@ -19,15 +19,9 @@ export function checkTime(description: Description, report: Report): void {
 
 function checkInput(
   description: Description,
-  { input, scale }: AdaLnTime | AdditiveTime | PrefixTokensTime,
+  { input }: AdaLnTime | AdditiveTime | PrefixTokensTime,
   report: Report,
 ): void {
-  if (scale !== 1 && input !== "t_scaled")
-    report.error("model/time-scale", `scale belongs to the input "t_scaled", not to "${input}"`, {
-      pointer: `${here}/scale`,
-      notes: [{ message: "the input", pointer: `${here}/input` }],
-      help: 'use "input": "t_scaled", or leave "scale" out',
-    });
   if (input !== "t_index" || !("noise_schedule" in description)) return;
   if (description.noise_schedule.discretization.kind === "continuous")
     report.error(
@@ -80,26 +74,46 @@ function checkAtInput(description: Description, time: AdditiveTime | PrefixToken
   );
 }
 
-/** ada_ln modulates what a norm gives to its branch, so each branch needs one in front of it. */
+/** ada_ln modulates what a norm gives: in front of a branch to it, behind it to the residual. */
 function checkAdaLn(description: Description, time: AdaLnTime, report: Report): void {
+  checkAdded(description, time, report);
+  for (const list of ["chunks", "branches"] as const) {
+    const names: readonly string[] = time[list];
+    const twice = names.findIndex((name, i) => names.indexOf(name) < i);
+    if (twice >= 0)
+      report.error("model/ada-ln-twice", `"${names[twice]}" is listed twice`, {
+        pointer: `${here}/${list}/${twice}`,
+        help: "the layer has its rows once: name each once, in their order",
+      });
+  }
+  const output = time.at === "output";
+  const fitting = output ? ["sandwich"] : ["pre", "sandwich"];
   let fits = true;
   for (const { block, pointer } of placedBlocks(description)) {
-    const places = branchesOf(block)
-      .filter((branch) => !["pre", "sandwich"].includes(block[branch].placement))
+    const places = branchesOf(block, time)
+      .filter((branch) => !fitting.includes(block[branch].placement))
       .map((branch) => (block[branch].placement === block.placement ? "placement" : `${branch}/placement`));
     fits &&= places.length === 0;
     for (const place of new Set(places))
       report.error(
         "model/ada-ln-placement",
-        "ada_ln modulates a norm in front of the branch, and there is none",
+        `ada_ln modulates a norm ${output ? "behind" : "in front of"} the branch, and there is none`,
         {
           pointer: `${pointer}/${place}`,
-          notes: [{ message: "the injection", pointer: `${here}/injection` }],
-          help: 'use the placement "pre", or additive time features',
+          notes: [{ message: "the injection", pointer: `${here}/${output ? "at" : "injection"}` }],
+          help: output
+            ? 'use the placement "sandwich" for the branches that are modulated'
+            : 'use the placement "pre", or additive time features',
         },
       );
   }
   if (description.part !== "model" || !time.final || !fits) return;
+  if (time.chunks.every((chunk) => chunk === "gate"))
+    report.error("model/ada-ln-chunks", "the final norm takes no gate, and there is nothing else", {
+      pointer: `${here}/chunks`,
+      notes: [{ message: "the final norm is modulated too", pointer: `${here}/final` }],
+      help: 'add "shift" or "scale", or set "final": false',
+    });
   if (description.prediction_type.final_norm.kind === "none")
     report.error("model/ada-ln-final", "ada_ln modulates the final norm, and there is none", {
       pointer: `${here}/final`,
@@ -108,6 +122,31 @@ function checkAdaLn(description: Description, time: AdaLnTime, report: Report): 
     });
 }
 
-function branchesOf({ ffn }: Block): readonly ("mixer_branch" | "ffn_branch")[] {
-  return ffn.kind === "none" ? ["mixer_branch"] : ["mixer_branch", "ffn_branch"];
+/** The branches of a block that are modulated. */
+function branchesOf({ ffn }: Block, { branches }: AdaLnTime): readonly ("mixer_branch" | "ffn_branch")[] {
+  return branches
+    .filter((branch) => branch === "mixer" || ffn.kind !== "none")
+    .map((branch) => `${branch}_branch` as const);
+}
+
+/** What is added to the trunk's input has its width; a block alone has none. */
+function checkAdded(description: Description, { additive }: AdaLnTime, report: Report): void {
+  const last = additive.at(-1);
+  if (last === undefined) return;
+  const width = placedWidth(description);
+  if (description.part === "model" && last.out !== width.value)
+    report.error(
+      "model/time-width",
+      `time features of width ${last.out} cannot be added to a trunk of width ${width.value}`,
+      {
+        pointer: `${here}/additive/${additive.length - 1}/out`,
+        notes: [width.note],
+        help: `the last of "additive" must have ${width.value}`,
+      },
+    );
+  if (description.part === "block")
+    report.error("model/additive-block", "what is added to the trunk's input enters before the first block", {
+      pointer: `${here}/additive`,
+      help: "leave it out for a block alone",
+    });
 }

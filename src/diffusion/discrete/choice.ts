@@ -9,14 +9,16 @@ export interface Choice {
   readonly top_k?: number;
   /** 1 (default): all. */
   readonly top_p?: number;
+  /** Whose probability top_p counts: that of all tokens (default) or of the top k alone. */
+  readonly nucleus_of?: "all" | "top_k";
 }
 
-/** softmax(logits / temperature) into `out`; the token `without` (none: -1) gets probability 0. */
+/** softmax(logits / temperature) into `out`; the token `without` gets probability 0. */
 export function softmaxInto(
   logits: ArrayLike<number>,
   temperature: number,
   out: Float64Array,
-  without = -1,
+  without: number | undefined = undefined,
 ): Float64Array {
   let most = Number.NEGATIVE_INFINITY;
   for (let v = 0; v < out.length; v++) if (v !== without && logits[v]! > most) most = logits[v]!;
@@ -35,14 +37,15 @@ export function ranked(p: ArrayLike<number>): number[] {
 }
 
 /** Probabilities outside of top-k and of the nucleus set to 0 in place, the rest scaled to sum to one. */
-export function restricted(p: Float64Array, { top_k = 0, top_p = 1 }: Choice): Float64Array {
+export function restricted(p: Float64Array, { top_k = 0, top_p = 1, nucleus_of }: Choice): Float64Array {
   if ((top_k <= 0 || top_k >= p.length) && top_p >= 1) return p;
   const order = ranked(p);
   let kept = top_k > 0 ? Math.min(top_k, p.length) : p.length;
+  const whole = nucleus_of === "top_k" ? order.slice(0, kept).reduce((sum, v) => sum + p[v]!, 0) : 1;
   let mass = 0;
   // A token is in the nucleus when those before it have not reached p yet.
   for (let i = 0; i < kept && top_p < 1; i++) {
-    if (mass >= top_p) kept = i;
+    if (mass >= top_p * whole) kept = i;
     else mass += p[order[i]!]!;
   }
   for (const v of order.slice(kept)) p[v] = 0;

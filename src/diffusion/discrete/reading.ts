@@ -2,6 +2,9 @@
 // noise -ln alpha_bar. A network gives probabilities p_v = p(x_0 = v | x_t) or scores s_y = p_t(y) / p_t(x); either
 // follows from the other. Absorbing, x masked (Ou et al. 2024, RADD):  s_y = p_y / (e^s - 1). Uniform, a = (1 - e^-s)/n:
 //   s_y = sum_v p_v q(y | v) / q(x | v) = a z + e^-s p_y / a for y != x,   z = sum_v p_v / q(x | v).
+// plug_in: the output is an x_0 put into the posterior, q(x_s | x_t, x_0) = q(x_t | x_s) sum_v x_v q(x_s | v) up to scale
+// (D3PM, UDLM, Duo). That is the mixture of the posteriors of all v with p_v = x_v q(x_t | v) up to scale, so every
+// sampler that reads p serves it.
 
 import { type Choice, restricted, softmaxInto } from "./choice.js";
 import type { TokenProcess } from "./token-process.js";
@@ -9,7 +12,7 @@ import { analyticWeights } from "./transitions.js";
 
 /** What the logits of a network stand for (schema: prediction_type). */
 export interface TokenPrediction {
-  readonly target: "x0" | "subs" | "log_score";
+  readonly target: "x0" | "plug_in" | "subs" | "log_score";
   readonly scale_by_sigma?: boolean;
 }
 
@@ -17,33 +20,62 @@ export interface TokenPrediction {
 export interface Reading {
   /** p(x_0 = v | x_t) into `out`, n numbers that sum to one. */
   probabilities(logits: ArrayLike<number>, token: number, s: number, out: Float64Array): Float64Array;
+  /** What the network itself holds for x_0 at the position, before the token there is weighed in: the argmax is of it. */
+  own(logits: ArrayLike<number>, token: number, s: number, out: Float64Array): Float64Array;
   /** ln p_t(y) / p_t(token) into `out`, 0 at the token itself. */
   logScores(logits: ArrayLike<number>, token: number, s: number, out: Float64Array): Float64Array;
 }
 
 /** How outputs of this kind are read; `choice` limits what may be drawn from the probabilities. */
 export function readingOf(process: TokenProcess, prediction: TokenPrediction, choice: Choice = {}): Reading {
-  return prediction.target === "log_score"
-    ? scoreReading(process, prediction.scale_by_sigma === true, choice)
-    : probabilityReading(process, prediction.target === "subs", choice);
+  if (prediction.target === "log_score")
+    return scoreReading(process, prediction.scale_by_sigma === true, choice);
+  const own = clean(process, prediction.target === "subs", choice);
+  return probabilityReading(process, own, prediction.target === "plug_in" ? weighed(process, own) : own);
 }
 
+/** p(x_0 = v | x_t) from a position's logits, into `out`. */
+type Probabilities = Reading["probabilities"];
+
 /** Outputs are logits of x_0. With `subs` the mask has probability 0 and tokens that are not masked stay. */
-function probabilityReading(process: TokenProcess, subs: boolean, choice: Choice): Reading {
+function clean(process: TokenProcess, subs: boolean, choice: Choice): Probabilities {
+  const mask = subs && process.kind === "absorbing" ? process.mask : undefined;
+  return (logits, token, _, out) => {
+    if (mask !== undefined && token !== mask) return oneHot(out, token);
+    return restricted(softmaxInto(logits, choice.temperature ?? 1, out, mask), choice);
+  };
+}
+
+/** Outputs are logits of x_0 before the token is looked at: p(x_0 = v | x_t) is proportional to x_v q(token | v). */
+function weighed(process: TokenProcess, unlooked: Probabilities): Probabilities {
+  return (logits, token, s, out) => {
+    unlooked(logits, token, s, out);
+    const [kept, moved] = [Math.exp(-s), -Math.expm1(-s)];
+    let sum = 0;
+    for (let v = 0; v < out.length; v++) {
+      const arrived =
+        process.kind === "uniform" ? moved / process.vocabulary : token === process.mask ? moved : 0;
+      out[v]! *= arrived + (v === token ? kept : 0);
+      sum += out[v]!;
+    }
+    if (sum === 0) return oneHot(out, token);
+    for (let v = 0; v < out.length; v++) out[v]! /= sum;
+    return out;
+  };
+}
+
+/** Scores follow from p(x_0 | x_t). */
+function probabilityReading(
+  process: TokenProcess,
+  own: Probabilities,
+  probabilities: Probabilities,
+): Reading {
   const n = process.vocabulary;
-  const reading: Reading = {
-    probabilities(logits, token, _, out) {
-      if (subs && process.kind === "absorbing" && token !== process.mask) return oneHot(out, token);
-      softmaxInto(
-        logits,
-        choice.temperature ?? 1,
-        out,
-        subs && process.kind === "absorbing" ? process.mask : -1,
-      );
-      return restricted(out, choice);
-    },
+  return {
+    own,
+    probabilities,
     logScores(logits, token, s, out) {
-      const p = reading.probabilities(logits, token, s, out);
+      const p = probabilities(logits, token, s, out);
       const grown = Math.expm1(s);
       if (process.kind === "absorbing") {
         const masked = token === process.mask;
@@ -61,34 +93,38 @@ function probabilityReading(process: TokenProcess, subs: boolean, choice: Choice
       return out;
     },
   };
-  return reading;
 }
 
 /** Outputs are log scores, up to SEDD's scale: ln(e^s - 1) + ln(n - 1) is then subtracted. */
 function scoreReading(process: TokenProcess, scaled: boolean, choice: Choice): Reading {
   const n = process.vocabulary;
-  const reading: Reading = {
-    logScores(logits, token, s, out) {
-      const shift = scaled ? Math.log(Math.expm1(s)) + Math.log(n - 1) : 0;
-      for (let y = 0; y < n; y++) out[y] = logits[y]! - shift;
-      out[token] = 0;
-      return out;
-    },
-    probabilities(logits, token, s, out) {
-      if (process.kind === "absorbing" && token !== process.mask) return oneHot(out, token);
-      const scores = reading.logScores(logits, token, s, out).map(Math.exp);
-      analyticWeights(process, scores, token, s, out);
-      if (process.kind === "absorbing") out[process.mask] = 0;
-      let sum = 0;
-      for (let v = 0; v < n; v++) {
-        out[v] = Math.max(0, out[v]!);
-        sum += out[v]!;
-      }
-      for (let v = 0; v < n; v++) out[v]! /= sum;
-      return restricted(out, choice);
-    },
+  const stated = (logits: ArrayLike<number>, token: number, s: number, out: Float64Array): Float64Array => {
+    const shift = scaled ? Math.log(Math.expm1(s)) + Math.log(n - 1) : 0;
+    for (let y = 0; y < n; y++) out[y] = logits[y]! - shift;
+    out[token] = 0;
+    return out;
   };
-  return reading;
+  const probabilities: Probabilities = (logits, token, s, out) => {
+    if (process.kind === "absorbing" && token !== process.mask) return oneHot(out, token);
+    const scores = stated(logits, token, s, out).map(Math.exp);
+    analyticWeights(process, scores, token, s, out);
+    if (process.kind === "absorbing") out[process.mask] = 0;
+    let sum = 0;
+    for (let v = 0; v < n; v++) {
+      out[v] = Math.max(0, out[v]!) ** (1 / (choice.temperature ?? 1));
+      sum += out[v]!;
+    }
+    for (let v = 0; v < n; v++) out[v]! /= sum;
+    return restricted(out, choice);
+  };
+  const reading = probabilityReading(process, probabilities, probabilities);
+  // What limits the choice acts on probabilities; scores then follow from those.
+  return limits(choice) ? reading : { ...reading, logScores: stated };
+}
+
+/** Whether anything is cut off or sharpened. */
+function limits({ temperature = 1, top_k = 0, top_p = 1 }: Choice): boolean {
+  return temperature !== 1 || top_k > 0 || top_p < 1;
 }
 
 function oneHot(out: Float64Array, token: number): Float64Array {

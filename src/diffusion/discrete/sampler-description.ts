@@ -1,5 +1,11 @@
 // The sampler of a discrete state as a description has it (schema/sampler.schema.json).
 
+/** How much of a step of the psi sampler is ancestral; its numbers per step are src/diffusion/discrete/samplers/psi.ts. */
+export type KappaDescription =
+  | { readonly kind: "constant"; readonly value: number }
+  | { readonly kind: "table"; readonly values: readonly number[] }
+  | { readonly kind: "capped" | "rescaled" | "fixed"; readonly eta: number };
+
 /** How many open positions are placed in a step. */
 export type QuotaDescription =
   | { readonly kind: "uniform"; readonly threshold?: number }
@@ -9,7 +15,7 @@ export type QuotaDescription =
   | { readonly kind: "factor"; readonly factor: number }
   | { readonly kind: "entropy_bound"; readonly bound: number };
 
-export type ScoreName = "probability" | "margin" | "neg_entropy" | "random";
+export type ScoreName = "probability" | "margin" | "neg_entropy" | "random" | "position";
 
 /** Classifier-free guidance: difference u + (w + 1) (l - u), mix w l + (1 - w) u. */
 export interface GuidanceDescription {
@@ -21,9 +27,11 @@ export interface GuidanceDescription {
 export interface TokenSamplerDescription {
   readonly kind: string;
   readonly move_chance?: "schedule" | "time";
+  readonly kappa?: KappaDescription;
   readonly temperature?: number;
   readonly top_k?: number;
   readonly top_p?: number;
+  readonly nucleus_of?: "all" | "top_k";
   /** What the call after the last update gives, see `TokenPlan.final`. */
   readonly final?: "argmax" | "sample" | "none";
   /** Positions are generated in blocks of this length. */
@@ -32,6 +40,8 @@ export interface TokenSamplerDescription {
     readonly from?: "start" | "prompt";
     /** What is kept of settled blocks, see `TokenRunner.openBlocks`. */
     readonly cache?: "none" | "exact";
+    /** No block is decoded after one by which every text has one of these. */
+    readonly stop_tokens?: readonly number[];
   };
   readonly guidance?: GuidanceDescription;
   readonly score?: ScoreName;

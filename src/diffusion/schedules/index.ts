@@ -13,7 +13,7 @@ import { linear } from "./linear.js";
 import { logLinear } from "./log-linear.js";
 import { piecewiseLinear } from "./piecewise-linear.js";
 import { sqrt } from "./sqrt.js";
-import { cosinePower, geometric, linearNoise, logarithmic, power } from "./total-noise.js";
+import { cosinePower, geometric, linearNoise, logarithmic, power, sine } from "./total-noise.js";
 
 /** Every family, by the name a description uses. */
 export const scheduleFamilies = {
@@ -29,6 +29,7 @@ export const scheduleFamilies = {
   power,
   logarithmic,
   cosine_power: cosinePower,
+  sine,
   inverse_remaining: inverseRemaining,
   scaled_linear: scaledLinear,
   sigmoid_beta: sigmoidBeta,

@@ -5,6 +5,7 @@
 //   linear_noise   s = s0 + t (s1 - s0)                                  (MDLM)
 //   power          m = max(t^p, floor)                                   (BD3-LM: loglinear, square, square_root)
 //   logarithmic    m = log2(1 + t)                                       (BD3-LM: log)
+//   sine           m = sin((1 - eps) pi t/2)                             (Duo: cosine)
 //   cosine_power   alpha_bar = eps + (1 - eps) c, or (1 - eps) c, c = cos^p(pi t/2)    (MDLM; BD3-LM)
 
 import { levelFromPowers, type NoiseLevel } from "../noise-level.js";
@@ -56,6 +57,20 @@ export const logarithmic: ScheduleFamily<Record<never, never>> = {
     at: (t) => levelFromPowers(Math.log2(2 / (1 + t)), Math.log1p(t) / Math.LN2),
     rate: (t) => 1 / ((1 + t) * Math.LN2 * Math.log2(2 / (1 + t))),
   }),
+};
+
+export const sine: ScheduleFamily<{ readonly eps: number }> = {
+  defaults: { eps: 1e-3 },
+  bind: ({ eps }) => {
+    const speed = ((1 - eps) * Math.PI) / 2;
+    // 1 - sin a = 2 sin^2((pi/2 - a) / 2): exact where little signal is left.
+    const signal = (t: number): number => 2 * Math.sin((Math.PI / 2 - speed * t) / 2) ** 2;
+    return {
+      kind: "formula",
+      at: (t) => levelFromPowers(signal(t), Math.sin(speed * t)),
+      rate: (t) => (speed * Math.cos(speed * t)) / signal(t),
+    };
+  },
 };
 
 export const cosinePower: ScheduleFamily<{

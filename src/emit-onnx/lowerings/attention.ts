@@ -17,6 +17,7 @@ import {
   sub,
   transpose,
   unary,
+  where,
 } from "../nodes.js";
 import type { OnnxValue } from "../value.js";
 
@@ -59,7 +60,7 @@ function rotation(b: GraphBuilder, f: "cos" | "sin", length: number, of: Rotatio
 }
 
 export const attentions = {
-  attention({ q, k, v }, { heads, kv_heads, scale, ...mask }, b) {
+  attention({ q, k, v, visible: shown }, { heads, kv_heads, scale, ...mask }, b) {
     const [batch, length, width] = q.type.shape as [Dim, Dim, Dim];
     const keys = k.type.shape[1]!;
     const size = extentNumber(width) / heads;
@@ -78,10 +79,13 @@ export const attentions = {
       ? transpose(b, reshape(b, scaled, [batch, length, kv_heads, group, size]), [0, 2, 3, 1, 4])
       : split4(scaled, length, false);
     const scores = matmul(b, queries, split4(k, keys, true));
+    const ones = new Array<number>(shared ? 3 : 2).fill(1);
     const visible =
-      mask.mask === "full"
-        ? scores
-        : add(b, scores, maskTable(b, mask, [extentNumber(length), extentNumber(keys)], element));
+      shown !== undefined
+        ? where(b, reshape(b, shown, [batch, ...ones, keys]), scores, scalar(b, masked[element], element))
+        : mask.mask === "full"
+          ? scores
+          : add(b, scores, maskTable(b, mask, [extentNumber(length), extentNumber(keys)], element));
     const weights = unary(b, "Softmax", visible, { axis: attr.int(-1) });
     const mixed = matmul(b, weights, split4(v, keys, false));
     const back = transpose(b, mixed, shared ? [0, 3, 1, 2, 4] : [0, 2, 1, 3]);

@@ -66,6 +66,7 @@ const weightFile = "weights.safetensors";
 const publicGraphs = [
   "embed",
   "filters",
+  "encode",
   "time",
   "step",
   "denoise",
@@ -285,6 +286,7 @@ function loopOf(
   graphs: readonly { readonly name: string; readonly inputs: readonly { readonly name: string }[] }[],
   facts: Readonly<Record<string, Json>>,
 ): LoopKind {
+  if (graphs.some(({ inputs }) => inputs.some(({ name }) => name === "encoder"))) return "encoder";
   const denoise = graphs.find(({ name }) => name === "denoise");
   if (!denoise?.inputs.some(({ name }) => name === "tokens")) return "continuous";
   const parts = facts.sampler as { readonly sampler?: { readonly kind?: string } } | undefined;

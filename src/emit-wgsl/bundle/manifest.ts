@@ -42,7 +42,7 @@ export interface WgslDispatch {
 }
 
 export interface WgslGraph {
-  /** `step`, `denoise`, `embed`, `round`, `time`, `filters`, `mixer`, `block`, `prefix`. */
+  /** `step`, `denoise`, `embed`, `round`, `time`, `encode`, `filters`, `mixer`, `block`, `prefix`. */
   readonly name: string;
   readonly length?: number;
   /** Size of the buffer of its inputs. */
@@ -126,6 +126,9 @@ const meanings: Readonly<Record<string, string>> = {
   "prefix.*": "what settled positions add to the block's rows",
   "rows.*": "the block's rows, for the cache once it is settled",
   "next.*": "the last rows after the block, the tail once it is settled",
+  "encode.encoder": "the output of an encoder that runs elsewhere",
+  "denoise.encoder_mask": "true where the encoder's output has a position",
+  "round.encoder_mask": "true where the encoder's output has a position",
   "round.x": "latent to be rounded",
   "round.logits": "scores over the vocabulary",
   "round.tokens": "the best token per position, ties to the lowest id",
@@ -143,6 +146,7 @@ const meanings: Readonly<Record<string, string>> = {
   "step.c_out": "factor of the network's output in x0",
   "step.fixed_mask": "true where fixed_x replaces x (infilling)",
   "step.fixed_x": "clean embeddings of the given tokens",
+  "step.encoder_mask": "true where the encoder's output has a position",
   "step.time": "what @time gives for this step's level",
   "step.logits": "scores over the vocabulary of the predicted clean latent",
   "step.x_next": "latent of the next step",

@@ -117,6 +117,7 @@ export function attention(request: KernelRequest<"attention">): Implementation {
       w.line(
         `${q}[${c}] = ${float(scale)} * ${operands.q.load(axesPlace(operands.q.shape, [b, query, channel(head, `${c}u`)]))};`,
       );
+    const shown = operands.visible;
     const mean = w.fresh("mean");
     w.line(`var ${mean}: array<f32, ${own}>;`);
     const most = w.variable("most", lowest);
@@ -152,9 +153,17 @@ export function attention(request: KernelRequest<"attention">): Implementation {
           ...visibleKey(mask, keys, number, at),
         ];
         const update = (): void => {
-          const next = w.bind(`max(${most}, ${score})`, "next");
+          // A hidden key has the lowest score: its weight vanishes as soon as a visible one is met.
+          const seenScore =
+            shown === undefined
+              ? score
+              : w.bind(
+                  `select(${lowest}, ${score}, ${shown.load(axesPlace(shown.shape, [b, at]))})`,
+                  "seen_score",
+                );
+          const next = w.bind(`max(${most}, ${seenScore})`, "next");
           const kept = w.bind(`exp(${most} - ${next})`, "kept");
-          const weight = w.bind(`exp(${score} - ${next})`, "weight");
+          const weight = w.bind(`exp(${seenScore} - ${next})`, "weight");
           w.line(`${most} = ${next};`);
           w.line(`${total} = ${total} * ${kept} + ${weight};`);
           for (let c = 0; c < own; c++)

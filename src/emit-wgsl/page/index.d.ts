@@ -43,10 +43,20 @@ export interface FixedTokens {
   readonly mask: Uint8Array;
 }
 
+export interface EncoderInput {
+  readonly values: Float32Array | Float64Array;
+  /** [S, dim] or [B, S, dim]. */
+  readonly shape: readonly number[];
+  /** 1 where there is a position. */
+  readonly mask?: Uint8Array;
+}
+
 export interface GenerateOptions {
   /** Text with blanks, for models with a vocabulary. */
   readonly prompt?: string;
   readonly fixed?: FixedTokens;
+  /** The output of an encoder, for models that attend to one. */
+  readonly encoder?: EncoderInput;
   /** 0 by default. A seed gives the tokens of `dlmc generate --seed`. */
   readonly seed?: number;
   /** Sampling steps; the compiled number by default. */

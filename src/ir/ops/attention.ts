@@ -46,15 +46,18 @@ export function sees(mask: AttentionMask, keys: number): (i: number, j: number) 
   };
 }
 
-/** Weights softmax(scale q k^T) of one head row, and what they do to v. */
+/** Weights softmax(scale q k^T) of one head row, and what they do to v. Hidden keys have no weight, unless all are. */
 function attend(
-  q: Tensor,
-  k: Tensor,
-  v: Tensor,
+  {
+    q,
+    k,
+    v,
+    visible: given,
+  }: { readonly q: Tensor; readonly k: Tensor; readonly v: Tensor; readonly visible?: Tensor | undefined },
   heads: number,
   kvHeads: number,
   scale: number,
-  visible: (i: number, j: number) => boolean,
+  inMask: (i: number, j: number) => boolean,
 ): Tensor {
   const [batch, length, width] = q.shape as [number, number, number];
   const keys = k.shape[1]!;
@@ -63,6 +66,10 @@ function attend(
   const out = tensor(q.element, q.shape);
   const scores = new Float64Array(keys);
   for (let b = 0; b < batch; b++) {
+    const shown = given?.data.subarray(b * keys, (b + 1) * keys);
+    const allHidden = shown?.every((one) => one === 0) ?? false;
+    const visible = (i: number, j: number): boolean =>
+      inMask(i, j) && (shown === undefined || allHidden || shown[j] === 1);
     for (let h = 0; h < heads; h++) {
       const kvHead = Math.floor((h * kvHeads) / heads);
       for (let i = 0; i < length; i++) {
@@ -73,7 +80,7 @@ function attend(
           const at = (b * keys + j) * kvWidth + kvHead * size;
           let dot = 0;
           for (let c = 0; c < size; c++) dot += q.data[from + c]! * k.data[at + c]!;
-          scores[j] = dot * scale;
+          scores[j] = allHidden ? 0 : dot * scale;
           most = Math.max(most, scores[j]!);
         }
         let total = 0;
@@ -93,8 +100,8 @@ function attend(
 export const attention = defineOp({
   name: "attention",
   summary:
-    "y = softmax(scale q k^T) v per head (Vaswani et al. 2017); kv_heads < heads shares keys (GQA); query i sees key j: full always, causal j <= i, block_causal floor(j / span) <= floor(i / span), sliding |i - j| < span; canvas, with c = L - span: j <= i before c, all from c on, and with window > 0 only j > min(i, c) - window",
-  operands: ["q", "k", "v"],
+    "y = softmax(scale q k^T) v per head (Vaswani et al. 2017); kv_heads < heads shares keys (GQA); query i sees key j: full always, causal j <= i, block_causal floor(j / span) <= floor(i / span), sliding |i - j| < span; canvas, with c = L - span: j <= i before c, all from c on, and with window > 0 only j > min(i, c) - window; of keys not visible none, and where no key is, the mean of all",
+  operands: ["q", "k", "v", "visible?"],
   attributes: {
     heads: attribute.int,
     kv_heads: attribute.int,
@@ -104,7 +111,7 @@ export const attention = defineOp({
     window: withDefault(attribute.int, 0),
   },
   fusion: "opaque",
-  type({ q, k, v }, { heads, kv_heads, mask, span, window }, check) {
+  type({ q, k, v, visible }, { heads, kv_heads, mask, span, window }, check) {
     check.that(
       q.shape.length === 3 &&
         k.shape.length === 3 &&
@@ -139,21 +146,25 @@ export const attention = defineOp({
         "attention_c6",
         `a canvas of ${span} with a window of ${window} does not fit ${q.shape[1]} queries and ${k.shape[1]} keys`,
       );
+    if (visible !== undefined)
+      check.that(
+        mask === "full" && sameType(visible, { element: "bool", shape: k.shape.slice(0, 2) }),
+        "attention_c7",
+        `visible keys are bool [B, S] beside the mask full, got ${typeText(visible)} beside ${mask}`,
+      );
     return [q];
   },
-  evaluate: ({ q, k, v }, { heads, kv_heads, scale, ...mask }) => [
-    attend(q, k, v, heads, kv_heads, scale, sees(mask, k.shape[1]!)),
+  evaluate: (operands, { heads, kv_heads, scale, ...mask }) => [
+    attend(operands, heads, kv_heads, scale, sees(mask, operands.k.shape[1]!)),
   ],
   // Each score rounds like a product of head_dim terms; exp turns that into a relative error of the weights,
   // so an output is off by about |score rounding| times the mean of |v| it averages.
-  rounding({ q, k, v }, _, { heads, kv_heads, scale, ...mask }, { ulps }) {
+  rounding({ q, k, v, visible }, _, { heads, kv_heads, scale, ...mask }, { ulps }) {
     const size = q.shape[2]! / heads;
     const largest = (t: Tensor): number => Math.sqrt(t.data.reduce((m, x) => Math.max(m, x * x), 0));
     const score = scale * Math.sqrt(size) * largest(q) * largest(k);
     const averages = attend(
-      q,
-      k,
-      { ...v, data: v.data.map(Math.abs) },
+      { q, k, v: { ...v, data: v.data.map(Math.abs) }, visible },
       heads,
       kv_heads,
       scale,

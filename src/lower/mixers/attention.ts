@@ -73,7 +73,7 @@ function projections(
 }
 
 /** The norm over the channels of each head: [B, L, heads head_dim] as [B, L, heads, head_dim]. */
-function headNorm(
+export function headNorm(
   c: GraphContext,
   scope: Scope,
   x: Value,

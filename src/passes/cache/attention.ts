@@ -18,8 +18,10 @@ export function attentionRows(op: Op, c: BlockWriter): Rows {
     return c.refuse(op, `its mask "${mask}" sees positions to come`);
   if (mask === "block_causal" && c.size % span !== 0)
     return c.refuse(op, `a block of ${c.size} positions holds no whole number of its blocks of ${span}`);
+  const [query, key, value, visible] = op.operands as readonly [Value, Value, Value, Value | undefined];
+  if (visible !== undefined) return c.refuse(op, "its keys are not the sequence's");
   const { b } = c.block;
-  const [q, k, v] = op.operands.map((operand) => c.lineOf(op, operand!)) as [Value, Value, Value];
+  const [q, k, v] = [query, key, value].map((operand) => c.lineOf(op, operand)) as [Value, Value, Value];
   return b.at(op.loc.pointer, () => ({ value: attend(c, attributes, q, k, v), axis: 1, outer: single }));
 }
 

@@ -23,6 +23,22 @@ export function blocksOf(
   return all.filter((free) => free.includes(1));
 }
 
+/** Whether every text has generated one of the stop tokens in a block up to this one. */
+export function stopped(
+  { blocks }: TokenSamplerDescription,
+  tokens: Int32Array,
+  decoded: readonly Uint8Array[],
+  batch: number,
+): boolean {
+  const stops = blocks?.stop_tokens ?? [];
+  const length = tokens.length / batch;
+  const rows = new Set<number>();
+  for (const free of decoded)
+    for (let at = 0; at < tokens.length; at++)
+      if (free[at] === 1 && stops.includes(tokens[at]!)) rows.add(Math.floor(at / length));
+  return rows.size === batch;
+}
+
 /** Positions at the start that are given in every row. */
 function promptLength(given: Uint8Array, batch: number, length: number): number {
   let n = 0;

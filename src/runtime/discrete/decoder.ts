@@ -61,7 +61,7 @@ export function decoderOf(sampler: TokenSamplerDescription, decoders: Decoders):
   );
 }
 
-/** Number of draws that a block with this plan may use. */
-export function drawsOf(plan: TokenPlan, length: number): number {
-  return Math.max(plan.rows.length + 2, length + 1);
+/** Number of draws that a block on a grid of `steps` steps may use, for texts of `length` tokens. */
+export function drawsPerBlock(steps: number, length: number): number {
+  return Math.max(steps + 2, length + 1);
 }

@@ -15,9 +15,10 @@ import { seededUniforms, type UniformSource } from "../../diffusion/discrete/dra
 import type { TokenPlan } from "../../diffusion/discrete/token-plan.js";
 import { fail } from "../../support/diagnostic.js";
 import { type FixedTokens, fixedBatch } from "../fixed-positions.js";
+import type { EncoderRows } from "../step-runner.js";
 import type { TokenRunner } from "../token-runner.js";
-import { blocksOf } from "./blocks.js";
-import { type Decoders, decoderOf, drawsOf, type Update } from "./decoder.js";
+import { blocksOf, stopped } from "./blocks.js";
+import { type Decoders, decoderOf, drawsPerBlock, type Update } from "./decoder.js";
 import type { OnLogits, OpenViews, Sureness } from "./views.js";
 
 /** Where random numbers come from when they are the caller's own. */
@@ -39,6 +40,8 @@ export interface DecodeOptions {
   /** A seed (0 by default) of the counter generator, or the numbers themselves. */
   readonly noise?: number | bigint | TokenDraws;
   readonly fixed?: FixedTokens;
+  /** The output of an encoder, for models that attend to one: what `encoderRows` makes of it. */
+  readonly encoder?: EncoderRows;
   /** Stops between two updates by throwing the signal's reason. */
   readonly signal?: AbortSignal;
   /**
@@ -58,6 +61,8 @@ export interface DecodeState extends Update, Sureness {
   /** 1 after the first update. */
   readonly step: number;
   readonly done: boolean;
+  /** 0 for the first block. */
+  readonly block: number;
   /** The state, [B, L]: a copy. */
   readonly tokens: Int32Array;
   /** Calls of the network so far. */
@@ -87,8 +92,15 @@ export async function* decodeWith(
 
   const blocks = blocksOf(plan.sampler, fixed.mask, batch, length);
   const decoder = decoderOf(plan.sampler, decoders);
-  const views = openViews({ runner, plan, batch, tokens, given: fixed.mask, onLogits });
-  let last: DecodeState = { of: 0, step: 0, done: false, tokens: tokens.slice(), calls: 0 };
+  const views = openViews({
+    runner: told(runner, options.encoder),
+    plan,
+    batch,
+    tokens,
+    given: fixed.mask,
+    onLogits,
+  });
+  let last: DecodeState = { of: 0, step: 0, done: false, block: 0, tokens: tokens.slice(), calls: 0 };
   const ended = (): DecodeState => ({ ...last, of: last.step, done: true, ...views.sureness() });
   try {
     for (const [b, free] of blocks.entries()) {
@@ -100,7 +112,7 @@ export async function* decodeWith(
         uniform: draws.uniform,
         ...(draws.chosen && { chosen: draws.chosen }),
         ...(draws.places && { places: draws.places }),
-        firstDraw: b * drawsOf(plan, length),
+        firstDraw: b * drawsPerBlock(plan.rows.length, length),
       };
       for await (const update of decoder(context)) {
         view.store();
@@ -109,13 +121,20 @@ export async function* decodeWith(
         view.load();
         const step = last.step + 1;
         const of = Math.max(update.of * blocks.length, step);
-        last = { ...update, of, step, done: false, tokens: tokens.slice(), calls: views.calls() };
+        last = { ...update, of, step, done: false, block: b, tokens: tokens.slice(), calls: views.calls() };
         yield last;
         if (await options.stop?.(last)) {
           yield ended();
           return;
         }
         signal?.throwIfAborted();
+      }
+      if (b + 1 < blocks.length && stopped(plan.sampler, tokens, blocks.slice(0, b + 1), batch)) {
+        const end = plan.sampler.blocks!.stop_tokens![0]!;
+        for (const later of blocks.slice(b + 1))
+          for (const [at, free] of later.entries()) if (free === 1) tokens[at] = end;
+        last = { ...last, tokens: tokens.slice() };
+        break;
       }
     }
     yield ended();
@@ -142,4 +161,11 @@ function startTokens({ process }: TokenPlan, draws: TokenDraws, batch: number, l
   return Int32Array.from({ length: size }, (_, at) =>
     Math.floor(draws.uniform(0, Math.floor(at / length), at % length, 0) * process.vocabulary),
   );
+}
+
+/** The network with an encoder's output beside every call. */
+function told(runner: TokenRunner, encoder: EncoderRows | undefined): TokenRunner {
+  return encoder === undefined
+    ? runner
+    : { ...runner, logits: (inputs) => runner.logits({ ...inputs, encoder }) };
 }

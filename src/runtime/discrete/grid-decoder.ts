@@ -75,7 +75,7 @@ function settle(
     if (free[at] !== 1) continue;
     const settled = plan.process.kind === "absorbing" && !isMasked(plan.process, tokens[at]!);
     if (settled) continue;
-    tokens[at] = argmax(reading.probabilities(logits.subarray(at * n, (at + 1) * n), tokens[at]!, s, p));
+    tokens[at] = argmax(reading.own(logits.subarray(at * n, (at + 1) * n), tokens[at]!, s, p));
   }
 }
 

@@ -24,6 +24,23 @@ export interface GraphCalls {
   hold(): () => void;
 }
 
+/** Runs a graph whose outputs are inputs of others, and copies them there. */
+export function runForOthers(graphs: Graphs, name: string, { device }: Memory): void {
+  const source = graphs.get(name);
+  if (source === undefined) return;
+  const encoder = device.createCommandEncoder();
+  source.encode(encoder);
+  for (const port of source.graph.outputs) {
+    const from = source.output(port.name);
+    for (const graph of graphs.values()) {
+      const to = graph.input(port.name);
+      if (to !== undefined && graph !== source)
+        encoder.copyBufferToBuffer(from.buffer, from.offset, to.buffer, to.offset, from.bytes);
+    }
+  }
+  device.queue.submit([encoder.finish()]);
+}
+
 /** A runner over bound graphs; its `dispose` gives all memory back. */
 export type MakeRunner = (calls: GraphCalls) => Runner;
 

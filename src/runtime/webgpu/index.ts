@@ -1,6 +1,8 @@
 // WGSL bundles on WebGPU: dlmc/runtime's second back end. (A bundle's own index.js has one loop only: standalone.ts.)
 
+import { encoderRows } from "../encoder.js";
 import { anyLoop } from "../generate-tokens.js";
+import { attending } from "./attending.js";
 import { loadModel, type Model, type WebgpuOptions } from "./model.js";
 import { webgpuRunner } from "./runner.js";
 
@@ -18,5 +20,5 @@ export type { KernelTime } from "./step-times.js";
  * and the signal's reason. Nothing stays on the device when it throws.
  */
 export function loadWebgpu(location: string, options: WebgpuOptions = {}): Promise<Model> {
-  return loadModel({ ...anyLoop, runner: webgpuRunner }, location, options);
+  return loadModel({ ...anyLoop, runner: attending(webgpuRunner), encoderRows }, location, options);
 }

@@ -2,6 +2,7 @@
 
 import type { Plan } from "../../diffusion/plans.js";
 import type { Runner } from "../any-runner.js";
+import type { EncoderInput, encoderRows } from "../encoder.js";
 import { graphsOfLength, samplerOf } from "../manifest.js";
 import { inside } from "../read-text.js";
 import type { Loop, TokenOptions, TokenState } from "../token-state.js";
@@ -9,7 +10,7 @@ import { createTokenizer, type Tokenizer } from "../tokenizer.js";
 import { checkDevice, requestDevice } from "./device.js";
 import type { Gpu, GpuDevice } from "./gpu.js";
 import { bindGraph, type LoadedGraph } from "./graph.js";
-import { graphCalls, type MakeRunner } from "./graph-calls.js";
+import { graphCalls, type MakeRunner, runForOthers } from "./graph-calls.js";
 import { type LoadProgress, loadPipelines, loadWeights } from "./load-files.js";
 import { parseWgslManifest, type WgslManifest } from "./manifest.js";
 import { deviceMemory, type Memory } from "./memory.js";
@@ -32,7 +33,9 @@ export interface WebgpuOptions {
 }
 
 /** What `generate` takes here: a text with blanks, or tokens; the plan is the bundle's own. */
-export interface ModelGenerateOptions extends Omit<TokenOptions, "plan" | "batch"> {
+export interface ModelGenerateOptions extends Omit<TokenOptions, "plan" | "batch" | "encoder"> {
+  /** The output of an encoder, for models that attend to one. */
+  readonly encoder?: EncoderInput;
   /** Text with blanks, for bundles with a vocabulary. */
   readonly prompt?: string;
   readonly seed?: number;
@@ -59,6 +62,8 @@ export interface Model {
 /** A sampling loop and the runner that it drives. */
 export interface WebgpuLoop extends Loop {
   readonly runner: MakeRunner;
+  /** Checks an encoder's output, where models that attend to one are loaded. */
+  readonly encoderRows?: typeof encoderRows;
 }
 
 /** A bundle's graphs on a device, without the loop around them. */
@@ -93,7 +98,8 @@ export async function openGraphs(location: string, options: WebgpuOptions = {}):
       ]);
       return new Map(made);
     });
-    runFilters(bound, memory);
+    // What @filters computes once becomes an input of the graphs that use it.
+    runForOthers(bound, "filters", memory);
     return { manifest, graphs: bound, memory };
   } catch (error) {
     memory.destroy();
@@ -123,7 +129,7 @@ export async function loadModel(
 }
 
 function model(
-  loop: Loop,
+  loop: WebgpuLoop,
   manifest: WgslManifest,
   memory: Memory,
   runner: Runner,
@@ -138,7 +144,8 @@ function model(
     runner,
     tokenizer,
     plan,
-    async *generate({ prompt, seed, steps, ...rest } = {}) {
+    async *generate({ prompt, seed, steps, encoder: given, ...rest } = {}) {
+      const encoder = loop.encoderRows?.(given, runner.encoder, manifest.batch);
       const fixed = prompt === undefined ? rest.fixed : tokenizer?.encode(prompt, runner.length);
       yield* loop.generate(runner, {
         ...rest,
@@ -146,6 +153,7 @@ function model(
         batch: manifest.batch,
         noise: rest.noise ?? seed ?? 0,
         ...(fixed && { fixed }),
+        ...(encoder && { encoder }),
       });
     },
     times: () => stepTimes(graphs.get("step") ?? graphs.get("denoise"), memory),
@@ -156,23 +164,6 @@ function model(
 /** Subgroups of four take longer over a line than workgroup memory does; docs/decisions has the figures. */
 function subgroupsPay({ adapterInfo }: GpuDevice): boolean {
   return (adapterInfo?.subgroupMinSize ?? 8) >= 8;
-}
-
-/** What @filters computes once becomes an input of the graphs that use it. */
-function runFilters(graphs: ReadonlyMap<string, LoadedGraph>, memory: Memory): void {
-  const filters = graphs.get("filters");
-  if (filters === undefined) return;
-  const encoder = memory.device.createCommandEncoder();
-  filters.encode(encoder);
-  for (const { name } of filters.graph.outputs) {
-    const from = filters.output(name);
-    for (const graph of graphs.values()) {
-      const to = graph.input(name);
-      if (to !== undefined && graph !== filters)
-        encoder.copyBufferToBuffer(from.buffer, from.offset, to.buffer, to.offset, from.bytes);
-    }
-  }
-  memory.device.queue.submit([encoder.finish()]);
 }
 
 /** Both results, or the first failure once both have come to rest, so that nothing goes on behind a failure. */

@@ -51,7 +51,8 @@ export function residentState(
     unpacked(to.outputPort("tokens")!, bytes) as Int32Array;
 
   return {
-    async step({ row, noise, fixedMask }) {
+    async step({ row, noise, fixedMask, fixedX }) {
+      if (fixedX !== undefined) step.write("fixed_x", fixedX);
       if (noise !== undefined) step.write("noise", noise);
       if (mask !== fixedMask) step.write("fixed_mask", fixedMask);
       mask = fixedMask;
@@ -68,7 +69,8 @@ export function residentState(
       );
       return tokensOf(step, tokens!);
     },
-    async final(fixedMask) {
+    async final(fixedMask, fixedX) {
+      if (fixedX !== undefined) step.write("fixed_x", fixedX);
       const last = graph(plan.final);
       const point = plan.finalRow;
       if (plan.final === "denoise") {

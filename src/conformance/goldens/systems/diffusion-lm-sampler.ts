@@ -4,26 +4,24 @@
 
 import { type LoadedModel, samplerPlan } from "../../../api/load.js";
 import type { SamplerPlan, SamplerRow } from "../../../diffusion/index.js";
-import type { FloatArray, StepRunner } from "../../../runtime/step-runner.js";
+import type { StepRunner } from "../../../runtime/step-runner.js";
 import { floats, load, openGraph, type RunGraph } from "../backends.js";
 import type { Computed } from "../compare.js";
 import { mapEach, mapEachInTurn } from "../each.js";
-import {
-  type Facts,
-  firstTensor,
-  type GoldenCase,
-  type GoldenTensor,
-  hasTensor,
-  objectOf,
-  tensorOf,
-  weightOf,
-  weightShape,
-} from "../golden-case.js";
+import { firstTensor, type GoldenCase, hasTensor, tensorOf, weightShape } from "../golden-case.js";
 import { entry, joined } from "../layout.js";
 import { probesOf } from "../probes.js";
 import { replay, type Trajectory } from "../trajectory.js";
 import { timestepMap } from "./diffusion-lm-net.js";
 import { clampOf, noiseSchedule, timeInput, timesteps, trainSteps } from "./diffusion-lm-noise.js";
+import {
+  infilling,
+  optionOf,
+  respacedTable,
+  stub,
+  type Variant,
+  variantsOf,
+} from "./diffusion-lm-variant.js";
 import type { GoldenSystem } from "./system.js";
 
 export const diffusionLmSampler: GoldenSystem = {
@@ -31,23 +29,6 @@ export const diffusionLmSampler: GoldenSystem = {
   covers: (golden) => golden.system === "Diffusion-LM" && weightShape(golden, "stub.W") !== undefined,
   compute,
 };
-
-/** One entry of args.variants. */
-interface Variant extends Facts {
-  readonly name: string;
-}
-
-function variantsOf(golden: GoldenCase): readonly Variant[] {
-  const listed = golden.options.get("variants");
-  return Array.isArray(listed)
-    ? listed.map(objectOf).filter((variant): variant is Variant => typeof variant.name === "string")
-    : [];
-}
-
-/** An option of a variant, else of the whole case. */
-function optionOf(golden: GoldenCase, variant: Variant, name: string): unknown {
-  return variant[name] ?? golden.options.get(name);
-}
 
 /** The description of one variant. */
 function describeSampler(golden: GoldenCase, variant: Variant): Record<string, unknown> {
@@ -123,7 +104,7 @@ async function runVariant(golden: GoldenCase, variant: Variant, work: string): P
   return [...results, ...timestepMap(golden, plan, `${at}.timestep_map`)];
 }
 
-function walkVariant(
+async function walkVariant(
   golden: GoldenCase,
   variant: Variant,
   plan: SamplerPlan,
@@ -133,7 +114,9 @@ function walkVariant(
   const draws = firstTensor(golden, `draw.${variant.name}.noise`);
   const [batch, length, width] = start.shape as [number, number, number];
   const given = infilling(golden, variant, batch * length);
-  const network = stub(golden, variant, length, width);
+  const network = stub(golden, variant, { length, width, respaced: respacedTable(golden, variant, plan) });
+  // At given positions the loop's tokens are the given ones; upstream records the rows that it rounded to.
+  const rounded: Int32Array[] = [];
   const runner: StepRunner = {
     length,
     dim: width,
@@ -148,84 +131,20 @@ function walkVariant(
         coefficients: floats([4], [row.a, row.b, row.c, row.s]),
       });
       const tokens = Int32Array.from(outputs.nearest ?? new Float64Array(batch * length));
+      rounded.push(tokens);
       return { x: outputs.x_next!, x0: outputs.clamped!, tokens };
     },
     round: async () => ({ logits: new Float64Array(), tokens: new Int32Array(batch * length) }),
     async dispose() {},
   };
-  return replay(runner, {
+  const walk = await replay(runner, {
     plan,
     batch,
     start: start.data,
     ...(draws && { noise: (k: number) => entry(draws, k) }),
     ...(given && { fixed: { tokens: new Int32Array(batch * length), mask: given.mask } }),
   });
-}
-
-/**
- * The stub: (x + mix roll(x, 1)) W^T + b + (t / 1000) tw, roll along the positions. Where it stands for the noise
- * (EPSILON), x0 = sqrt(1 / abar) x - sqrt(1 / abar - 1) eps.
- */
-function stub(golden: GoldenCase, variant: Variant, length: number, width: number) {
-  const [matrix, bias, byTime] = ["stub.W", "stub.b", "stub.tw"].map((name) => weightOf(golden, name).data);
-  const mix = weightOf(golden, "stub.mix").data[0]!;
-  const words = [...Object.values(variant).map(String), ...variant.name.split(/[_-]/)];
-  const epsilon = words.some((word) => /^(epsilon|eps)$/i.test(word)) || variant.predict_xstart === false;
-  const clip = optionOf(golden, variant, "clip_denoised") === true;
-  return (x: FloatArray, row: SamplerRow): Float64Array => {
-    const out = new Float64Array(x.length);
-    for (let at = 0; at < x.length; at += width) {
-      const position = (at / width) % length;
-      const before = position === 0 ? at + (length - 1) * width : at - width;
-      for (let o = 0; o < width; o++) {
-        let sum = bias![o]! + (row.level / 1000) * byTime![o]!;
-        for (let i = 0; i < width; i++) sum += (x[at + i]! + mix * x[before + i]!) * matrix![o * width + i]!;
-        out[at + o] = sum;
-      }
-    }
-    const { alphaBar, sigma2 } = row;
-    const x0 = epsilon ? out.map((eps, at) => (x[at]! - Math.sqrt(sigma2) * eps) / Math.sqrt(alphaBar)) : out;
-    return clip ? x0.map((value) => Math.min(1, Math.max(-1, value))) : x0;
-  };
-}
-
-/** Where a variant fills in: the mask of free positions and the clean embeddings elsewhere. */
-function infilling(golden: GoldenCase, variant: Variant, positions: number) {
-  if (!/infill/i.test(`${variant.name} ${variant.loop}`) && variant.infill !== true) return undefined;
-  const free = givenTensor(golden, variant, /mask/i);
-  const given = givenTensor(golden, variant, /^(?!.*mask).*(partial|clean|enc|emb)/i);
-  if (free === undefined || given === undefined) return undefined;
-  const embeddings = given.shape.length === 3 ? given : rowsOfTable(golden, given.data);
-  // A mask per channel says the same of every channel; a mask of one row holds for the batch.
-  const width = free.shape.length > 2 ? free.shape.at(-1)! : 1;
-  const mask = Uint8Array.from({ length: positions }, (_, at) =>
-    free.data[(at * width) % free.data.length] === 0 ? 1 : 0,
-  );
-  return { mask, embeddings: repeated(embeddings.data, (embeddings.shape.at(-1) ?? 1) * positions) };
-}
-
-/** Embeddings of tokens, for a case that records tokens. */
-function rowsOfTable(golden: GoldenCase, tokens: Float64Array): GoldenTensor {
-  const table = weightOf(golden, "emb.weight");
-  return {
-    shape: [tokens.length, table.shape[1]!],
-    data: joined(Array.from(tokens, (v) => entry(table, v))),
-  };
-}
-
-/** A recorded input by a word of its name, the variant's own before one for all. */
-function givenTensor(golden: GoldenCase, { name }: Variant, word: RegExp): GoldenTensor | undefined {
-  const fits = golden.tensors
-    .names()
-    .map((stored) => stored.replace(/\.f(32|64)$/, ""))
-    .filter((stored) => !stored.startsWith("traj.") && word.test(stored.slice(stored.lastIndexOf(".") + 1)));
-  const found = fits.find((stored) => stored.split(".").includes(name)) ?? fits[0];
-  return found === undefined ? undefined : tensorOf(golden, found);
-}
-
-/** One row for the whole batch, or the batch as it is. */
-function repeated(data: Float64Array, size: number): Float64Array {
-  return Float64Array.from({ length: size }, (_, at) => data[at % data.length]!);
+  return { ...walk, choices: rounded };
 }
 
 /** q(x_t | x_0) and q(x_(t-1) | x_t, x_0) at respaced indices in.q.t, through @update row by row. */

@@ -39,7 +39,8 @@ export async function sampleElf(golden: GoldenCase, plan: SamplerPlan, runner: S
   );
   if (Math.abs(firstTime - firstKeep * times[0]!) > 1e-12)
     bug("the plan's first time is not the churned one");
-  let previous: FloatArray = silence;
+  // Nothing was predicted yet; what is given is known.
+  let previous: FloatArray = given.set(silence);
   for (const [i, row] of plan.rows.entries()) {
     const call = (x: FloatArray, previousX0: FloatArray) =>
       runner.step({

@@ -5,6 +5,7 @@ import { diffusionLmNetwork } from "./diffusion-lm-net.js";
 import { diffusionLmSampler } from "./diffusion-lm-sampler.js";
 import { diffusionLmSchedule } from "./diffusion-lm-schedule.js";
 import { dreamDecoding } from "./dream.js";
+import { duo } from "./duo.js";
 import { elf } from "./elf.js";
 import { longConv, s4d, sgConv } from "./filters.js";
 import { hyena } from "./hyena.js";
@@ -29,6 +30,7 @@ export const systems: readonly GoldenSystem[] = [
   m2Mixer,
   m2Layer,
   mdlm,
+  duo,
   sedd,
   bd3,
   lladaDecoding,

@@ -16,6 +16,7 @@ import { type Each, mapEach, mapEachInTurn } from "../each.js";
 import {
   countWeights,
   firstTensor,
+  flagOption,
   type GoldenCase,
   hasTensor,
   numberOption,
@@ -38,8 +39,8 @@ export const langflow: GoldenSystem = {
 /** Tensors of the checkpoint that the network does not read: they follow from the sizes, or log training. */
 const unused = ["backbone.rotary_emb.inv_freq", "proposal.*"];
 
-/** The description of a case. */
-function describeLangflow(golden: GoldenCase): Record<string, unknown> {
+/** The description of a case for texts of a length. */
+function describeLangflow(golden: GoldenCase, length: number): Record<string, unknown> {
   const [vocabulary, width = 1] = weightShape(golden, "backbone.vocab_embed.embedding") ?? [];
   const constant = (name: string) =>
     weightShape(golden, `proposal.${name}`) === undefined
@@ -48,8 +49,11 @@ function describeLangflow(golden: GoldenCase): Record<string, unknown> {
   const stored = (name: string): boolean => weightShape(golden, `backbone.${name}`) !== undefined;
   return {
     name: golden.id,
-    state_space: { kind: "continuous_embedding", vocab_size: vocabulary, seq_len: lengthOf(golden) },
-    embedding: { dim: width, normalization: "unit_sqrt_d" },
+    state_space: { kind: "continuous_embedding", vocab_size: vocabulary, seq_len: length },
+    embedding: {
+      dim: width,
+      normalization: flagOption(golden, "use_normalized_embedding") === false ? "none" : "unit_sqrt_d",
+    },
     noise_schedule: {
       family: "gumbel_quantile",
       loc: constant("loc"),
@@ -60,13 +64,12 @@ function describeLangflow(golden: GoldenCase): Record<string, unknown> {
     time_conditioning: ditTime(golden, "backbone.", "gamma"),
     prediction_type: {
       x0_from: "softmax_embedding",
-      prior_skip: "alpha_over_sigma2",
+      prior_skip: flagOption(golden, "use_bias") === false ? "none" : "alpha_over_sigma2",
       final_norm: ditNorm(golden),
     },
-    self_conditioning: {
-      combine: "residual_concat_linear",
-      bias: stored("self_cond_proj.bias"),
-    },
+    self_conditioning: stored("self_cond_proj.weight")
+      ? { combine: "residual_concat_linear", bias: stored("self_cond_proj.bias") }
+      : { combine: "none" },
     blocks: ditBlocks(golden, "backbone."),
     rounding_head: { kind: "linear", bias: stored("output_layer.linear.bias") },
     sampler: { kind: "ddim", eta: 0, final: "denoise" },
@@ -86,27 +89,39 @@ function selfCondition(golden: GoldenCase): Record<string, string> {
   );
 }
 
-function lengthOf(golden: GoldenCase): number {
-  return (
-    firstTensor(golden, "in.z", "draw.z_init")?.shape[1] ?? numberOption(golden, "L", "model_length") ?? 1
-  );
-}
-
 function stepsOf(golden: GoldenCase): number {
   const grid = firstTensor(golden, "traj.gamma")?.shape[0];
   return grid ?? numberOption(golden, "N", "num_steps") ?? 1;
 }
 
 async function compute(golden: GoldenCase, work: string): Promise<readonly Computed[]> {
-  const model = load(describeLangflow(golden), work);
+  // The one call and the sampler may have texts of other lengths.
+  const [one, run] = ["in.z", "draw.z_init"].map((name) => firstTensor(golden, name)?.shape[1]);
+  const length = one ?? run ?? numberOption(golden, "L", "model_length") ?? 1;
+  return [
+    ...(await atLength(golden, length, `${work}/${length}`, run === length ? ["call", "run"] : ["call"])),
+    ...(run === undefined || run === length ? [] : await atLength(golden, run, `${work}/${run}`, ["run"])),
+  ];
+}
+
+async function atLength(
+  golden: GoldenCase,
+  length: number,
+  work: string,
+  wanted: readonly ("call" | "run")[],
+): Promise<Computed[]> {
+  const model = load(describeLangflow(golden, length), work);
   const each = await runners(model, work);
+  const results: Computed[] = [];
   try {
-    return [
-      ...(await network(golden, model, work)),
-      ...(await noising(golden, each)),
-      ...schedule(golden, model),
-      ...(await sampling(golden, samplerPlan(model), each)),
-    ];
+    if (wanted.includes("call"))
+      results.push(
+        ...(await network(golden, model, work)),
+        ...(await noising(golden, each)),
+        ...schedule(golden, model),
+      );
+    if (wanted.includes("run")) results.push(...(await sampling(golden, samplerPlan(model), each)));
+    return results;
   } finally {
     await disposeRunners(each);
   }
@@ -134,6 +149,7 @@ async function network(golden: GoldenCase, model: LoadedModel, work: string): Pr
     ),
   };
   const graph = await openGraph(model, "denoise", intermediate, `${work}/denoise`);
+  const selfConditioned = weightShape(golden, "backbone.self_cond_proj.weight") !== undefined;
   const call = (previous: Float64Array) =>
     graph.run({
       x: floats(z.shape, z.data),
@@ -142,7 +158,7 @@ async function network(golden: GoldenCase, model: LoadedModel, work: string): Pr
         [rows],
         perRow.map((g) => priorScale(levelFromGamma(g))),
       ),
-      self_cond: floats(z.shape, previous),
+      ...(selfConditioned && { self_cond: floats(z.shape, previous) }),
     });
   const zeros = new Float64Array(z.data.length);
   const given = firstTensor(golden, "in.x_self_cond", "in.x_sc");

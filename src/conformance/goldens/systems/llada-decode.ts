@@ -4,22 +4,24 @@ import { argmax } from "../../../diffusion/discrete/choice.js";
 import type { TokenSamplerDescription } from "../../../diffusion/discrete/sampler-description.js";
 import { propose } from "../../../runtime/discrete/confidence/propose.js";
 import { ranking, select } from "../../../runtime/discrete/confidence/quota.js";
+import { drawsPerBlock } from "../../../runtime/discrete/decoder.js";
 import type { TokenDraws } from "../../../runtime/discrete/driver.js";
 import type { TokenRunner } from "../../../runtime/token-runner.js";
 import { bug } from "../../../support/diagnostic.js";
 import type { Computed } from "../compare.js";
 import { type Each, mapEach } from "../each.js";
 import {
+  checkedFields,
   type Facts,
   type GoldenCase,
   hasTensor,
+  namedEntries,
   numberOption,
-  objectOf,
   tensorOf,
   weightShape,
 } from "../golden-case.js";
 import { entry } from "../layout.js";
-import { type DecodingRun, decodePrompt, noDraws, stubNetwork, timesOf } from "./stub-decoder.js";
+import { type DecodingRun, decodePrompt, firstState, noDraws, stubNetwork, timesOf } from "./stub-decoder.js";
 import type { GoldenSystem } from "./system.js";
 
 export const lladaDecoding: GoldenSystem = {
@@ -37,6 +39,12 @@ export const fastDllm: GoldenSystem = {
   ],
 };
 
+const runFields = [
+  ...["name", "steps", "gen_length", "block_length", "temperature", "cfg_scale", "remasking"],
+  ...["threshold", "factor", "mask_id"],
+];
+const unitFields = ["name", "temperature", "num_transfer", "threshold", "factor", "remasking"];
+
 /** Every run of the case on the network that `open` gives for a length. */
 export async function lladaRuns(
   golden: GoldenCase,
@@ -44,17 +52,21 @@ export async function lladaRuns(
   close: (runners: Each<TokenRunner>) => Promise<void> = async () => {},
 ): Promise<Computed[]> {
   const results: Computed[] = [];
-  for (const [name, facts] of Object.entries(objectOf(golden.options.get("runs")))) {
+  for (const [name, facts] of namedEntries(golden.options.get("runs"))) {
     if (!hasTensor(golden, `traj.${name}.x`)) continue;
-    const run = objectOf(facts);
+    const run = checkedFields(golden, `runs.${name}`, facts, runFields);
     const length = tensorOf(golden, `traj.${name}.x`).shape[2]!;
     const runners = await open(length);
+    const sampler = samplerOf(run);
+    const steps = stepsPerBlock(run);
+    const idles = sampler.quota?.kind === "uniform";
     const walks = await decodePrompt(runners, {
-      sampler: samplerOf(run),
-      times: timesOf(stepsPerBlock(run) + 1, 0),
+      sampler,
+      times: timesOf(steps + 1, 0),
       mask: maskOf(golden),
-      prompt: tensorOf(golden, "in.prompt"),
-      draws: drawsOf(golden, name),
+      start: firstState(golden, name),
+      draws: drawsOf(golden, name, (draw) => (idles ? callNumber(draw, steps, length) : undefined)),
+      idles,
     });
     await close(runners);
     results.push(...runColumns(golden, name, walks));
@@ -89,25 +101,36 @@ function samplerOf(run: Facts): TokenSamplerDescription {
   };
 }
 
-/** Recorded uniforms: u of the choice, conf of the random score, by the number of the call. */
-function drawsOf(golden: GoldenCase, run: string): TokenDraws {
+/** Number of upstream's call that draws `draw` where every block takes `steps` calls. */
+function callNumber(draw: number, steps: number, length: number): number {
+  const perBlock = drawsPerBlock(steps, length);
+  return Math.floor((draw - 1) / perBlock) * steps + ((draw - 1) % perBlock);
+}
+
+/**
+ * Recorded uniforms: u of the choice, conf of the random score, by the number of the call; where `numberOf` knows none,
+ * calls are counted as they draw.
+ */
+function drawsOf(
+  golden: GoldenCase,
+  run: string,
+  numberOf: (draw: number) => number | undefined,
+): TokenDraws {
   const [u, conf] = [`draw.${run}.u`, `draw.${run}.conf`].map((name) =>
     hasTensor(golden, name) ? tensorOf(golden, name) : undefined,
   );
   if (u === undefined && conf === undefined) return noDraws;
-  // Steps in the order in which they draw: their numbers leave room for blocks of any number of steps.
   const seen: number[] = [];
   return {
     uniform(draw, row, position, category) {
       if (seen.at(-1) !== draw) seen.push(draw);
-      const step = seen.length - 1;
-      const n = u?.shape[3] ?? Number.POSITIVE_INFINITY;
+      const call = numberOf(draw) ?? seen.length - 1;
+      const n = u?.shape[3] ?? 0;
       const length = (u ?? conf)!.shape[2]!;
-      const chosen = category < n && u !== undefined;
-      const source = chosen ? u : (conf ?? bug(`the case has no random scores of ${run}`));
-      return entry(source, step)[
-        chosen ? (row * length + position) * n + category : row * length + position
-      ]!;
+      const source = category < n ? u : conf;
+      const at = row * length + position;
+      if (source === undefined) return bug(`the case has no random scores of ${run}`);
+      return entry(source, call)[category < n ? at * n + category : at]!;
     },
   };
 }
@@ -133,8 +156,8 @@ function units(golden: GoldenCase): Computed[] {
   const [batch = 1, length = 1, n = 1] = shape;
   const tokens = tensorOf(golden, "in.x").data;
   const mask = maskOf(golden);
-  return Object.entries(objectOf(golden.options.get("units"))).flatMap(([name, facts]) => {
-    const unit = objectOf(facts);
+  return namedEntries(golden.options.get("units")).flatMap(([name, facts]) => {
+    const unit = checkedFields(golden, `units.${name}`, facts, unitFields);
     const uniforms = hasTensor(golden, `draw.unit_${name}.u`)
       ? tensorOf(golden, `draw.unit_${name}.u`).data
       : undefined;
@@ -155,6 +178,7 @@ function units(golden: GoldenCase): Computed[] {
             draw: (p) =>
               argmax(p.map((value, v) => Math.log(value) - Math.log(-Math.log(uniforms![at * n + v]!)))),
             random: () => bug("no random scores here"),
+            position: i,
           });
           return [i, proposal] as const;
         }),

@@ -190,14 +190,15 @@ async function network(
   const model = load(describe(golden, names, length, finalNorm), `${work}/net`);
   const probes = probesOf(model.module, "denoise");
   const blocks = countWeights(golden, names.blocks, `.${names.layers[2]![1]}.weight`);
+  const output = (layer: string) => probes.reading(`${layer}.bias`) ?? probes.reading(`${layer}.weight`);
   const inside = {
-    [`mid.${finalNorm}`]: probes.reading("final_norm.weight"),
+    [`mid.${finalNorm}`]: output("final_norm"),
     ...Object.fromEntries(
       Array.from({ length: blocks }, (_, i) => [
         [`mid.${names.blocks}${i}`, probes.hinted("residual", 2 * i + 1)] as const,
         ...Object.entries(names.inside).map(
           ([stored, canonical]) =>
-            [`mid.${names.blocks}${i}.${stored}`, probes.reading(`blocks.${i}.${canonical}.weight`)] as const,
+            [`mid.${names.blocks}${i}.${stored}`, output(`blocks.${i}.${canonical}`)] as const,
         ),
       ]).flat(),
     ),

@@ -1,28 +1,25 @@
 // MDLM: the network on tokens, the SUBS parameterisation, the absorbing noise schedules, and whole sampling runs with
 // recorded uniforms by each of upstream's predictors.
 
-import { type LoadedModel, planOfModel } from "../../../api/load.js";
-import { readingOf } from "../../../diffusion/discrete/reading.js";
-import { isTokenPlan, type TokenPlan } from "../../../diffusion/index.js";
-import { tensor } from "../../../ir/tensor.js";
+import type { LoadedModel } from "../../../api/load.js";
+import type { TokenPlan } from "../../../diffusion/index.js";
 import { bug } from "../../../support/diagnostic.js";
-import { disposeRunners, floats, load, openGraph, tokenRunners } from "../backends.js";
+import { disposeRunners, load, tokenRunners } from "../backends.js";
 import type { Computed } from "../compare.js";
-import { type Each, mapEach, mapEachInTurn } from "../each.js";
+import { type Each, mapEachInTurn } from "../each.js";
 import {
-  countWeights,
+  checkedFields,
   type Facts,
   type GoldenCase,
   hasTensor,
   numberOption,
-  objectOf,
   tensorOf,
   weightShape,
 } from "../golden-case.js";
-import { probesOf } from "../probes.js";
 import { recordedRun, replayTokens, type TokenTrajectory, trajectoryColumns } from "../token-replay.js";
 import { type NamedSchedules, scheduleTables } from "./discrete-schedule.js";
 import { ditBlocks, ditNorm, ditTime, ditWeightMap } from "./dit.js";
+import { network, probabilities, tokenPlan } from "./dit-tokens.js";
 import type { GoldenSystem } from "./system.js";
 
 export const mdlm: GoldenSystem = {
@@ -85,14 +82,18 @@ function describeMdlm(golden: GoldenCase, run: Run): Record<string, unknown> {
   };
 }
 
+const runFields = ["name", "predictor", "time_conditioning", "noise", "noise_type"];
+
 function runsOf(golden: GoldenCase): Run[] {
   const listed = golden.options.get("runs");
-  return (Array.isArray(listed) ? listed : []).map(objectOf).map((run) => ({
-    name: String(run.name),
-    predictor: String(run.predictor ?? run.name),
-    timed: run.time_conditioning === true,
-    noise: String(run.noise ?? run.noise_type ?? golden.options.get("noise") ?? "loglinear"),
-  }));
+  return (Array.isArray(listed) ? listed : [])
+    .map((facts, i) => checkedFields(golden, `runs.${i}`, facts, runFields))
+    .map((run) => ({
+      name: String(run.name),
+      predictor: String(run.predictor ?? run.name),
+      timed: run.time_conditioning === true,
+      noise: String(run.noise ?? run.noise_type ?? golden.options.get("noise") ?? "loglinear"),
+    }));
 }
 
 async function compute(golden: GoldenCase, work: string): Promise<readonly Computed[]> {
@@ -108,70 +109,6 @@ async function compute(golden: GoldenCase, work: string): Promise<readonly Compu
     results.push(...(await sampling(golden, run, model, directory)));
   }
   return results;
-}
-
-/** Logits, blocks and SUBS probabilities of in.tokens at in.sigma. */
-async function network(golden: GoldenCase, model: LoadedModel, work: string): Promise<Computed[]> {
-  if (!hasTensor(golden, "in.tokens")) return [];
-  const tokens = tensorOf(golden, "in.tokens");
-  const sigma = tensorOf(golden, "in.sigma").data;
-  const rows = tokens.shape[0]!;
-  const probes = probesOf(model.module, "denoise");
-  const blocks = countWeights(golden, "blocks.", ".attn_qkv.weight");
-  const graph = await openGraph(
-    model,
-    "denoise",
-    {
-      // Upstream's module ends before the last SiLU.
-      "mid.sigma_map": probes.reading("time.mlp.1.weight"),
-      "mid.output_layer": probes.reading("head.weight"),
-      ...Object.fromEntries(
-        Array.from({ length: blocks }, (_, i) => [`mid.blocks.${i}`, probes.hinted("residual", 2 * i + 1)]),
-      ),
-    },
-    work,
-  );
-  const level = Float64Array.from({ length: rows }, (_, row) => sigma[sigma.length === 1 ? 0 : row]!);
-  const outputs = await graph.run({
-    tokens: tensor("i32", tokens.shape, Float64Array.from(tokens.data)),
-    level: floats([rows], level),
-  });
-  await graph.dispose();
-  const plan = tokenPlan(model);
-  const named = [
-    "mid.sigma_map",
-    "mid.output_layer",
-    ...Array.from({ length: blocks }, (_, i) => `mid.blocks.${i}`),
-  ];
-  const results: Computed[] = [
-    { name: "out", ...mapEach(outputs, (values) => values.logits!) },
-    {
-      name: "out.p_x0",
-      ...mapEach(outputs, ({ logits }) => probabilities(plan, logits!, Int32Array.from(tokens.data))),
-    },
-    ...named.map((name) => ({ name, ...mapEach(outputs, (values) => values[name]!) })),
-  ];
-  return results.filter(({ name }) => hasTensor(golden, name));
-}
-
-/** p(x_0 | x_t) of every position, as the plan's prediction reads logits. */
-function probabilities(plan: TokenPlan, logits: ArrayLike<number>, tokens: Int32Array): Float64Array {
-  const n = plan.process.vocabulary;
-  const reading = readingOf(plan.process, plan.prediction);
-  const out = new Float64Array(tokens.length * n);
-  for (const [at, token] of tokens.entries())
-    reading.probabilities(
-      Array.from({ length: n }, (_, v) => logits[at * n + v]!),
-      token,
-      1,
-      out.subarray(at * n, (at + 1) * n),
-    );
-  return out;
-}
-
-function tokenPlan(model: LoadedModel): TokenPlan {
-  const plan = planOfModel(model);
-  return isTokenPlan(plan) ? plan : bug("a discrete model has no plan of tokens");
 }
 
 /** One run with its recorded uniforms. */
@@ -199,7 +136,8 @@ function trajectoryResults(
   return trajectoryColumns(golden, name, walks, [
     ["p_x0_first", false, ({ calls }) => p(calls[0]!)],
     ["p_x0_last", false, ({ calls }) => p(calls.at(-1)!)],
-    ["q_last", false, ({ weights }) => weights[updates - 1]],
+    // The last draw: of the analytic predictor that is its denoising step.
+    ["q_last", false, ({ weights }) => weights.findLast((drawn) => drawn !== undefined)],
     ["nfe", true, (walk) => [predictor === "ddpm_cache" ? changes(walk) + 1 : updates + 1]],
   ]);
 }

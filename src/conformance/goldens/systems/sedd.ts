@@ -3,13 +3,6 @@
 
 import { planOfModel } from "../../../api/load.js";
 import { readingOf, type TokenPrediction } from "../../../diffusion/discrete/reading.js";
-import type { TokenProcess } from "../../../diffusion/discrete/token-process.js";
-import {
-  reverseRate,
-  staggeredScore,
-  transposedRate,
-  transposedTransition,
-} from "../../../diffusion/discrete/transitions.js";
 import { isTokenPlan, planTokens, type TokenPlan } from "../../../diffusion/index.js";
 import { tensor } from "../../../ir/tensor.js";
 import type { TokenRunner } from "../../../runtime/token-runner.js";
@@ -32,6 +25,7 @@ import { probesOf } from "../probes.js";
 import { recordedRun, replayTokens, type TokenTrajectory, trajectoryColumns } from "../token-replay.js";
 import { type NamedSchedules, scheduleTables } from "./discrete-schedule.js";
 import { ditBlocks, ditNorm, ditTime, ditWeightMap } from "./dit.js";
+import { closedForms, processOf } from "./sedd-forms.js";
 import type { GoldenSystem } from "./system.js";
 
 export const sedd: GoldenSystem = {
@@ -49,13 +43,6 @@ export const sedd: GoldenSystem = {
 
 const isNetwork = (golden: GoldenCase): boolean => weightShape(golden, "vocab_embed.embedding") !== undefined;
 
-/** Tokens with the mask of the absorbing graph. */
-function processOf(golden: GoldenCase): TokenProcess {
-  const n = numberOption(golden, "n") ?? bug("the case does not say its number of tokens");
-  const absorbing = golden.options.get("graph") !== "uniform";
-  return absorbing ? { kind: "absorbing", vocabulary: n, mask: n - 1 } : { kind: "uniform", vocabulary: n };
-}
-
 function schedulesOf(golden: GoldenCase): NamedSchedules {
   const range = golden.options.get("geometric");
   const [least, most] = Array.isArray(range) ? range.map(Number) : [1e-4, 20];
@@ -65,37 +52,7 @@ function schedulesOf(golden: GoldenCase): NamedSchedules {
   };
 }
 
-/** Rates, staggered scores and transitions at in.x, row by row. */
-function closedForms(golden: GoldenCase): Computed[] {
-  if (!hasTensor(golden, "in.x")) return [];
-  const process = processOf(golden);
-  const n = process.vocabulary;
-  const tokens = tensorOf(golden, "in.x");
-  const scores = tensorOf(golden, "in.score").data;
-  const steps = tensorOf(golden, "in.dsigma").data;
-  const length = tokens.shape[1]!;
-  const everywhere = (
-    of: (s: Float64Array, x: number, d: number, out: Float64Array) => void,
-  ): Float64Array => {
-    const all = new Float64Array(scores.length);
-    for (const [at, x] of tokens.data.entries()) {
-      const row = [at * n, (at + 1) * n] as const;
-      of(scores.subarray(...row), x, steps[Math.floor(at / length)]!, all.subarray(...row));
-    }
-    return all;
-  };
-  const forms: Readonly<Record<string, Float64Array>> = {
-    transp_rate: everywhere((_, x, __, out) => transposedRate(process, x, out)),
-    reverse_rate: everywhere((s, x, _, out) => reverseRate(process, s, x, out)),
-    staggered_score: everywhere((s, _, d, out) => staggeredScore(process, s, d, out)),
-    transp_transition: everywhere((_, x, d, out) => transposedTransition(process, x, d, out)),
-  };
-  return Object.entries(forms)
-    .map(([name, reference]) => ({ name: `out.${name}`, reference }))
-    .filter(({ name }) => hasTensor(golden, name));
-}
-
-function describeSedd(golden: GoldenCase, run: Run): Record<string, unknown> {
+function describeSedd(golden: GoldenCase, run: Run, length: number): Record<string, unknown> {
   const [, width] = weightShape(golden, "vocab_embed.embedding") ?? [];
   const process = processOf(golden);
   return {
@@ -103,7 +60,7 @@ function describeSedd(golden: GoldenCase, run: Run): Record<string, unknown> {
     state_space: {
       kind: process.kind,
       vocab_size: process.vocabulary,
-      seq_len: tensorOf(golden, "in.tokens").shape[1],
+      seq_len: length,
     },
     embedding: { dim: width },
     ...partsOf(golden, run),
@@ -146,17 +103,25 @@ function partsOf(golden: GoldenCase, run: Run) {
       to: numberOption(golden, "eps") ?? 1e-5,
       num_steps: steps + 1,
     } as const,
-    sampler: { kind: run.predictor === "euler" ? "tau_leaping" : "analytic", final: "sample" } as const,
+    sampler: {
+      kind: run.predictor === "euler" ? "tau_leaping" : "analytic",
+      // A run without the denoising step drew nothing for it.
+      final: hasTensor(golden, `draw.${run.name}.u_denoise`) ? "sample" : "none",
+    } as const,
   };
 }
 
 /** Log scores of in.tokens at in.sigma, and values inside. */
 async function network(golden: GoldenCase, work: string): Promise<Computed[]> {
+  const tokens = tensorOf(golden, "in.tokens");
   const model = load(
-    describeSedd(golden, runsOf(golden)[0] ?? { name: "", noise: "loglinear", predictor: "" }),
+    describeSedd(
+      golden,
+      runsOf(golden)[0] ?? { name: "", noise: "loglinear", predictor: "" },
+      tokens.shape[1]!,
+    ),
     work,
   );
-  const tokens = tensorOf(golden, "in.tokens");
   const rows = tokens.shape[0]!;
   const sigma = tensorOf(golden, "in.sigma").data;
   const level = Float64Array.from({ length: rows }, (_, row) => sigma[sigma.length === 1 ? 0 : row]!);
@@ -224,12 +189,17 @@ async function sampling(golden: GoldenCase, work: string): Promise<Computed[]> {
     results.push(
       ...trajectoryColumns(golden, run.name, walks, [
         ["log_score_first", false, ({ calls }) => scores(calls[0]!, plan.rows[0]!.totalNoise)],
-        ["log_score_last", false, ({ calls }) => scores(calls.at(-1)!, plan.finalRow.totalNoise)],
+        ["log_score_last", false, ({ calls }) => scores(calls.at(-1)!, lastNoise(plan))],
         ["q_denoise", false, ({ weights }) => lastWeights(golden, run, plan, weights.at(-1)!)],
       ]),
     );
   }
   return results;
+}
+
+/** Total noise at the last call. */
+function lastNoise({ final, finalRow, rows }: TokenPlan): number {
+  return (final === "none" ? rows.at(-1)! : finalRow).totalNoise;
 }
 
 /** Upstream drops the mask's column before the last draw. */
@@ -243,7 +213,7 @@ async function openNetwork(
   run: Run,
   work: string,
 ): Promise<[Each<TokenRunner>, TokenPlan]> {
-  const model = load(describeSedd(golden, run), work);
+  const model = load(describeSedd(golden, run, tensorOf(golden, `traj.${run.name}.x`).shape[2]!), work);
   const plan = planOfModel(model);
   if (!isTokenPlan(plan)) return bug("a discrete model has no plan of tokens");
   return [await tokenRunners(model, work), plan];

@@ -8,8 +8,8 @@ import type { FloatArray } from "../../../runtime/step-runner.js";
 import type { TokenRunner } from "../../../runtime/token-runner.js";
 import { bug } from "../../../support/diagnostic.js";
 import { type Each, mapEachInTurn } from "../each.js";
-import { type GoldenCase, weightOf } from "../golden-case.js";
-import { joined } from "../layout.js";
+import { type GoldenCase, tensorOf, weightOf } from "../golden-case.js";
+import { entry, joined } from "../layout.js";
 
 /** The stub network of a case for sequences of `length`; with `shift`, position i gets the logits of i - 1. */
 export function stubNetwork(golden: GoldenCase, length: number, shift = false): Each<TokenRunner> {
@@ -74,33 +74,34 @@ export interface DecodingOptions {
   /** Times of the grid: steps of a block and one more. */
   readonly times: readonly number[];
   readonly mask: number;
-  /** [B, P]; the rest of the sequence is masked. */
-  readonly prompt: { readonly shape: readonly number[]; readonly data: ArrayLike<number> };
+  /** The first state, [B, L]: what is not masked in it is given. */
+  readonly start: Int32Array;
   readonly draws: TokenDraws;
+  /** Upstream goes on to call the network when a block has no masks left, until its steps are over. */
+  readonly idles?: boolean;
+}
+
+/** The first state of a run as the case recorded it. */
+export function firstState(golden: GoldenCase, run: string): Int32Array {
+  return Int32Array.from(entry(tensorOf(golden, `traj.${run}.x`), 0));
 }
 
 /** Decodes a prompt with every runner. */
 export function decodePrompt(
   runners: Each<TokenRunner>,
-  { sampler, times, mask, prompt, draws }: DecodingOptions,
+  { sampler, times, mask, start, draws, idles = false }: DecodingOptions,
 ): Promise<Each<DecodingRun>> {
-  const [batch = 1, given = 0] = prompt.shape;
   return mapEachInTurn(runners, async (runner) => {
     const { length, vocabulary } = runner;
+    const batch = start.length / length;
     const plan = planTokens({
       state_space: { kind: "absorbing", vocab_size: vocabulary, mask_token_id: mask },
       noise_schedule: { family: "power" },
       timesteps: { kind: "table", values: times },
       sampler,
     });
-    const start = new Int32Array(batch * length).fill(mask);
-    const fixed = { tokens: start.slice(), mask: new Uint8Array(start.length) };
-    for (let row = 0; row < batch; row++)
-      for (let i = 0; i < given; i++) {
-        start[row * length + i] = prompt.data[row * given + i]!;
-        fixed.tokens[row * length + i] = prompt.data[row * given + i]!;
-        fixed.mask[row * length + i] = 1;
-      }
+    const given = start.map((token) => (token === mask ? 0 : 1));
+    const fixed = { tokens: start.slice(), mask: Uint8Array.from(given) };
     const states: Int32Array[] = [start];
     const calls: FloatArray[] = [];
     const recording: TokenRunner = {
@@ -111,12 +112,27 @@ export function decodePrompt(
         return logits;
       },
     };
+    const ask = (tokens: Int32Array) => recording.logits({ batch, tokens, level: new Array(batch).fill(0) });
+    const idle = async (steps: number): Promise<void> => {
+      for (let k = 0; idles && k < steps; k++) {
+        const last = states.at(-1)!;
+        await ask(last);
+        if (sampler.guidance !== undefined) await ask(last.map((t, at) => (given[at] === 1 ? mask : t)));
+        states.push(last);
+      }
+    };
     const options = { plan, batch, fixed, noise: { ...draws, start } };
+    let [block, made] = [0, 0];
     for await (const state of decodeTokens(recording, options)) {
-      // Under guidance a step asks twice, with the prompt and without; upstream stacks the two.
-      const each = sampler.guidance === undefined ? 1 : 2;
-      const stacked = calls.flatMap((_, i) => (i % each === 0 ? [joined(calls.slice(i, i + each))] : []));
-      if (state.done) return { states, calls: stacked };
+      const over = state.done || state.block !== block;
+      if (over) await idle(plan.rows.length - made);
+      if (state.done) {
+        // Under guidance a step asks twice, with the prompt and without; upstream stacks the two.
+        const each = sampler.guidance === undefined ? 1 : 2;
+        const stacked = calls.flatMap((_, i) => (i % each === 0 ? [joined(calls.slice(i, i + each))] : []));
+        return { states, calls: stacked };
+      }
+      [block, made] = [state.block, over ? 1 : made + 1];
       states.push(state.tokens);
     }
     return bug("a generation ended without its last state");

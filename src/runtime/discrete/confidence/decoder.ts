@@ -102,11 +102,13 @@ function advance(
         temperature: temperatureAt(sampler, step, steps),
         top_k: sampler.top_k ?? 0,
         top_p: sampler.top_p ?? 1,
+        nucleus_of: sampler.nucleus_of ?? "all",
         score: sampler.score ?? "probability",
         scoreFrom: sampler.score_from ?? "logits",
         suppressed: suppressedTokens(context, sampler),
         draw: (p) => context.chosen?.(draw, row, first + i) ?? drawFrom(p, (v) => uniform(i, v)),
         random: () => uniform(i, n),
+        position: first + i,
       }),
     ]),
   );
@@ -150,8 +152,11 @@ function advance(
   finish(sampler, state, {
     proposals,
     edited,
-    left: open.length - positions.length,
+    // A position whose proposal was the mask is still open.
+    left: open.filter((i) => !positions.includes(i) || isMasked(plan.process, proposals.get(i)!.token))
+      .length,
     last: step >= steps - 1,
+    owed: putOff,
     context,
     row,
   });
@@ -162,6 +167,8 @@ interface Finished {
   readonly edited: boolean;
   readonly left: number;
   readonly last: boolean;
+  /** Positions put off to the next step. */
+  readonly owed: number;
   readonly context: DecodeContext;
   readonly row: number;
 }
@@ -170,7 +177,7 @@ interface Finished {
 function finish(
   sampler: TokenSamplerDescription,
   state: RowState,
-  { proposals, edited, left, last, context, row }: Finished,
+  { proposals, edited, left, last, owed, context, row }: Finished,
 ): void {
   if (sampler.stop?.kind === "stable") {
     const best = [...proposals.values()].map((proposal) => proposal.best);
@@ -186,6 +193,8 @@ function finish(
     if (left === 0) state.after++;
     if (left === 0 && (!edited || state.after > (sampler.edit.max_steps ?? 16))) state.done = true;
   } else if (left === 0 && sampler.renoise !== "uniform") state.done = true;
+  if (last && owed === 0 && sampler.quota?.kind === "uniform" && sampler.edit?.kind !== "threshold")
+    state.done = true;
   if (sampler.renoise === "uniform" && (last || state.done)) {
     for (const [i, { best }] of proposals) context.tokens[row * context.length + i] = best;
     state.done = true;

@@ -23,6 +23,8 @@ export interface ProposeOptions extends Choice {
   readonly draw: (p: Float64Array) => number;
   /** The number that stands for the score `random`. */
   readonly random: () => number;
+  /** Where the position is in the text, for the score `position`. */
+  readonly position: number;
 }
 
 /** The proposal from one position's logits. Temperature 0 takes the best token. */
@@ -41,12 +43,16 @@ export function propose(logits: FloatArray, options: ProposeOptions): Proposal {
   return {
     token,
     best,
-    score: score === "random" ? options.random() : scores[score](p, token),
+    score: scores[score](p, token, options),
     entropy: entropyOf(p),
   };
 }
 
-const scores: Readonly<Record<Exclude<ScoreName, "random">, (p: Float64Array, token: number) => number>> = {
+type Score = (p: Float64Array, token: number, options: ProposeOptions) => number;
+
+const scores: Readonly<Record<ScoreName, Score>> = {
+  random: (_, __, { random }) => random(),
+  position: (_, __, { position }) => -position,
   probability: (p, token) => p[token]!,
   margin(p) {
     let [first, second] = [0, 0];

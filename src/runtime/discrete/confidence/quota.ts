@@ -51,10 +51,10 @@ const whole = (positions: readonly number[]): Selection => ({ positions, putOff:
 const rules: { readonly [K in QuotaDescription["kind"]]: Rule<K> } = {
   uniform({ atStart, step, steps, putOff, proposals, best, open }, { threshold }) {
     if (threshold === undefined) return whole(best(uniformShare(atStart, steps, step)));
-    // Dream under Fast-dLLM: equal shares without the remainder, and what was put off comes on top.
-    const share = (step < steps ? Math.floor(atStart / steps) : 0) + putOff;
-    const wanted = step === steps - 1 ? Math.max(share, open.length) : share;
-    const chosen = best(Math.min(wanted, open.length));
+    // Dream under Fast-dLLM: equal shares, the remainder in the last step, and what was put off comes on top.
+    const rest = step === steps - 1 ? atStart % steps : 0;
+    const share = (step < steps ? Math.floor(atStart / steps) : 0) + rest + putOff;
+    const chosen = best(Math.min(share, open.length));
     const positions = chosen.filter((i, k) => k === 0 || proposals.get(i)!.score >= threshold);
     return { positions, putOff: chosen.length - positions.length };
   },
