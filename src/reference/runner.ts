@@ -6,6 +6,7 @@ import type { Graph, Module, Value } from "../ir/graph.js";
 import { findGraph } from "../ir/graph.js";
 import { type Tensor, tensor } from "../ir/tensor.js";
 import type { Runner } from "../runtime/any-runner.js";
+import { hostBlocks } from "../runtime/discrete/host-blocks.js";
 import { noEncoder } from "../runtime/encoder.js";
 import type { SimplexRunner } from "../runtime/simplex/simplex-runner.js";
 import type {
@@ -17,7 +18,7 @@ import type {
   StepOutputs,
   StepRunner,
 } from "../runtime/step-runner.js";
-import type { TokenRunner } from "../runtime/token-runner.js";
+import type { BlockSession, TokenRunner } from "../runtime/token-runner.js";
 import { bug } from "../support/diagnostic.js";
 
 type Named = Readonly<Record<string, Tensor>>;
@@ -43,6 +44,7 @@ function tokenRunner(module: Module): TokenRunner {
       });
       return outputs.logits!.data;
     },
+    ...(findGraph(module, "block") !== undefined && { openBlocks: (batch) => blockSession(module, batch) }),
     async dispose() {},
   };
 }
@@ -69,6 +71,33 @@ function simplexRunner(module: Module): SimplexRunner {
     },
     async dispose() {},
   };
+}
+
+function blockSession(module: Module, batch: number): BlockSession {
+  const prefix = findGraph(module, "prefix");
+  const inputs = [graphOf(module, "block"), ...(prefix === undefined ? [] : [prefix])].flatMap((graph) =>
+    graph.inputs.map(({ hint, type }) => ({
+      name: hint ?? "",
+      element: type.element,
+      shape: type.shape.map((extent) => extent.value ?? batch),
+    })),
+  );
+  return hostBlocks({
+    batch,
+    inputs,
+    hasPrefix: prefix !== undefined,
+    zeros: (count) => new Float64Array(count),
+    async run(name, feeds) {
+      const given = inputs.flatMap((port): [string, Tensor][] => {
+        const value = feeds[port.name];
+        if (value === undefined) return [];
+        const data = port.name === "level" ? perRow(value, batch) : Float64Array.from(value);
+        return [[port.name, tensor(port.element, port.shape, data)]];
+      });
+      const outputs = run(module, graphOf(module, name), Object.fromEntries(given));
+      return Object.fromEntries(Object.entries(outputs).map(([output, { data }]) => [output, data]));
+    },
+  });
 }
 
 function perRow(level: ArrayLike<number>, batch: number): Float64Array {

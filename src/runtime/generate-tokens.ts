@@ -5,6 +5,7 @@ import type { Plan } from "../diffusion/plans.js";
 import { isSimplexPlan, isTokenPlan } from "../diffusion/plans.js";
 import { bug } from "../support/diagnostic.js";
 import type { Runner } from "./any-runner.js";
+import { eitherViews } from "./discrete/block-views.js";
 import { decoders } from "./discrete/decoders.js";
 import { tokenLoop } from "./discrete/token-loop.js";
 import { type EncoderInput, encoderRows } from "./encoder.js";
@@ -20,7 +21,7 @@ export const anyLoop: Loop = {
 };
 
 function loopOf(plan: Plan): Loop {
-  if (isTokenPlan(plan)) return tokenLoop(decoders);
+  if (isTokenPlan(plan)) return tokenLoop(decoders, eitherViews);
   return isSimplexPlan(plan) ? simplexLoop : gaussianLoop;
 }
 

@@ -86,6 +86,8 @@ describe("files", () => {
     ["a simplex", "simplex"],
     ["a discrete state", "tokens"],
     ["confidence decoding", "confidence"],
+    ["tokens, settled blocks kept", "tokens-cached"],
+    ["confidence decoding, settled blocks kept", "confidence-cached"],
     ["models that attend to an encoder", "encoder"],
   ] as const)("index.js of %s is one small file without imports", (_, state) => {
     // Bytes gzipped; the last has every loop. Every grid of times is among them: a page chooses the number of steps.

@@ -66,9 +66,13 @@ export type Positions = LearnedPositions | None;
  */
 export type Prefix = NumberPrefix | ModePrefix;
 /**
- * causal: lags 0 .. L-1. bidirectional: negative lags too. circular: the lag is taken modulo L, K[lag mod L] = k[lag mod L].
+ * causal: lags 0 .. L-1. bidirectional: negative lags too. circular: the lag is taken modulo L, K[lag mod L] = k[lag mod L]. block_causal: position i sees every j with floor(j/block) <= floor(i/block), so negative lags within its block only.
  */
-export type Span = "causal" | "bidirectional" | "circular";
+export type Span = "causal" | "bidirectional" | "circular" | "block_causal";
+/**
+ * Positions of a block with the span block_causal; left out otherwise.
+ */
+export type FilterBlock = number;
 /**
  * Where negative lags come from, k the forward and r the reverse taps (filters.{o}.reverse.*). offset_lag1: K[j] = k[j], K[-(j+1)] = r[j] (S4, M2-BERT). shared_lag0: K[j] = k[j], K[-j] = r[j] for j > 0, K[0] = k[0] + r[0] (the conjugate form). full_2l: one k of 2 length taps, K[j] = k[j], K[-j] = k[2 length - j]. none: only lags from 0.
  */
@@ -863,6 +867,7 @@ export interface Embedding {
 export interface ExplicitFilter {
   readonly kind: "explicit";
   readonly span: Span;
+  readonly block?: FilterBlock;
   readonly reverse_filter: ReverseFilter;
   readonly tap_order: TapOrder;
   readonly groups: Groups;
@@ -886,6 +891,7 @@ export interface ExplicitFilter {
 export interface ImplicitMlpFilter {
   readonly kind: "implicit_mlp";
   readonly span: Span;
+  readonly block?: FilterBlock;
   readonly reverse_filter: ReverseFilter;
   readonly tap_order: TapOrder;
   readonly groups: Groups;
@@ -985,6 +991,7 @@ export interface Step {
 export interface ModalFilter {
   readonly kind: "modal";
   readonly span: Span;
+  readonly block?: FilterBlock;
   readonly reverse_filter: ReverseFilter;
   readonly tap_order: TapOrder;
   readonly groups: Groups;
@@ -1018,6 +1025,7 @@ export interface ModalFilter {
 export interface DplrFilter {
   readonly kind: "dplr";
   readonly span: Span;
+  readonly block?: FilterBlock;
   readonly reverse_filter: ReverseFilter;
   readonly tap_order: TapOrder;
   readonly groups: Groups;
@@ -1039,6 +1047,7 @@ export interface DplrFilter {
 export interface MultiscaleFilter {
   readonly kind: "multiscale";
   readonly span: Span;
+  readonly block?: FilterBlock;
   readonly reverse_filter: ReverseFilter;
   readonly tap_order: TapOrder;
   readonly groups: Groups;
@@ -1094,6 +1103,7 @@ export interface SpectrumFilter {
 export interface ShiftFilter {
   readonly kind: "shift";
   readonly span: Span;
+  readonly block?: FilterBlock;
   readonly reverse_filter: ReverseFilter;
   readonly tap_order: TapOrder;
   readonly groups: Groups;
@@ -2112,6 +2122,10 @@ export interface DecodingBlocks {
    * start: blocks begin at position 0 (BD3-LM). prompt: behind the tokens given at the start (LLaDA).
    */
   readonly from: "start" | "prompt";
+  /**
+   * exact: what later blocks read of settled ones (keys and values of attention, inputs of convolutions) is kept, and a call of the network computes one block. The tokens are the same; needs a network in which no position sees a later block (causal and block_causal mixers) and the level is not told. none: every call computes all positions.
+   */
+  readonly cache: "none" | "exact";
   /**
    * No block is decoded after one by which every text has generated one of these; what is left becomes the first of them (SDAR, LLaDA2, BD3-LM's end of text). Empty: all blocks are decoded.
    */

@@ -70,6 +70,7 @@ const publicGraphs = [
   "time",
   "step",
   "denoise",
+  "prefix",
   "round",
   "mixer",
   "block",
@@ -291,5 +292,6 @@ function loopOf(
   if (takes("simplex")) return "simplex";
   if (!takes("tokens")) return "continuous";
   const parts = facts.sampler as { readonly sampler?: { readonly kind?: string } } | undefined;
-  return parts?.sampler?.kind === "confidence" ? "confidence" : "tokens";
+  const kind = parts?.sampler?.kind === "confidence" ? "confidence" : "tokens";
+  return graphs.some(({ name }) => name === "block") ? `${kind}-cached` : kind;
 }

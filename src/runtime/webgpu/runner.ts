@@ -2,6 +2,7 @@
 
 import type { Runner } from "../any-runner.js";
 import { stateOfGraphs } from "../manifest.js";
+import { webgpuBlockRunner } from "./block-session.js";
 import type { GraphCalls } from "./graph-calls.js";
 import { webgpuSimplexRunner } from "./simplex-runner.js";
 import { webgpuStepRunner } from "./step-runner.js";
@@ -12,5 +13,6 @@ const runners = { tokens: webgpuTokenRunner, simplex: webgpuSimplexRunner, embed
 /** The runner that the bundle's graphs ask for. */
 export function webgpuRunner(calls: GraphCalls): Runner {
   const ports = new Map([...calls.execution.graphs].map(([name, { graph }]) => [name, graph]));
-  return runners[stateOfGraphs(ports)](calls);
+  const state = stateOfGraphs(ports);
+  return state === "tokens" && ports.has("block") ? webgpuBlockRunner(calls) : runners[state](calls);
 }
