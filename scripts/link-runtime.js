@@ -1,14 +1,15 @@
 // Links the compiled modules behind dist/runtime/webgpu/standalone*.js into one ES module each
-// without imports, in dist/runtime/: the index.js of WGSL bundles with a continuous state, with a discrete one
-// that is drawn, with one decoded by confidence, and of those that attend to an encoder. The
+// without imports, in dist/runtime/: the index.js of WGSL bundles with a continuous state, with a simplex, with a discrete
+// state that is drawn, and with one decoded by confidence, each with and without settled blocks that are kept, and of those
+// that attend to an encoder. The
 // linker's version is pinned, so the text is the same wherever the package is built.
 import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { rolldown } from "rolldown";
 
 const dist = fileURLToPath(new URL("../dist/", import.meta.url));
-const names = ["standalone.js", "standalone-tokens.js", "standalone-confidence.js", "standalone-encoder.js"];
-for (const name of names) await link(name);
+const loops = ["", "-simplex", "-tokens", "-tokens-cached", "-confidence", "-confidence-cached", "-encoder"];
+for (const loop of loops) await link(`standalone${loop}.js`);
 
 /** One entry as one file. */
 async function link(name) {

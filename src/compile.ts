@@ -4,6 +4,7 @@
 import { atLength, type Description, readDescription } from "./description/index.js";
 import type { Module } from "./ir/graph.js";
 import { lower } from "./lower/index.js";
+import { cacheBlocks } from "./passes/cache-blocks.js";
 import { type RunOptions, runPasses } from "./passes/pass.js";
 import { bug, type Diagnostic, DlmcError, Report } from "./support/diagnostic.js";
 import { type BuildOptions, type Target, targets } from "./targets.js";
@@ -46,9 +47,26 @@ export function describe(text: string, file: string, length?: number): Described
   };
 }
 
+/**
+ * Description -> module without weights, with the graphs of block decoding where the sampler keeps settled blocks.
+ * Throws `cache/no-rule` where the network has none.
+ */
+export function lowerDescription(description: Description, file: string): ReturnType<typeof lower> {
+  const lowered = lower(description);
+  const sampler = description.part === "model" ? description.sampler : undefined;
+  const blocks = sampler !== undefined && "blocks" in sampler ? sampler.blocks : undefined;
+  if (blocks?.cache !== "exact") return lowered;
+  try {
+    return { ...lowered, module: runPasses(lowered.module, [cacheBlocks({ block: blocks.length })]) };
+  } catch (error) {
+    if (!(error instanceof DlmcError)) throw error;
+    throw new DlmcError(error.diagnostics.map((diagnostic) => ({ file, ...diagnostic })));
+  }
+}
+
 /** Description -> module with weights, for the description's sequence length. */
 export function lowerBound(description: Description, file: string, bind: BindWeights): Lowered {
-  const { module, parameters } = lower(description);
+  const { module, parameters } = lowerDescription(description, file);
   const report = new Report(file);
   const store = bind(description, parameters, report);
   report.throwIfErrors();

@@ -10,6 +10,7 @@ import { bindDims } from "./passes/bind-dims.js";
 import { canonicalise } from "./passes/canonicalise.js";
 import { chooseFft } from "./passes/choose-fft.js";
 import { chooseFftConv } from "./passes/choose-fft-conv.js";
+import { expandBlocks } from "./passes/expand-blocks.js";
 import { foldConstants } from "./passes/fold-constants.js";
 import { fuse } from "./passes/fuse.js";
 import { hoistEncoder } from "./passes/hoist-encoder.js";
@@ -77,6 +78,7 @@ export const targets = {
     pipeline: ({ profile, spectra = "fold", time = "run", fft, ...options }) => [
       canonicalise,
       mergeDuplicates,
+      expandBlocks,
       padFft({ profile: machine(profile) }),
       chooseFft({ profile: machine(profile), spectra, ...(fft && { lowering: fft }) }),
       hoistTime({ time }),
@@ -96,6 +98,7 @@ export const targets = {
     pipeline: ({ spectra = "fold", time = "run", batch = 1, ...options }) => [
       canonicalise,
       mergeDuplicates,
+      expandBlocks,
       chooseFftConv({ spectra }),
       hoistTime({ time }),
       hoistEncoder,

@@ -5,7 +5,7 @@
 
 import { statSync } from "node:fs";
 import { optimise, targetOf } from "../compile.js";
-import { isTokenPlan, type Plan } from "../diffusion/index.js";
+import { isSimplexPlan, isTokenPlan, type Plan } from "../diffusion/index.js";
 import type { Module } from "../ir/graph.js";
 import type { Candidate } from "../runtime-check/candidate.js";
 import { checkModule } from "../runtime-check/check.js";
@@ -13,6 +13,7 @@ import type { InputOptions } from "../runtime-check/inputs.js";
 import type { CheckReport } from "../runtime-check/report-types.js";
 import { makeRepro } from "../runtime-check/repro.js";
 import { readRepro, writeRepro } from "../runtime-check/repro-files.js";
+import { checkSimplexTrajectory } from "../runtime-check/simplex-trajectory.js";
 import { checkTokenTrajectory } from "../runtime-check/token-trajectory.js";
 import { checkTrajectory, type TrajectoryReport } from "../runtime-check/trajectory.js";
 import type { BuildOptions } from "../targets.js";
@@ -99,9 +100,9 @@ function trajectoryOf(
   plan: Plan,
   options: { readonly seed: number; readonly batch: number },
 ): Promise<TrajectoryReport> {
-  return isTokenPlan(plan)
-    ? checkTokenTrajectory(module, candidate, { plan, ...options })
-    : checkTrajectory(module, candidate, { plan, ...options });
+  if (isTokenPlan(plan)) return checkTokenTrajectory(module, candidate, { plan, ...options });
+  if (isSimplexPlan(plan)) return checkSimplexTrajectory(module, candidate, { plan, ...options });
+  return checkTrajectory(module, candidate, { plan, ...options });
 }
 
 /** Graphs that no other one calls: fused groups are checked inside the graphs they belong to. */

@@ -1,6 +1,6 @@
 // inspect(): the facts of a description: sizes, parameters, graphs, and the noise schedule as a table.
 
-import { describe } from "../compile.js";
+import { describe, lowerDescription } from "../compile.js";
 import { type Description, printDescription } from "../description/index.js";
 import {
   checkSchedule,
@@ -11,9 +11,8 @@ import {
   scheduleCurve,
   type TimestepsDescription,
 } from "../diffusion/index.js";
-import type { Module } from "../ir/graph.js";
+import { findGraph, type Module } from "../ir/graph.js";
 import { typeText } from "../ir/type.js";
-import { lower } from "../lower/index.js";
 import { DlmcError, fail } from "../support/diagnostic.js";
 import type { ParameterDeclaration } from "../weights/store.js";
 import { loadModel, type ModelOptions, planOfModel, readModelText, samplerParts } from "./load.js";
@@ -30,6 +29,13 @@ export interface Inspection {
     readonly outputs: readonly string[];
     readonly ops: number;
   }[];
+  /** What is kept of settled blocks, where the sampler asks for it. */
+  readonly cache?: {
+    /** Positions of a block. */
+    readonly block: number;
+    /** Of one text, in float32. */
+    readonly bytes: number;
+  };
 }
 
 /** The facts of a description; no weights are read. Throws DlmcError (exit 2) as the description demands. */
@@ -49,7 +55,20 @@ export function inspect(options: Pick<ModelOptions, "model" | "length">): Inspec
       outputs: graph.outputs.map((value, i) => `${graph.outputNames[i]}: ${typeText(value.type)}`),
       ops: graph.ops.length,
     })),
+    ...cacheOf(module),
   };
+}
+
+/** The inputs of @block and @prefix that hold rows of settled blocks. */
+function cacheOf(module: Module): Pick<Inspection, "cache"> {
+  const block = findGraph(module, "block");
+  const size = block?.inputs.find(({ hint }) => hint === "tokens")?.type.shape[1]?.value;
+  if (block === undefined || size === undefined) return {};
+  const rows = [...block.inputs, ...(findGraph(module, "prefix")?.inputs ?? [])].filter(({ hint }) =>
+    /^(cache|tail)\./.test(hint ?? ""),
+  );
+  const numbers = rows.map(({ type }) => type.shape.reduce((n, extent) => n * (extent.value ?? 1), 1));
+  return { cache: { block: size, bytes: 4 * numbers.reduce((sum, n) => sum + n, 0) } };
 }
 
 /** The parameters a description declares, in order of use: canonical names and shapes. */
@@ -63,7 +82,7 @@ function lowerOnly({ model, length }: Pick<ModelOptions, "model" | "length">): {
   parameters: readonly ParameterDeclaration[];
 } {
   const { description } = describe(readModelText(model), model, length);
-  return { description, ...lower(description) };
+  return { description, ...lowerDescription(description, model) };
 }
 
 /** The description with every default filled in, as JSON text that reads back to itself. */

@@ -4,14 +4,7 @@ import { readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { type BindWeights, describe, type Lowered, lowerBound } from "../compile.js";
 import type { Description, Timesteps } from "../description/description.js";
-import {
-  isDiscrete,
-  type Plan,
-  planOf,
-  type SamplerParts,
-  type SamplerPlan,
-  samplerPlanOf,
-} from "../diffusion/index.js";
+import { type Plan, planOf, type SamplerParts, type SamplerPlan, samplerPlanOf } from "../diffusion/index.js";
 import type { Tensor } from "../ir/tensor.js";
 import { type Diagnostic, fail } from "../support/diagnostic.js";
 import { pathKind } from "../weights/file-source.js";
@@ -204,8 +197,8 @@ export function samplerParts({
   const { data_std, input_preconditioning } = description.embedding;
   const scaled = input_preconditioning !== "none" || prediction_type.target === "edm";
   const parts = {
-    // Continuous plans do not depend on it.
-    ...(isDiscrete(state) && { state_space: state }),
+    // Plans of embeddings do not depend on it.
+    ...(state.kind !== "continuous_embedding" && { state_space: state }),
     noise_schedule: literal,
     timesteps: { ...timesteps, ...straight(timesteps), ...Object.fromEntries(read("timesteps")) },
     time_conditioning,

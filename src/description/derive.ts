@@ -68,8 +68,8 @@ function deriveSampler(
   state: StateSpace,
   prediction: PredictionType | undefined,
 ): Sampler {
-  if (state.kind !== "continuous_embedding") return sampler ?? { kind: "ancestral" };
-  const described = sampler ?? { kind: "ddim" };
+  if (state.kind === "absorbing" || state.kind === "uniform") return sampler ?? { kind: "ancestral" };
+  const described = sampler ?? { kind: state.kind === "simplex" ? "renoise" : "ddim" };
   const final = prediction?.x0_from === "softmax_embedding" ? "denoise" : "round";
   switch (described.kind) {
     case "ddim":
@@ -176,7 +176,8 @@ function deriveLongConv(mixer: LongConvMixer, sizes: Sizes): LongConvMixer {
 
 function deriveFilter(filter: Filter, { width, length }: Sizes): Filter {
   if (filter.kind === "spectrum") return { groups: width, length, ...filter };
-  const reverse = (filter.span ?? "bidirectional") === "bidirectional" ? "offset_lag1" : "none";
+  const { span = "bidirectional" } = filter;
+  const reverse = span === "bidirectional" || span === "block_causal" ? "offset_lag1" : "none";
   const sized = { reverse_filter: reverse, groups: width, length, ...filter } as const;
   if (sized.kind === "implicit_mlp") return { emb_dim: sized.features === "relative" ? 1 : 3, ...sized };
   if (sized.kind !== "multiscale") return sized;

@@ -4,6 +4,7 @@
 import type { Report } from "../support/diagnostic.js";
 import type { Description } from "./description.js";
 import { checkBlocks } from "./rules/blocks.js";
+import { checkCache } from "./rules/cache.js";
 import { checkEncoder } from "./rules/encoder.js";
 import { checkFlow } from "./rules/flow.js";
 import { checkLongSkip } from "./rules/long-skip.js";
@@ -24,6 +25,7 @@ const rules: readonly ((description: Description, report: Report) => void)[] = [
   checkOutput,
   checkFlow,
   checkSampling,
+  checkCache,
   checkWeights,
 ];
 

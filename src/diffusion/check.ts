@@ -13,7 +13,13 @@ const noisyEnough = 0.05;
 const signal = ({ alphaBar, sigma2 }: NoiseLevel): number => alphaBar / (alphaBar + sigma2);
 
 /** Samplers without a log SNR in their formulas: for them the ends may be all noise or all signal. */
-const takesEnds: ReadonlySet<string> = new Set(["ancestral", "first_hitting", "confidence", "flow"]);
+const takesEnds: ReadonlySet<string> = new Set([
+  "ancestral",
+  "first_hitting",
+  "confidence",
+  "flow",
+  "renoise",
+]);
 
 /**
  * The problems of a list of visited levels, noisiest first (`resolveGrid`), or of a whole table reversed, for the

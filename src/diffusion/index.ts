@@ -18,7 +18,14 @@ export {
   type SamplerRow,
 } from "./plan.js";
 export { planOf } from "./plan-of.js";
-export { isDiscrete, isTokenPlan, type Plan, samplerPlanOf, tokenPlanOf } from "./plans.js";
+export {
+  isSimplexPlan,
+  isTokenPlan,
+  type Plan,
+  samplerPlanOf,
+  simplexPlanOf,
+  tokenPlanOf,
+} from "./plans.js";
 export { plotSvg, plotText, type ScheduleCurve, scheduleCurve } from "./plot.js";
 export {
   type ContinuousSchedule,
@@ -29,4 +36,5 @@ export {
 export { deriveKey, type Key, squares32, uniform } from "./rng.js";
 export { gaussianSamplers } from "./samplers/index.js";
 export { scheduleFamilies } from "./schedules/index.js";
+export { type Projection, planSimplex, type SimplexPlan } from "./simplex-plan.js";
 export { type TimeInputDescription, timeInput } from "./time-input.js";

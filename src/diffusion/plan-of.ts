@@ -1,10 +1,19 @@
-// The plan of any model: Gaussian or discrete, as its state space says.
+// The plan of any model, as its state space says.
 
 import { planTokens } from "./discrete/token-plan.js";
 import { type PlanOptions, planSampler, type SamplerParts } from "./plan.js";
-import { isDiscrete, type Plan } from "./plans.js";
+import type { Plan } from "./plans.js";
+import { planSimplex } from "./simplex-plan.js";
 
-/** The plan of a description. Throws what `planSampler` and `planTokens` throw. */
+/** The plan of a description. Throws what `planSampler`, `planSimplex` and `planTokens` throw. */
 export function planOf(parts: SamplerParts, options: PlanOptions = {}): Plan {
-  return isDiscrete(parts.state_space) ? planTokens(parts, options) : planSampler(parts, options);
+  switch (parts.state_space?.kind) {
+    case "absorbing":
+    case "uniform":
+      return planTokens(parts, options);
+    case "simplex":
+      return planSimplex(parts, options);
+    default:
+      return planSampler(parts, options);
+  }
 }

@@ -15,6 +15,8 @@ export interface StateSpaceDescription {
   readonly kind: string;
   readonly vocab_size?: number;
   readonly mask_token_id?: number;
+  /** Of a simplex: the logit of the token in a clean state. */
+  readonly value?: number;
 }
 
 /** The parts of a description that decide the plan. */

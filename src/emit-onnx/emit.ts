@@ -69,6 +69,7 @@ export interface OnnxBundle {
 const publicGraphs = new Set([
   "embed",
   "denoise",
+  "prefix",
   "round",
   "step",
   "time",

@@ -54,8 +54,21 @@ const meanings: Readonly<Record<string, string>> = {
   "denoise.c_skip": "factor of x in x0 = c_skip x + c_out output, one per row",
   "denoise.c_out": "factor of the network's output in x0, one per row",
   "denoise.self_cond": "the previous prediction of x0; zeros in the first step",
+  "denoise.simplex": "noisy logits S_t: softmax(S_t) E enters the network",
+  "denoise.fixed_mask": "true where the token is given",
+  "denoise.fixed_tokens": "the given tokens",
   "denoise.x0": "predicted clean latent",
   "denoise.logits": "scores over the vocabulary",
+  "block.tokens": "token ids of the block under way",
+  "block.positions": "the block's positions in the text",
+  "block.level": "the number the time features take, one per row",
+  "block.logits": "scores over the vocabulary, for the block",
+  "prefix.positions": "positions of the block to come",
+  "cache.*": "rows of settled positions; those from the block on hold anything",
+  "tail.*": "the last rows before the block; zeros before the first",
+  "prefix.*": "what settled positions add to the block's rows",
+  "rows.*": "the block's rows, for the cache once it is settled",
+  "next.*": "the last rows after the block, the tail once it is settled",
   "encode.encoder": "the output of an encoder that runs elsewhere",
   "denoise.encoder_mask": "true where the encoder's output has a position",
   "round.encoder_mask": "true where the encoder's output has a position",
@@ -93,7 +106,7 @@ const meanings: Readonly<Record<string, string>> = {
 /** The manifest's entry for one input or output. */
 export function manifestPort(graph: string, name: string, type: OnnxType): ManifestPort {
   const key = graph === "sample" ? `step.${name}` : `${graph}.${name}`;
-  const meaning = meanings[key];
+  const meaning = meanings[key] ?? meanings[name.replace(/\..*/, ".*")];
   return {
     name,
     element: type.element,

@@ -25,6 +25,9 @@ export interface Rewriter {
   readonly graph: Graph;
 }
 
+/** Whatever emits ops: a rewriter, or a builder. */
+export type Emitter = Pick<Rewriter, "emit">;
+
 /** Returns the values that replace the op's results, or undefined to keep the op. */
 export type Rule = (op: Op, rewriter: Rewriter) => readonly Value[] | undefined;
 

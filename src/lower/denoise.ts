@@ -6,7 +6,6 @@ import {
   listBlocks,
   type ModelDescription,
   type OptionalNorm,
-  type SelfConditioning,
 } from "../description/index.js";
 import { type Dim, dim } from "../ir/dim.js";
 import type { Value } from "../ir/graph.js";
@@ -16,6 +15,7 @@ import type { Encoded } from "./encoder.js";
 import { lowerHead, readsTrunk } from "./heads.js";
 import { lastExtent, linear, linearLayers, normalize } from "./layers.js";
 import { lowerPrefix, withoutPrefix } from "./prefix.js";
+import { selfCondition } from "./self-condition.js";
 import { lowerTable } from "./tables.js";
 import { lowerTime, modulate, modulations, type Time } from "./time.js";
 
@@ -130,7 +130,16 @@ export function lowerTokenNetwork(
   tokens: Value,
   conditions: Conditions,
 ): Value {
-  const x = embedTokens(c, description, tokens);
+  return lowerTrunkLogits(c, description, embedTokens(c, description, tokens), conditions);
+}
+
+/** What networks that predict tokens share: embeddings f32[B, L, d] that enter the trunk to logits f32[B, L, V]. */
+export function lowerTrunkLogits(
+  c: GraphContext,
+  description: ModelDescription,
+  x: Value,
+  conditions: Conditions,
+): Value {
   const trunk = lowerTrunk(c, description, x, conditions, true);
   const head = description.rounding_head;
   const input = readsTrunk(head) ? trunk.h : lowerOutput(c, description, trunk);
@@ -151,18 +160,21 @@ interface Trunk {
 }
 
 /** What the trunk is told beside the state. */
-type Conditions = Pick<NetworkInputs, "level" | "encoded">;
+interface Conditions extends Pick<NetworkInputs, "level" | "encoded"> {
+  /** bool[B, L, 1]: positions that the vector of the level is not added to. */
+  readonly untimed?: Value | undefined;
+}
 
 /** in_proj, prefix tokens and blocks. */
 function lowerTrunk(
   c: GraphContext,
   description: ModelDescription,
   x: Value,
-  { level, encoded }: Conditions,
+  { level, encoded, untimed }: Conditions,
   reading: boolean,
 ): Trunk {
   const time = lowerTime(c, description.time_conditioning, level);
-  const input = trunkInput(c, description.embedding, x, time);
+  const input = trunkInput(c, description.embedding, x, time, untimed);
   const prefix = lowerPrefix(c, description.embedding.prefix, input, time, reading);
   let h =
     prefix.length === 0 ? input : c.b.emit("concat", { xs: [...prefix, input] }, { axis: 1 }, "prefixed");
@@ -195,24 +207,14 @@ function lowerOutput(c: GraphContext, description: ModelDescription, { h, time }
   return linearLayers(c, child(at, "out_proj", "/out_proj"), normalized, prediction.out_proj);
 }
 
-/** residual_concat_linear: x + W [x; x0]; concat_linear: W [x; x0]; add: x + W x0 (Chen et al. 2023). */
-function selfCondition(
+/** h = norm(in_proj(x) + positions + time), without the time where `untimed` says so. */
+function trunkInput(
   c: GraphContext,
-  { combine, bias }: SelfConditioning,
+  embedding: Embedding,
   x: Value,
-  previous: Value,
+  time: Time,
+  untimed: Value | undefined,
 ): Value {
-  const scope: Scope = { name: "self_conditioning.", pointer: "/self_conditioning" };
-  const { b } = c;
-  return b.at(scope.pointer, () => {
-    const input = combine === "add" ? previous : b.emit("concat", { xs: [x, previous] }, { axis: 2 });
-    const y = linear(c, scope, input, lastExtent(x), bias);
-    return combine === "concat_linear" ? y : b.emit("add", { a: x, b: y }, {}, "self_conditioned");
-  });
-}
-
-/** h = norm(in_proj(x) + positions + time). */
-function trunkInput(c: GraphContext, embedding: Embedding, x: Value, time: Time): Value {
   const scope: Scope = { name: "embedding.", pointer: "/embedding" };
   const { b, lowering } = c;
   return b.at(scope.pointer, () => {
@@ -230,7 +232,8 @@ function trunkInput(c: GraphContext, embedding: Embedding, x: Value, time: Time)
     if ("vector" in time && time.vector !== undefined) {
       const shape = [time.vector.type.shape[0]!, dim(1), dim(width)];
       const row = b.emit("reshape", { x: time.vector }, { shape });
-      h = b.emit("add", { a: h, b: row }, {});
+      const timed = b.emit("add", { a: h, b: row }, {});
+      h = untimed === undefined ? timed : b.emit("where", { condition: untimed, a: h, b: timed }, {});
     }
     return normalize(c, child(scope, "norm", "/norm"), h, embedding.norm);
   });

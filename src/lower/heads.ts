@@ -3,7 +3,7 @@
 import type { RoundingHead } from "../description/description.js";
 import type { Value } from "../ir/graph.js";
 import { child, type GraphContext, type Scope } from "./context.js";
-import { linear, linearLayers } from "./layers.js";
+import { linear, linearLayers, normalize } from "./layers.js";
 
 const scope: Scope = { name: "", pointer: "/rounding_head" };
 
@@ -12,7 +12,8 @@ export function lowerHead(c: GraphContext, input: Value, head: RoundingHead, tab
   const vocabulary = table.type.shape[0]!.value!;
   return c.b.at(scope.pointer, () => {
     if (head.kind === "l2_nearest") return negativeDistance(c, input, table);
-    const x = linearLayers(c, child(scope, "head.layers", "/layers"), input, head.layers);
+    const layers = linearLayers(c, child(scope, "head.layers", "/layers"), input, head.layers);
+    const x = normalize(c, child(scope, "head.norm", "/norm"), layers, head.norm);
     if (!head.tied) return linear(c, child(scope, "head"), x, vocabulary, head.bias, "logits");
     const bias = head.bias ? c.parameter(child(scope, "head"), "bias", [vocabulary], "bias") : undefined;
     return c.b.emit("linear", { x, weight: table, bias }, {}, "logits");

@@ -15,9 +15,12 @@ import {
 } from "./denoise.js";
 import { encoderInput } from "./encoder.js";
 import { clampToEmbeddings, headReadsState, readsTrunk, tokensOf } from "./heads.js";
+import { denoiseSimplex } from "./simplex.js";
 
 export function lowerModel(lowering: Lowering, description: ModelDescription): Graph[] {
-  if (description.state_space.kind !== "continuous_embedding") return [denoiseTokens(lowering, description)];
+  const { kind } = description.state_space;
+  if (kind === "simplex") return [denoiseSimplex(lowering, description)];
+  if (kind !== "continuous_embedding") return [denoiseTokens(lowering, description)];
   const graphs = [embed(lowering, description), denoise(lowering, description), step(lowering, description)];
   return headReadsState(description.rounding_head, description.prediction_type.x0_from)
     ? [...graphs, round(lowering, description)]

@@ -2,10 +2,11 @@
 // The tables come from positions and a literal, so fold-constants makes them once, in float64: a float32 sine of a
 // large angle would be off by up to t 2^-24.
 
-import { dim } from "../ir/dim.js";
+import { type Dim, dim } from "../ir/dim.js";
 import type { Value } from "../ir/graph.js";
 import { ropeFrequency } from "../ir/ops/attention.js";
-import { type Rewriter, rewriteModule, rule } from "../ir/rewrite.js";
+import type { AttributeValues } from "../ir/ops/index.js";
+import { type Emitter, rewriteModule, rule } from "../ir/rewrite.js";
 import type { Pass } from "./pass.js";
 
 interface Tables {
@@ -13,8 +14,25 @@ interface Tables {
   readonly sin: Value;
 }
 
-const expand = rule("rope", ({ x }, { heads, layout, ...of }, b) => {
-  const { rotary } = of;
+/** Which positions the rows of x are: those of a table over 0 .. count - 1 that `rows` picks. */
+export interface RopePositions {
+  readonly count: Dim;
+  /** f32[count, n] -> f32[L, n]. */
+  rows(table: Value): Value;
+}
+
+const expand = rule("rope", ({ x }, attributes, b) => [
+  writeRope(b, x, attributes, { count: x.type.shape[1]!, rows: (table) => table }),
+]);
+
+/** The rotation of x f32[B, L, width] as products with the tables' rows. */
+export function writeRope(
+  b: Emitter,
+  x: Value,
+  attributes: AttributeValues<"rope">,
+  positions: RopePositions,
+): Value {
+  const { heads, rotary, layout } = attributes;
   const [batch, length, width] = x.type.shape as [
     (typeof x.type.shape)[0],
     (typeof x.type.shape)[0],
@@ -29,10 +47,10 @@ const expand = rule("rope", ({ x }, { heads, layout, ...of }, b) => {
   const turning = rotary === size ? split : part(split, 3, 0, rotary);
   let turned: Value;
   if (layout === "half") {
-    const tables = positionTables(b, x, of, [length, dim(1), dim(half)]);
+    const tables = positionTables(b, x, attributes, positions, [length, dim(1), dim(half)]);
     turned = joined(b, rotate(b, part(turning, 3, 0, half), part(turning, 3, half, half), tables), 3, passed);
   } else {
-    const tables = positionTables(b, x, of, [length, dim(1), dim(half), dim(1)]);
+    const tables = positionTables(b, x, attributes, positions, [length, dim(1), dim(half), dim(1)]);
     const pairs = b.emit(
       "reshape",
       { x: turning },
@@ -42,10 +60,10 @@ const expand = rule("rope", ({ x }, { heads, layout, ...of }, b) => {
     const flat = b.emit("reshape", { x: both }, { shape: turning.type.shape });
     turned = passed.length === 0 ? flat : joined(b, [flat], 3, passed);
   }
-  return [b.emit("reshape", { x: turned }, { shape: x.type.shape })];
-});
+  return b.emit("reshape", { x: turned }, { shape: x.type.shape });
+}
 
-function rotate(b: Rewriter, x1: Value, x2: Value, { cos, sin }: Tables): Value[] {
+function rotate(b: Emitter, x1: Value, x2: Value, { cos, sin }: Tables): Value[] {
   const product = (x: Value, table: Value): Value => b.emit("mul", { a: x, b: table }, {});
   return [
     b.emit("sub", { a: product(x1, cos), b: product(x2, sin) }, {}),
@@ -53,32 +71,32 @@ function rotate(b: Rewriter, x1: Value, x2: Value, { cos, sin }: Tables): Value[
   ];
 }
 
-function joined(b: Rewriter, xs: readonly Value[], axis: number, rest: readonly Value[]): Value {
+function joined(b: Emitter, xs: readonly Value[], axis: number, rest: readonly Value[]): Value {
   return b.emit("concat", { xs: [...xs, ...rest] }, { axis });
 }
 
 /** cos and sin of a[t, i] as [L, .., rotary/2, ..], shaped to broadcast against the heads. */
 function positionTables(
-  b: Rewriter,
+  b: Emitter,
   x: Value,
-  of: { readonly rotary: number; readonly base: number; readonly skip: number; readonly turning: number },
-  shape: readonly NonNullable<(typeof x.type.shape)[0]>[],
+  attributes: AttributeValues<"rope">,
+  { count, rows }: RopePositions,
+  shape: readonly Dim[],
 ): Tables {
-  const { skip } = of;
-  const half = of.rotary / 2;
-  const length = x.type.shape[1]!;
-  const values = Array.from({ length: half }, (_, i) => ropeFrequency(i, of));
+  const { rotary, skip } = attributes;
+  const half = rotary / 2;
+  const values = Array.from({ length: half }, (_, i) => ropeFrequency(i, attributes));
   const frequencies = b.emit("literal", {}, { values, shape: [dim(half)] }, "rope_frequencies");
-  const index = b.emit("iota", {}, { length }, "position");
+  const index = b.emit("iota", {}, { length: count }, "position");
   const position =
     skip === 0 ? index : b.emit("relu", { x: b.emit("scale", { x: index }, { offset: -skip }) }, {});
-  const column = b.emit("reshape", { x: position }, { shape: [length, dim(1)] });
+  const column = b.emit("reshape", { x: position }, { shape: [count, dim(1)] });
   const angle = b.emit("mul", { a: column, b: frequencies }, {}, "rope_angle");
   const element = x.type.element as "f32" | "f16";
   const table = (name: "cos" | "sin"): Value => {
     const exact = b.emit(name, { x: angle }, {}, `rope_${name}`);
     const rounded = element === "f32" ? exact : b.emit("cast", { x: exact }, { to: element });
-    return b.emit("reshape", { x: rounded }, { shape });
+    return b.emit("reshape", { x: rows(rounded) }, { shape });
   };
   return { cos: table("cos"), sin: table("sin") };
 }

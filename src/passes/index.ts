@@ -4,12 +4,14 @@ import type { Lowering } from "../ir/fft/plan.js";
 import { fail } from "../support/diagnostic.js";
 import { suggest } from "../support/suggest.js";
 import { bindDims } from "./bind-dims.js";
+import { cacheBlocks } from "./cache-blocks.js";
 import { canonicalise } from "./canonicalise.js";
 import { checkLimits } from "./check-limits.js";
 import { chooseFft } from "./choose-fft.js";
 import { chooseFftConv } from "./choose-fft-conv.js";
 import { expandAffineStep } from "./expand-affine-step.js";
 import { expandAttention } from "./expand-attention.js";
+import { expandBlocks } from "./expand-blocks.js";
 import { expandNearestRow } from "./expand-nearest-row.js";
 import { expandNorm, type NormName, normNames } from "./expand-norm.js";
 import { expandRope } from "./expand-rope.js";
@@ -78,6 +80,11 @@ export const passes: readonly PassEntry[] = [
     const levels = option.split("+").map(Number);
     return levels.every(Number.isFinite) ? hoistTime({ time: "fold", levels }) : undefined;
   }),
+  withOption("positions of a block", "1", (option) => {
+    const block = Number(option);
+    return Number.isInteger(block) && block > 0 ? cacheBlocks({ block }) : undefined;
+  }),
+  plain(expandBlocks),
   plain(hoistEncoder),
   plain(padFft()),
   withOption(`load | ${lowerings.join(" | ")}`, undefined, (option) => {

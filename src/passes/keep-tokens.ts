@@ -1,6 +1,6 @@
 // Logits [B, L, V] are the largest values of a model, and what is wanted of them is the best token of each position.
 //   @step(..) -> .., tokens, logits     loses logits: the loop never reads them
-// A model of tokens keeps the logits of @denoise: its decoder reads them.
+// A model of tokens or of a simplex keeps the logits of @denoise: its loop reads them.
 //   @denoise(..) -> x0, logits          gives tokens = argmax logits instead, where logits are larger than `most`
 //   @round(..) -> logits, tokens        loses logits there
 // A rounding head whose logits nobody reads can then be one kernel that never holds them.
@@ -20,7 +20,7 @@ export function keepTokens({ most = 16 * 1024 * 1024 }: { readonly most?: number
         if (graph.name === "step") return withoutLogits(graph);
         if (graph.name !== "denoise" && graph.name !== "round") return graph;
         const logits = graph.outputs[graph.outputNames.indexOf("logits")];
-        if (graph.inputs.some(({ hint }) => hint === "tokens")) return graph;
+        if (graph.inputs.some(({ hint }) => hint === "tokens" || hint === "simplex")) return graph;
         if (logits === undefined || 4 * sizeOf(logits) <= most) return graph;
         return withoutLogits(
           graph.outputNames.includes("tokens") ? graph : withTokens(module, graph, logits),

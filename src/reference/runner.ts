@@ -6,7 +6,9 @@ import type { Graph, Module, Value } from "../ir/graph.js";
 import { findGraph } from "../ir/graph.js";
 import { type Tensor, tensor } from "../ir/tensor.js";
 import type { Runner } from "../runtime/any-runner.js";
+import { hostBlocks } from "../runtime/discrete/host-blocks.js";
 import { noEncoder } from "../runtime/encoder.js";
+import type { SimplexRunner } from "../runtime/simplex/simplex-runner.js";
 import type {
   EncoderPort,
   EncoderRows,
@@ -16,14 +18,15 @@ import type {
   StepOutputs,
   StepRunner,
 } from "../runtime/step-runner.js";
-import type { TokenRunner } from "../runtime/token-runner.js";
+import type { BlockSession, TokenRunner } from "../runtime/token-runner.js";
 import { bug } from "../support/diagnostic.js";
 
 type Named = Readonly<Record<string, Tensor>>;
 
 /** Runs the graphs of a lowered model in float64. */
 export function referenceRunner(module: Module): Runner {
-  return findGraph(module, "embed") === undefined ? tokenRunner(module) : stepRunner(module);
+  if (findGraph(module, "embed") !== undefined) return stepRunner(module);
+  return inputOf(graphOf(module, "denoise"), "tokens") ? tokenRunner(module) : simplexRunner(module);
 }
 
 function tokenRunner(module: Module): TokenRunner {
@@ -41,8 +44,60 @@ function tokenRunner(module: Module): TokenRunner {
       });
       return outputs.logits!.data;
     },
+    ...(findGraph(module, "block") !== undefined && { openBlocks: (batch) => blockSession(module, batch) }),
     async dispose() {},
   };
+}
+
+function simplexRunner(module: Module): SimplexRunner {
+  const denoise = graphOf(module, "denoise");
+  const [length, vocabulary] = sizesOf(denoise.outputs[0]!) as [number, number];
+  return {
+    length,
+    vocabulary,
+    ...encoderOf(denoise),
+    async predict({ batch, simplex, previous, level, fixedMask, fixedTokens, encoder }) {
+      const logits = (data: FloatArray): Tensor =>
+        tensor("f32", [batch, length, vocabulary], Float64Array.from(data));
+      const outputs = run(module, denoise, {
+        simplex: logits(simplex),
+        self_cond: logits(previous),
+        level: tensor("f32", [batch], perRow([level], batch)),
+        fixed_mask: tensor("bool", [batch, length], Float64Array.from(fixedMask)),
+        fixed_tokens: tensor("i32", [batch, length], Float64Array.from(fixedTokens)),
+        ...encoderInputs(denoise, encoder, batch),
+      });
+      return outputs.logits!.data;
+    },
+    async dispose() {},
+  };
+}
+
+function blockSession(module: Module, batch: number): BlockSession {
+  const prefix = findGraph(module, "prefix");
+  const inputs = [graphOf(module, "block"), ...(prefix === undefined ? [] : [prefix])].flatMap((graph) =>
+    graph.inputs.map(({ hint, type }) => ({
+      name: hint ?? "",
+      element: type.element,
+      shape: type.shape.map((extent) => extent.value ?? batch),
+    })),
+  );
+  return hostBlocks({
+    batch,
+    inputs,
+    hasPrefix: prefix !== undefined,
+    zeros: (count) => new Float64Array(count),
+    async run(name, feeds) {
+      const given = inputs.flatMap((port): [string, Tensor][] => {
+        const value = feeds[port.name];
+        if (value === undefined) return [];
+        const data = port.name === "level" ? perRow(value, batch) : Float64Array.from(value);
+        return [[port.name, tensor(port.element, port.shape, data)]];
+      });
+      const outputs = run(module, graphOf(module, name), Object.fromEntries(given));
+      return Object.fromEntries(Object.entries(outputs).map(([output, { data }]) => [output, data]));
+    },
+  });
 }
 
 function perRow(level: ArrayLike<number>, batch: number): Float64Array {

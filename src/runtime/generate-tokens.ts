@@ -2,22 +2,28 @@
 
 import { planOf } from "../diffusion/plan-of.js";
 import type { Plan } from "../diffusion/plans.js";
-import { isTokenPlan } from "../diffusion/plans.js";
+import { isSimplexPlan, isTokenPlan } from "../diffusion/plans.js";
 import { bug } from "../support/diagnostic.js";
 import type { Runner } from "./any-runner.js";
+import { eitherViews } from "./discrete/block-views.js";
 import { decoders } from "./discrete/decoders.js";
 import { tokenLoop } from "./discrete/token-loop.js";
 import { type EncoderInput, encoderRows } from "./encoder.js";
 import { gaussianLoop } from "./gaussian-loop.js";
 import { type RuntimeManifest, samplerOf } from "./manifest.js";
+import { simplexLoop } from "./simplex/simplex-loop.js";
 import type { Loop, TokenOptions, TokenState } from "./token-state.js";
 
 /** The loop of any state. */
 export const anyLoop: Loop = {
   plan: planOf,
-  generate: (runner, options) =>
-    (isTokenPlan(options.plan) ? tokenLoop(decoders) : gaussianLoop).generate(runner, options),
+  generate: (runner, options) => loopOf(options.plan).generate(runner, options),
 };
+
+function loopOf(plan: Plan): Loop {
+  if (isTokenPlan(plan)) return tokenLoop(decoders, eitherViews);
+  return isSimplexPlan(plan) ? simplexLoop : gaussianLoop;
+}
 
 /** What to generate, with an encoder's output as it comes. */
 export type GenerateTokensOptions = Omit<TokenOptions, "encoder"> & { readonly encoder?: EncoderInput };

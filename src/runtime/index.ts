@@ -17,9 +17,23 @@ export {
   type SamplerRow,
 } from "../diffusion/plan.js";
 export { planOf } from "../diffusion/plan-of.js";
-export { isTokenPlan, type Plan, samplerPlanOf, tokenPlanOf } from "../diffusion/plans.js";
+export {
+  isSimplexPlan,
+  isTokenPlan,
+  type Plan,
+  samplerPlanOf,
+  simplexPlanOf,
+  tokenPlanOf,
+} from "../diffusion/plans.js";
 export { type Diagnostic, DlmcError, exitCodes } from "../support/diagnostic.js";
-export { isTokenRunner, type Runner, stepRunnerOf, tokenRunnerOf } from "./any-runner.js";
+export {
+  isSimplexRunner,
+  isTokenRunner,
+  type Runner,
+  simplexRunnerOf,
+  stepRunnerOf,
+  tokenRunnerOf,
+} from "./any-runner.js";
 export { decodeTokens } from "./discrete/decode-tokens.js";
 export type { DecodeOptions, DecodeState, TokenDraws } from "./discrete/driver.js";
 export {
@@ -40,6 +54,8 @@ export type { RuntimeManifest } from "./manifest.js";
 export { argmaxRows, margins } from "./margins.js";
 export { loadOnnx, type OnnxBundle, type OnnxOptions } from "./onnx.js";
 export type { OrtModule } from "./ort.js";
+export { generateSimplex, type SimplexOptions } from "./simplex/simplex-loop.js";
+export type { SimplexInputs, SimplexRunner } from "./simplex/simplex-runner.js";
 export type {
   EncoderPort,
   EncoderRows,

@@ -112,9 +112,12 @@ export function encoderPort(
   return { length, dim, mask: inputs.some(({ name }) => name === "encoder_mask") };
 }
 
-/** Whether these are the graphs of a model of tokens: its @denoise takes them. */
-export function takesTokens(
+/** The state of the model that these graphs are of: it is what @denoise takes. */
+export function stateOfGraphs(
   graphs: ReadonlyMap<string, { readonly inputs: readonly { readonly name: string }[] }>,
-): boolean {
-  return graphs.get("denoise")?.inputs.some(({ name }) => name === "tokens") ?? false;
+): "tokens" | "simplex" | "embeddings" {
+  const takes = (wanted: string): boolean =>
+    graphs.get("denoise")?.inputs.some(({ name }) => name === wanted) ?? false;
+  if (takes("tokens")) return "tokens";
+  return takes("simplex") ? "simplex" : "embeddings";
 }

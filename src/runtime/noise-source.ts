@@ -8,10 +8,9 @@ import type { NoiseSource, StepRunner } from "./step-runner.js";
 export function noiseSource(
   noise: number | bigint | NoiseSource,
   batch: number,
-  runner: StepRunner,
+  { length, dim }: Pick<StepRunner, "length" | "dim">,
   truncation?: number,
 ): NoiseSource {
-  const { length, dim } = runner;
   if (typeof noise !== "function") {
     const whole = seededNoise(noise, batch, length, dim);
     const fixed = seededNoise(noise, batch, length, dim, fixedStream);

@@ -1,24 +1,25 @@
 // A StepRunner on ONNX Runtime: loads the bundle that `dlmc compile` wrote and feeds its graphs.
 
 import { levelInputs } from "../diffusion/plan.js";
-import { DlmcError, exitCodes, fail } from "../support/diagnostic.js";
+import { DlmcError, exitCodes } from "../support/diagnostic.js";
 import type { Runner } from "./any-runner.js";
-import { encoderValues, noEncoder } from "./encoder.js";
+import { hostBlocks } from "./discrete/host-blocks.js";
+import { encoderValues } from "./encoder.js";
 import {
-  encoderPort,
   graphsOfLength,
   type ManifestGraph,
-  type ManifestPort,
   parseManifest,
   type RuntimeManifest,
-  takesTokens,
+  stateOfGraphs,
 } from "./manifest.js";
 import { argmaxRows } from "./margins.js";
-import { importOrt, type OrtModule, type OrtSession, type OrtTensor } from "./ort.js";
-import { floatsOf, type HostArray, tokensOf, toTensor } from "./ort-tensor.js";
+import { type OpenGraphs, openGraphs, type Session, shapeOf } from "./onnx-graphs.js";
+import { onnxSimplexRunner } from "./onnx-simplex.js";
+import { importOrt, type OrtModule } from "./ort.js";
+import { floatsOf, tokensOf } from "./ort-tensor.js";
 import { inside, isUrl, readText } from "./read-text.js";
-import type { EncoderPort, StepRunner } from "./step-runner.js";
-import type { TokenRunner } from "./token-runner.js";
+import type { StepRunner } from "./step-runner.js";
+import type { BlockSession, TokenRunner } from "./token-runner.js";
 
 /** How to load a bundle. */
 export interface OnnxOptions {
@@ -50,21 +51,26 @@ export async function loadOnnx(location: string, options: OnnxOptions = {}): Pro
   const ort = options.ort ?? (await importOrt());
   const sessions = new Map<string, Session>();
   try {
-    for (const name of ["embed", "step", "denoise", "round", "time", "encode", "filters"]) {
+    for (const name of [
+      "embed",
+      "step",
+      "denoise",
+      "block",
+      "prefix",
+      "round",
+      "time",
+      "encode",
+      "filters",
+    ]) {
       const graph = graphs.get(name);
       if (graph !== undefined) sessions.set(name, await openSession(ort, location, graph, manifest, options));
     }
     const graphsOf = openGraphs(ort, sessions, file, options.length);
-    return { manifest, runner: takesTokens(graphs) ? tokenRunner(graphsOf) : stepRunner(graphsOf) };
+    return { manifest, runner: runners[stateOfGraphs(graphs)](graphsOf) };
   } catch (error) {
     for (const { session } of sessions.values()) await session.release();
     throw error;
   }
-}
-
-interface Session {
-  readonly graph: ManifestGraph;
-  readonly session: OrtSession;
 }
 
 async function openSession(
@@ -104,97 +110,9 @@ async function openSession(
   }
 }
 
-type Values = Readonly<Record<string, HostArray>>;
-
-/** A bundle's sessions, and what every runner over them needs. */
-interface OpenGraphs {
-  /** The session of a graph. Throws `bundle/missing-graph`. */
-  need(name: string): Session;
-  has(name: string): boolean;
-  /** The port of a graph. Throws `bundle/manifest`. */
-  port(ports: readonly ManifestPort[], name: string): ManifestPort;
-  /** The extent as a number. Throws `bundle/length`. */
-  known(extent: number | string | undefined, what: string): number;
-  run(session: Session, values: Values, batch: number): Promise<Readonly<Record<string, OrtTensor>>>;
-  /** The length asked for. */
-  readonly length: number | undefined;
-  readonly encoder: EncoderPort | undefined;
-  dispose(): Promise<void>;
-}
-
-/** Over open sessions; `file` is what diagnostics call the bundle. */
-function openGraphs(
-  ort: OrtModule,
-  sessions: ReadonlyMap<string, Session>,
-  file: string,
-  length: number | undefined,
-): OpenGraphs {
-  /** Outputs of @filters (run once) and of @time (run once for every level), for graphs that take them. */
-  const supplied = new Map<string, Promise<Readonly<Record<string, OrtTensor>>>>();
-  /** Outputs of @encode, once for every encoder's output. */
-  const encoded = new WeakMap<HostArray, Promise<Readonly<Record<string, OrtTensor>>>>();
-  const supply = (name: string, values: Values, batch: number) => {
-    const encode = sessions.get("encode");
-    if (encode?.graph.outputs.some((port) => port.name === name)) {
-      const encoder = values.encoder ?? noEncoder();
-      const outputs = encoded.get(encoder) ?? run(encode, { encoder }, batch);
-      encoded.set(encoder, outputs);
-      return outputs.then((all) => all[name]!);
-    }
-    if (name.startsWith("encoder")) noEncoder();
-    for (const supplier of ["filters", "time"]) {
-      const session = sessions.get(supplier);
-      if (!session?.graph.outputs.some((port) => port.name === name)) continue;
-      // @step takes one row of the table of @time: all rows of a batch are at the same level.
-      const key = supplier === "time" ? `time ${values.level?.[0]}` : supplier;
-      if (!supplied.has(key)) supplied.set(key, run(session, values, 1));
-      return supplied.get(key)!.then((outputs) => outputs[name]!);
-    }
-    return fail("bundle/unknown-input", `a graph takes "${name}", which this runtime cannot give`, {
-      file,
-      help: "use the version of dlmc that wrote the bundle",
-    });
-  };
-
-  async function run({ graph, session }: Session, values: Values, batch: number) {
-    const feeds: Record<string, OrtTensor> = {};
-    for (const port of graph.inputs) {
-      const value = values[port.name];
-      feeds[port.name] =
-        value === undefined
-          ? await supply(port.name, values, batch)
-          : toTensor(ort, port, fitted(value, port, batch), shapeOf(port, batch, length));
-    }
-    return session.run(feeds);
-  }
-
-  return {
-    need: (name) =>
-      sessions.get(name) ??
-      fail("bundle/missing-graph", `the bundle has no graph "${name}"`, {
-        file,
-        help: "compile a whole model",
-      }),
-    has: (name) => sessions.has(name),
-    port: (ports, name) => portOf(ports, name, file),
-    known: (extent, what) =>
-      typeof extent === "number"
-        ? extent
-        : fail("bundle/length", `the bundle does not fix its ${what}`, {
-            file,
-            help: "say which length to load",
-          }),
-    run,
-    length,
-    encoder: encoderPort(new Map([...sessions].map(([name, { graph }]) => [name, graph]))),
-    async dispose() {
-      for (const { session } of sessions.values()) await session.release();
-    },
-  };
-}
-
 /** The runner of a model of tokens. */
-function tokenRunner({ need, port, known, run, length, encoder, dispose }: OpenGraphs): TokenRunner {
+function tokenRunner(graphs: OpenGraphs): TokenRunner {
+  const { need, has, port, known, run, length, encoder, dispose } = graphs;
   const denoise = need("denoise");
   const { shape } = port(denoise.graph.outputs, "logits");
   return {
@@ -205,8 +123,26 @@ function tokenRunner({ need, port, known, run, length, encoder, dispose }: OpenG
       const values = { tokens, level: Float64Array.from(level), ...encoderValues(encoder) };
       return floatsOf((await run(denoise, values, batch)).logits!);
     },
+    ...(has("block") && { openBlocks: (batch) => blockSession(graphs, batch) }),
     dispose,
   };
+}
+
+/** Caches are arrays that ONNX Runtime reads where they lie. */
+function blockSession({ need, has, run, length }: OpenGraphs, batch: number): BlockSession {
+  const sessions = ["block", ...(has("prefix") ? ["prefix"] : [])].map(need);
+  return hostBlocks({
+    batch,
+    inputs: sessions.flatMap(({ graph }) =>
+      graph.inputs.map((input) => ({ name: input.name, shape: shapeOf(input, batch, length) })),
+    ),
+    hasPrefix: has("prefix"),
+    zeros: (count) => new Float32Array(count),
+    async run(name, feeds) {
+      const outputs = Object.entries(await run(need(name), feeds, batch));
+      return Object.fromEntries(outputs.map(([output, made]) => [output, floatsOf(made)]));
+    },
+  });
 }
 
 /** The runner of a model of embeddings. */
@@ -274,22 +210,5 @@ function stepRunner({ need, has, port, known, run, length, encoder, dispose }: O
   } satisfies StepRunner;
 }
 
-function portOf(ports: readonly ManifestPort[], name: string, file: string): ManifestPort {
-  return (
-    ports.find((port) => port.name === name) ??
-    fail("bundle/manifest", `a graph of the manifest lacks the port "${name}"`, { file })
-  );
-}
-
-/** A port's shape with the batch and the length put in for their names. */
-function shapeOf(port: ManifestPort, batch: number, length: number | undefined): readonly number[] {
-  return port.shape.map((extent) =>
-    typeof extent === "number" ? extent : extent === "L" && length !== undefined ? length : batch,
-  );
-}
-
-/** A number that holds for the whole batch, repeated for ports that take one per row. */
-function fitted(value: HostArray, port: ManifestPort, batch: number): HostArray {
-  const perRow = port.shape.length === 1 && typeof port.shape[0] === "string";
-  return perRow && value.length === 1 ? new Float64Array(batch).fill(value[0]!) : value;
-}
+/** By what @denoise takes. */
+const runners = { tokens: tokenRunner, simplex: onnxSimplexRunner, embeddings: stepRunner };

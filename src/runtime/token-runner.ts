@@ -15,6 +15,25 @@ export interface TokenInputs {
   readonly encoder?: EncoderRows;
 }
 
+/** What one call for a block takes; s is the session's. */
+export interface BlockInputs {
+  /** The block's tokens, [B, s]; those of positions beyond L do not matter. */
+  readonly tokens: Int32Array;
+  /** One for the batch or one per row, as in `TokenInputs`. */
+  readonly level: ArrayLike<number>;
+}
+
+/** One text of each row, block by block from left to right: what the network computed of settled blocks is kept. */
+export interface BlockSession {
+  /** s. */
+  readonly size: number;
+  /** The rows of `TokenRunner.logits` that belong to the block under way, [B, s, V]. */
+  logits(inputs: BlockInputs): Promise<FloatArray>;
+  /** Settles the block under way with these tokens; the next one is under way then. Not for the last block. */
+  settle(inputs: BlockInputs): Promise<void>;
+  close(): void;
+}
+
 /** A discrete model on one back end. Methods reject with a `DlmcError` for what the user can mend. */
 export interface TokenRunner {
   /** L. */
@@ -25,6 +44,8 @@ export interface TokenRunner {
   readonly encoder?: EncoderPort;
   /** The head's output as the description's prediction type defines it, [B, L, V]. */
   logits(inputs: TokenInputs): Promise<FloatArray>;
+  /** Begins a session; absent where the model has no exact cache. */
+  openBlocks?(batch: number): BlockSession;
   /** Gives memory and sessions back. */
   dispose(): Promise<void>;
 }

@@ -26,7 +26,7 @@ export interface TokenState {
   readonly tokens: Int32Array;
   /** The row of the plan that led here; absent in the final state. */
   readonly row?: Pick<PlanPoint, "t" | "alphaBar">;
-  /** Final state only, where the compiled graph gives logits [B, L, V]. */
+  /** Final state only, where the compiled graph gives logits [B, L, V]; never with an exact cache. */
   readonly logits?: FloatArray;
   /** With logits: how far the best logit of each position is above the second, [B, L]. */
   readonly margins?: FloatArray;

@@ -84,6 +84,16 @@ describe("output by schema", () => {
     expect([schedule.levels.length, schedule.steps.length]).toEqual([4, 3]);
   });
 
+  test("inspect of a model whose settled blocks are kept", async () => {
+    const model = "examples/sdar/model.json";
+    const { cache } = expectSchema("inspect", (await dlmc("inspect", model, "--json")).out) as {
+      cache: { block: number; bytes: number };
+    };
+    // Keys and values of two layers: 2 heads of 12 channels, all but the last block's positions, 4 bytes each.
+    expect(cache).toEqual({ block: 4, bytes: 2 * 2 * (2 * 12) * (24 - 4) * 4 });
+    expect((await dlmc("inspect", model)).out).toContain("settled blocks of 4 are kept: 7680 bytes a text");
+  });
+
   test("inspect of what a WGSL bundle moves and holds", async () => {
     const view = async (flag: string) =>
       expectSchema("inspect", (await dlmc("inspect", tiny, flag, "--synthetic", "1", "--json")).out);

@@ -3,6 +3,7 @@ import { clean, levelFromGamma } from "../../src/diffusion/noise-level.js";
 import { planSampler } from "../../src/diffusion/plan.js";
 import { ddim } from "../../src/diffusion/samplers/ddim.js";
 import { ddpm } from "../../src/diffusion/samplers/ddpm.js";
+import { bindSampler } from "../../src/diffusion/samplers/index.js";
 
 const moves = [
   [9, 8],
@@ -50,6 +51,21 @@ describe.each(moves)("a move %#", (from, to) => {
     const implicit = ddim(1).coefficients(from, to);
     const ancestral = ddpm().coefficients(from, to);
     for (const key of ["a", "b", "s"] as const) expect(implicit[key]).toBeCloseTo(ancestral[key], 13);
+  });
+
+  it("a score temperature divides the predicted noise, from which x0 follows again", () => {
+    const [x, x0, tau, alpha, sigma] = [1.3, -0.4, 0.9, Math.sqrt(from.alphaBar), Math.sqrt(from.sigma2)];
+    for (const description of [
+      { kind: "ddpm", variance: "fixed_large" },
+      { kind: "ddim", eta: 0.3 },
+    ] as const) {
+      const plain = bindSampler(description).coefficients(from, to);
+      const warm = bindSampler({ ...description, score_temperature: tau }).coefficients(from, to);
+      const noise = (x - alpha * x0) / sigma / tau;
+      const expected = (plain.a * (x - sigma * noise)) / alpha + plain.b * x;
+      expect((warm.a * x0 + warm.b * x) / expected).toBeCloseTo(1, 9);
+      expect(warm.s).toBe(plain.s);
+    }
   });
 
   it("keeps signal and noise power", () => {

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Builder } from "../../src/ir/build.js";
 import { dim } from "../../src/ir/dim.js";
 import type { Value } from "../../src/ir/graph.js";
+import type { AttentionMask } from "../../src/ir/ops/attention.js";
 import { type Case, judgeCase, makeCase } from "./case.js";
 import { type Device, openDevice } from "./device.js";
 
@@ -19,7 +20,7 @@ interface Shape {
   readonly heads: number;
   readonly size: number;
   readonly shared?: number;
-  readonly mask?: "full" | "causal" | "canvas";
+  readonly mask?: AttentionMask["mask"];
   readonly span?: number;
   readonly window?: number;
   readonly keys?: number;
@@ -67,6 +68,9 @@ const shapes: readonly Shape[] = [
   { length: 97, heads: 2, size: 6, mask: "canvas", span: 31 },
   { length: 97, heads: 4, size: 8, shared: 2, mask: "canvas", span: 29, window: 11 },
   { length: 5, heads: 1, size: 4, mask: "canvas", span: 5, window: 1 },
+  // Blocks and windows that begin in one tile of keys and end in another.
+  { length: 97, heads: 2, size: 8, mask: "block_causal", span: 12 },
+  { length: 70, heads: 2, size: 8, mask: "sliding", span: 20 },
   { length: 5, heads: 2, size: 3, keys: 37, hides: true, scale: 20 },
   { length: 33, heads: 2, size: 128, shared: 1, keys: 7, hides: true },
 ];

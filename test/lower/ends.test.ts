@@ -86,3 +86,31 @@ test.each([
     }
   });
 });
+
+test("the head's layers, then its norm, then its matrix", () => {
+  const module = load({
+    rounding_head: {
+      kind: "linear",
+      layers: [{ out: 4, activation: "relu" }],
+      norm: { kind: "layer", eps: 0.01 },
+    },
+    prediction_type: { final_norm: { kind: "none" } },
+  });
+  const [logits] = evaluate(module, "denoise", [tensor("i32", [1, length], Float64Array.from(tokens))]);
+  const numbers = (name: string) => module.weights.read(`head.${name}`).data;
+  const linear = (x: Float64Array, name: string): Float64Array =>
+    numbers(`${name}bias`).map(
+      (bias, o) => bias + dot(numbers(`${name}weight`).subarray(o * x.length, (o + 1) * x.length), x),
+    );
+  tokens.forEach((token, t) => {
+    const h = linear(table(module)[token]!, "layers.0.").map((v) => Math.max(0, v));
+    const mean = h.reduce((sum, v) => sum + v, 0) / 4;
+    const deviation = Math.sqrt(h.reduce((sum, v) => sum + (v - mean) ** 2, 0) / 4 + 0.01);
+    const normed = h.map(
+      (v, c) => ((v - mean) / deviation) * numbers("norm.weight")[c]! + numbers("norm.bias")[c]!,
+    );
+    linear(normed, "").forEach((expected, v) => {
+      expect(logits!.data[t * vocabulary + v]).toBeCloseTo(expected, 10);
+    });
+  });
+});

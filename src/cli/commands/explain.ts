@@ -2,10 +2,9 @@
 
 import { type Command, Option } from "commander";
 import { readModelText } from "../../api/load.js";
-import { describe } from "../../compile.js";
+import { describe, lowerDescription } from "../../compile.js";
 import { profiles } from "../../ir/fft/profiles.js";
 import { definitionOf, ops } from "../../ir/ops/index.js";
-import { lower } from "../../lower/index.js";
 import { explainFft, fftReportText } from "../../passes/fft/explain.js";
 import { type ExitCode, exitCodes, fail } from "../../support/diagnostic.js";
 import { suggestion } from "../../support/suggest.js";
@@ -29,7 +28,10 @@ export function addExplain(program: Command, finish: (code: ExitCode) => void): 
     .option("--length <n>", "sequence length", integer(1))
     .option("--json", "print as JSON (schema/explain-fft.schema.json)")
     .action((model: string, flags: FftFlags) => {
-      const { module } = lower(describe(readModelText(model), model, flags.length).description);
+      const { module } = lowerDescription(
+        describe(readModelText(model), model, flags.length).description,
+        model,
+      );
       const report = explainFft(module, profiles[flags.machine], flags.batch);
       if (flags.json) printJson(report);
       else print(fftReportText(report));

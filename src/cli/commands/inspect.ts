@@ -68,6 +68,8 @@ function showFacts(facts: Inspection): void {
   print(
     `${facts.name}: ${facts.part}, length ${facts.length}, ${facts.parameters.numbers} parameters in ${facts.parameters.tensors} tensors`,
   );
+  if (facts.cache !== undefined)
+    print(`settled blocks of ${facts.cache.block} are kept: ${facts.cache.bytes} bytes a text`);
   for (const graph of facts.graphs) {
     print(`\n@${graph.name}, ${graph.ops} ops`);
     for (const input of graph.inputs) print(`  in   ${input}`);

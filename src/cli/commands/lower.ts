@@ -2,9 +2,8 @@
 
 import { type Command, Option } from "commander";
 import { loadModel, readModelText } from "../../api/load.js";
-import { describe, optimise, targetOf } from "../../compile.js";
+import { describe, lowerDescription, optimise, targetOf } from "../../compile.js";
 import { printModule } from "../../ir/print.js";
-import { lower } from "../../lower/index.js";
 import { type ExitCode, exitCodes } from "../../support/diagnostic.js";
 import { type BuildFlags, integer, targetNames, type WeightFlags, withBuild, withWeights } from "../flags.js";
 import { print, printProblems } from "../print.js";
@@ -34,7 +33,7 @@ export function addLower(program: Command, finish: (code: ExitCode) => void): vo
 function moduleOf(model: string, flags: Flags) {
   // Without passes no weight is read, so a description alone is enough.
   if (flags.target === undefined)
-    return lower(describe(readModelText(model), model, flags.length).description).module;
+    return lowerDescription(describe(readModelText(model), model, flags.length).description, model).module;
   const loaded = loadModel({ model, warn: printProblems, ...flags });
   return optimise(loaded.module, targetOf(flags.target), flags);
 }

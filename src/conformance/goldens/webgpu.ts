@@ -8,7 +8,14 @@ import { wgslCandidate } from "../../api/wgsl-candidate.js";
 import { optimise } from "../../compile.js";
 import type { Module } from "../../ir/graph.js";
 import type { Tensor } from "../../ir/tensor.js";
-import { isTokenRunner, type Runner, stepRunnerOf, tokenRunnerOf } from "../../runtime/any-runner.js";
+import {
+  isSimplexRunner,
+  isTokenRunner,
+  type Runner,
+  simplexRunnerOf,
+  stepRunnerOf,
+  tokenRunnerOf,
+} from "../../runtime/any-runner.js";
 import { loadWebgpu } from "../../runtime/webgpu/index.js";
 import { bug, DlmcError } from "../../support/diagnostic.js";
 import { targets } from "../../targets.js";
@@ -72,6 +79,13 @@ export function webgpuRunner(model: LoadedModel, directory: string, like: Runner
       length: like.length,
       vocabulary: like.vocabulary,
       logits: async (inputs) => tokenRunnerOf(await of(inputs.batch)).logits(inputs),
+      dispose,
+    };
+  if (isSimplexRunner(like))
+    return {
+      length: like.length,
+      vocabulary: like.vocabulary,
+      predict: async (inputs) => simplexRunnerOf(await of(inputs.batch)).predict(inputs),
       dispose,
     };
   const step = async (batch: number) => stepRunnerOf(await of(batch));

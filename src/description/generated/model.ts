@@ -70,9 +70,13 @@ export type Positions = LearnedPositions | None;
  */
 export type Prefix = NumberPrefix | ModePrefix;
 /**
- * causal: lags 0 .. L-1. bidirectional: negative lags too. circular: the lag is taken modulo L, K[lag mod L] = k[lag mod L].
+ * causal: lags 0 .. L-1. bidirectional: negative lags too. circular: the lag is taken modulo L, K[lag mod L] = k[lag mod L]. block_causal: position i sees every j with floor(j/block) <= floor(i/block), so negative lags within its block only.
  */
-export type Span = "causal" | "bidirectional" | "circular";
+export type Span = "causal" | "bidirectional" | "circular" | "block_causal";
+/**
+ * Positions of a block with the span block_causal; left out otherwise.
+ */
+export type FilterBlock = number;
 /**
  * Where negative lags come from, k the forward and r the reverse taps (filters.{o}.reverse.*). offset_lag1: K[j] = k[j], K[-(j+1)] = r[j] (S4, M2-BERT). shared_lag0: K[j] = k[j], K[-j] = r[j] for j > 0, K[0] = k[0] + r[0] (the conjugate form). full_2l: one k of 2 length taps, K[j] = k[j], K[-j] = k[2 length - j]. none: only lags from 0.
  */
@@ -217,7 +221,15 @@ export type HeadInput = "output" | "trunk";
  */
 export type RoundingHead = LinearHead | NearestHead;
 /**
- * round: N times give N steps, the last one to the clean end; tokens come from the rounding head of the final x (Diffusion-LM). denoise: N times give N - 1 steps and one more call of the network at the last time; tokens are the argmax of its logits (LangFlow).
+ * With a simplex state: how predicted logits become the clean state x0 of an update, value at one token and -value elsewhere. Absent: argmax.
+ */
+export type SimplexProjection = ArgmaxProjection | SampleProjection;
+/**
+ * The predicted noise e = (x - alpha x0) / sigma is divided by it and x0 follows anew, in the update alone: what is fed back is x0 as predicted (Plaid: 0.9). 1: nothing changes.
+ */
+export type ScoreTemperature = number;
+/**
+ * round: N times give N steps, the last one to the clean end; tokens come from the rounding head of the final x (Diffusion-LM), of a simplex state they are its largest logits. denoise: N times give N - 1 steps and one more call of the network at the last time; tokens are the argmax of its logits (LangFlow).
  */
 export type FinalStep = "round" | "denoise";
 /**
@@ -272,7 +284,7 @@ export type Edit = None | ThresholdEdit;
  */
 export type EarlyStop = None | StableStop;
 /**
- * One update of the state. Continuous states: x_s = a x0 + b x_t + c x0_prev + sigma noise, the coefficients computed in float64 from the noise schedule. Discrete states: a categorical draw per position, its weights computed in float64 from the network's output.
+ * One update of the state. Continuous states: x_s = a x0 + b x_t + c x0_prev + sigma noise, the coefficients computed in float64 from the noise schedule; a simplex state the same on logits. Discrete states: a categorical draw per position, its weights computed in float64 from the network's output.
  */
 export type Sampler =
   | DdimSampler
@@ -291,7 +303,7 @@ export type Sampler =
 /**
  * What the diffusion acts on, and the sizes of the text it stands for.
  */
-export type StateSpace = ContinuousEmbedding | Absorbing | Uniform;
+export type StateSpace = ContinuousEmbedding | Simplex | Absorbing | Uniform;
 /**
  * t: continuous time in [0, 1]. t_index: index of the training step, 0 to T-1. t_scaled: the index (or the continuous time), for scale. gamma: -ln SNR = ln(sigma^2 / alpha^2). alpha, sigma: as in x_t = alpha x_0 + sigma e. log_sigma: ln sigma. total_noise: -ln alpha_bar, the sigma of discrete processes (SEDD, MDLM). constant: always 1, times scale (Difformer's decoding_fixed_t). zero: always 0, a network that is not told (MDLM without time conditioning).
  */
@@ -742,6 +754,14 @@ export interface FixedPositions {
    * clean: with the embeddings e as they are, not noised (infilling of Diffusion-LM). renoised: with alpha e + sigma noise at the level of each call of the network, as the other positions are noised.
    */
   readonly mode: "clean" | "renoised";
+  /**
+   * By which embeddings given tokens enter the network of a simplex state, in the place of softmax(S) E. shared: the rows of the embedding table. own: those of a table of its own, parameter conditioning.table [vocab_size, dim] (TESS: the word embeddings beside the matrix that reads the simplex).
+   */
+  readonly table: "shared" | "own";
+  /**
+   * To which positions the vector of the noise level is added. all: to every one. free: not to given ones, with a simplex state (TESS).
+   */
+  readonly time: "all" | "free";
   readonly encoder?: EncoderOutput;
 }
 /**
@@ -875,6 +895,7 @@ export interface Embedding {
 export interface ExplicitFilter {
   readonly kind: "explicit";
   readonly span: Span;
+  readonly block?: FilterBlock;
   readonly reverse_filter: ReverseFilter;
   readonly tap_order: TapOrder;
   readonly groups: Groups;
@@ -898,6 +919,7 @@ export interface ExplicitFilter {
 export interface ImplicitMlpFilter {
   readonly kind: "implicit_mlp";
   readonly span: Span;
+  readonly block?: FilterBlock;
   readonly reverse_filter: ReverseFilter;
   readonly tap_order: TapOrder;
   readonly groups: Groups;
@@ -997,6 +1019,7 @@ export interface Step {
 export interface ModalFilter {
   readonly kind: "modal";
   readonly span: Span;
+  readonly block?: FilterBlock;
   readonly reverse_filter: ReverseFilter;
   readonly tap_order: TapOrder;
   readonly groups: Groups;
@@ -1030,6 +1053,7 @@ export interface ModalFilter {
 export interface DplrFilter {
   readonly kind: "dplr";
   readonly span: Span;
+  readonly block?: FilterBlock;
   readonly reverse_filter: ReverseFilter;
   readonly tap_order: TapOrder;
   readonly groups: Groups;
@@ -1051,6 +1075,7 @@ export interface DplrFilter {
 export interface MultiscaleFilter {
   readonly kind: "multiscale";
   readonly span: Span;
+  readonly block?: FilterBlock;
   readonly reverse_filter: ReverseFilter;
   readonly tap_order: TapOrder;
   readonly groups: Groups;
@@ -1142,6 +1167,7 @@ export interface RelativeMlpFilter {
 export interface ShiftFilter {
   readonly kind: "shift";
   readonly span: Span;
+  readonly block?: FilterBlock;
   readonly reverse_filter: ReverseFilter;
   readonly tap_order: TapOrder;
   readonly groups: Groups;
@@ -1993,6 +2019,10 @@ export interface LinearHead {
    * Layers before W, parameters head.layers.{k}.
    */
   readonly layers: LinearLayers;
+  /**
+   * Normalisation between the layers and W, parameters head.norm (the masked-language-model head of BERT and RoBERTa).
+   */
+  readonly norm: OptionalNorm;
   readonly reads: HeadInput;
   /**
    * What the network is told as its noise level where tokens are read from the trunk.
@@ -2022,6 +2052,8 @@ export interface DdpmSampler {
    * Noise is drawn again until no number is larger than this; 0: never (Diffusion-LM's top_p).
    */
   readonly truncation: number;
+  readonly score_temperature: ScoreTemperature;
+  readonly projection?: SimplexProjection;
   readonly final: FinalStep;
 }
 /**
@@ -2033,7 +2065,24 @@ export interface DdimSampler {
    * 0: deterministic. 1: the variance of the ancestral sampler.
    */
   readonly eta: number;
+  readonly score_temperature: ScoreTemperature;
+  readonly projection?: SimplexProjection;
   readonly final: FinalStep;
+}
+/**
+ * The token of the largest logit, the lowest index on a tie.
+ */
+export interface ArgmaxProjection {
+  readonly kind: "argmax";
+}
+/**
+ * A token drawn from softmax(logits / temperature), restricted to the top k and the nucleus (TESS: top_p 0.99).
+ */
+export interface SampleProjection {
+  readonly kind: "sample";
+  readonly temperature: Temperature;
+  readonly top_k: TopK;
+  readonly top_p: TopP;
 }
 /**
  * The posterior q(x_s | x_t, x0) with the predicted clean tokens in it. Absorbing: a masked position becomes token v with weight p_v (m_t - m_s) and stays masked with weight m_s, m = 1 - alpha_bar (MDLM's ddpm). Uniform: the posterior of Austin et al. 2021 (Duo).
@@ -2157,6 +2206,10 @@ export interface DecodingBlocks {
    * start: blocks begin at position 0 (BD3-LM). prompt: behind the tokens given at the start (LLaDA).
    */
   readonly from: "start" | "prompt";
+  /**
+   * exact: what later blocks read of settled ones (keys and values of attention, inputs of convolutions) is kept, and a call of the network computes one block. The tokens are the same; needs a network in which no position sees a later block (causal and block_causal mixers) and the level is not told. none: every call computes all positions.
+   */
+  readonly cache: "none" | "exact";
   /**
    * No block is decoded after one by which every text has generated one of these; what is left becomes the first of them (SDAR, LLaDA2, BD3-LM's end of text). Empty: all blocks are decoded.
    */
@@ -2334,10 +2387,11 @@ export interface MultistepSampler {
   readonly final: FinalStep;
 }
 /**
- * x_s = alpha_s x0 + sigma_s noise: nothing of x_t is kept (TESS on its own state).
+ * x_s = alpha_s x0 + sigma_s noise: nothing of x_t is kept (TESS).
  */
 export interface RenoiseSampler {
   readonly kind: "renoise";
+  readonly projection?: SimplexProjection;
   readonly final: FinalStep;
 }
 /**
@@ -2356,21 +2410,34 @@ export interface FlowSampler {
   readonly final: FinalStep;
 }
 /**
- * The network also sees its own previous x0 prediction, zeros at the first step (Chen et al. 2023, Analog Bits). It enters before embedding.in_proj.
+ * The network also sees its own previous x0 prediction, zeros at the first step (Chen et al. 2023, Analog Bits). It enters before embedding.in_proj. Of a simplex state the previous logits l are fed back, zeros at the first step, and x0 is softmax(l) E.
  */
 export interface SelfConditioning {
   /**
-   * residual_concat_linear: x + W [x; x0] (LangFlow). concat_linear: W [x; x0]. add: x + W x0. W is self_conditioning.weight. none: no self-conditioning.
+   * residual_concat_linear: x + W [x; x0] (LangFlow). concat_linear: W [x; x0]. add: x + W x0. W is self_conditioning.weight. concat_mlp: W1 activation(W0 [x; x0]), parameters self_conditioning.{0, 1} (Difformer; TESS with self_condition_mlp_projection). sum: x + x0. mean: (x + x0) / 2. max: the larger of both, component by component (TESS). none: no self-conditioning.
    */
-  readonly combine: "none" | "residual_concat_linear" | "concat_linear" | "add";
+  combine:
+    "none" | "residual_concat_linear" | "concat_linear" | "add" | "concat_mlp" | "sum" | "mean" | "max";
   /**
    * What is fed back. x0: the predicted clean embeddings.
    */
   readonly signal: "x0";
   /**
-   * Whether W has a bias.
+   * Whether W, or each of W0 and W1, has a bias.
    */
   readonly bias: boolean;
+  /**
+   * Hidden width of concat_mlp. Absent: the width of x.
+   */
+  readonly hidden?: number;
+  /**
+   * Of concat_mlp.
+   */
+  readonly activation: Activation;
+  /**
+   * What sum, mean and max act on, with a simplex state S. embeddings: softmax(S) E and softmax(l) E. probabilities: softmax(S) and softmax(l), before E. logits: S and l, before the softmax (TESS's self_condition_mix_before_weights and self_condition_mix_logits_before_weights).
+   */
+  readonly mix: "embeddings" | "probabilities" | "logits";
 }
 /**
  * The state is one embedding per position, x in R^(seq_len x dim); Gaussian noise is added to it (Li et al. 2022, Diffusion-LM).
@@ -2385,6 +2452,25 @@ export interface ContinuousEmbedding {
    * Sequence length L the model was made for; a build may choose another.
    */
   readonly seq_len: number;
+  readonly vocabulary?: Vocabulary;
+}
+/**
+ * The state is a vector of logits per position, S in R^(seq_len x vocab_size): value at the token, -value elsewhere; noise is value times Gaussian. The network reads softmax(S) E, E the embedding table, and predicts logits (Karimi Mahabadi et al. 2023, TESS).
+ */
+export interface Simplex {
+  readonly kind: "simplex";
+  /**
+   * Number of tokens V, the width of the state and rows of the embedding table.
+   */
+  readonly vocab_size: number;
+  /**
+   * Sequence length L the model was made for; a build may choose another.
+   */
+  readonly seq_len: number;
+  /**
+   * Logit of the token in a clean state, and the standard deviation of the noise (simplex_value of TESS).
+   */
+  readonly value: number;
   readonly vocabulary?: Vocabulary;
 }
 /**

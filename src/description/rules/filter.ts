@@ -13,17 +13,30 @@ export function checkFilter(filter: Filter, { pointer, width, length, report }: 
       notes: [width.note],
       help: `numbers of groups that divide it: ${divisorList(width.value, groups)}`,
     });
-  if ((span === "bidirectional") !== (reverse !== "none"))
+  const negative = span === "bidirectional" || span === "block_causal";
+  if (negative !== (reverse !== "none"))
     report.error(
       "model/reverse-filter",
-      span === "bidirectional"
-        ? "a bidirectional filter needs a reverse filter for its negative lags"
+      negative
+        ? `a ${span} filter needs a reverse filter for its negative lags`
         : `a ${span} filter has no negative lags for the reverse filter "${reverse}"`,
       {
         pointer: `${pointer}/reverse_filter`,
         notes: [{ message: "the span", pointer: `${pointer}/span` }],
-        help:
-          span === "bidirectional" ? 'use "offset_lag1", or the span "causal"' : 'leave "reverse_filter" out',
+        help: negative ? 'use "offset_lag1", or the span "causal"' : 'leave "reverse_filter" out',
+      },
+    );
+  const block = "block" in filter ? filter.block : undefined;
+  if ((span === "block_causal") !== (block !== undefined))
+    report.error(
+      "model/filter-block",
+      span === "block_causal"
+        ? "a block_causal filter needs the length of its blocks"
+        : `a ${span} filter has no blocks`,
+      {
+        pointer: span === "block_causal" ? `${pointer}/span` : `${pointer}/block`,
+        notes: span === "block_causal" ? [] : [{ message: "the span", pointer: `${pointer}/span` }],
+        help: span === "block_causal" ? 'give "block", or use the span "causal"' : 'leave "block" out',
       },
     );
   if (span === "circular" && filter.length !== length.value)

@@ -6,6 +6,7 @@ import type { Description, ModelDescription, SamplerDescription } from "../descr
 type Stated = ModelDescription | SamplerDescription;
 
 const gaussian = ["ddim", "ddpm", "euler", "heun", "dpmpp_2m", "renoise", "flow"];
+const ofSimplex = ["renoise", "ddim", "ddpm"];
 const ofTokens = ["ancestral", "psi", "tau_leaping", "analytic", "first_hitting", "confidence"];
 
 /** Checks that what a description says fits the state it acts on. */
@@ -17,7 +18,9 @@ export function checkState(description: Description, report: Report): void {
   checkTarget(description, report);
   checkQuota(description, report);
   if (description.state_space.kind === "continuous_embedding") checkContinuous(description, report);
-  else checkDiscrete(description, report);
+  else checkTokens(description, report);
+  checkSimplex(description, report);
+  if (description.part === "model") checkMix(description, report);
 }
 
 function stateNote({ state_space: { kind } }: Stated) {
@@ -39,7 +42,12 @@ function checkMask({ state_space: state }: Stated, report: Report): void {
 
 function checkSamplerKind(description: Stated, report: Report): void {
   const { state_space: state, sampler } = description;
-  const fitting = state.kind === "continuous_embedding" ? gaussian : ofTokens;
+  const fitting = {
+    continuous_embedding: gaussian,
+    simplex: ofSimplex,
+    absorbing: ofTokens,
+    uniform: ofTokens,
+  }[state.kind];
   if (!fitting.includes(sampler.kind))
     report.error("model/sampler-state", `the sampler ${sampler.kind} does not act on this state`, {
       pointer: "/sampler/kind",
@@ -85,6 +93,7 @@ function checkTarget(description: Stated, report: Report): void {
   const { state_space: state, prediction_type: prediction } = description;
   const targets = {
     continuous_embedding: ["x0", "epsilon", "v", "score", "velocity", "edm"],
+    simplex: ["x0"],
     absorbing: ["x0", "subs", "log_score"],
     uniform: ["x0", "plug_in", "log_score"],
   };
@@ -146,18 +155,23 @@ function checkContinuous(description: Stated, report: Report): void {
 }
 
 /** What only a state of embeddings has. */
-function checkDiscrete(description: Stated, report: Report): void {
-  const { prediction_type: prediction, rounding_head: head } = description;
+function checkTokens(description: Stated, report: Report): void {
+  const { prediction_type: prediction, rounding_head: head, state_space: state } = description;
+  const simplex = state.kind === "simplex";
   const refuse = (pointer: string, what: string): void => {
-    report.error("model/continuous-only", `${what}, and the state is one of tokens`, {
-      pointer,
-      notes: stateNote(description),
-      help: "leave it out",
-    });
+    report.error(
+      "model/continuous-only",
+      `${what}, and the state is one of ${simplex ? "logits" : "tokens"}`,
+      {
+        pointer,
+        notes: stateNote(description),
+        help: "leave it out",
+      },
+    );
   };
   const { noise_schedule: schedule, embedding } = description;
   if ("process" in schedule && schedule.process !== "variance_preserving")
-    refuse("/noise_schedule/process", "the variance of a state explodes where it is one of numbers");
+    refuse("/noise_schedule/process", "the variance of a state explodes where it is one of embeddings");
   if (embedding.input_preconditioning !== "none")
     refuse("/embedding/input_preconditioning", "input preconditioning scales noisy embeddings");
   if (prediction.x0_from !== "direct")
@@ -166,6 +180,46 @@ function checkDiscrete(description: Stated, report: Report): void {
     refuse("/prediction_type/prior_skip", "the prior skip reads a noisy embedding");
   if (head.kind === "l2_nearest") refuse("/rounding_head/kind", "l2_nearest rounds embeddings");
   if (head.clamp !== "none") refuse("/rounding_head/clamp", "the clamp rounds embeddings");
-  if ("self_conditioning" in description && description.self_conditioning.combine !== "none")
+  if (!simplex && "self_conditioning" in description && description.self_conditioning.combine !== "none")
     refuse("/self_conditioning/combine", "self-conditioning feeds embeddings back");
+}
+
+/** What only a simplex state has, and what it cannot have. */
+function checkSimplex(description: Stated, report: Report): void {
+  const { state_space: state, sampler, conditioning, part } = description;
+  const simplex = state.kind === "simplex";
+  const given = conditioning.kind === "fixed_positions" ? conditioning : undefined;
+  const refuse = (pointer: string, message: string): void => {
+    report.error(simplex ? "model/simplex-unfit" : "model/simplex-only", message, {
+      pointer,
+      notes: stateNote(description),
+      help: "leave it out",
+    });
+  };
+  if (simplex) {
+    if (part === "sampler") refuse("/part", "a sampler alone has no logits to project onto the simplex");
+    if (given?.mode === "renoised")
+      refuse("/conditioning/mode", "given tokens enter a simplex state's network by their embeddings");
+    return;
+  }
+  if ("projection" in sampler && sampler.projection !== undefined)
+    refuse("/sampler/projection", "a projection makes a point of the simplex from logits");
+  if (given?.table === "own")
+    refuse("/conditioning/table", "given tokens have a table of their own beside a simplex");
+  if (given?.time === "free")
+    refuse("/conditioning/time", "time is left out of given positions where the network is told them");
+}
+
+/** Mixing before the embedding needs two states of logits, and a rule without a matrix. */
+function checkMix({ self_conditioning: self, state_space: state }: ModelDescription, report: Report): void {
+  const { mix, combine } = self;
+  if (mix === "embeddings") return;
+  const simplex = state.kind === "simplex";
+  if (simplex && (combine === "sum" || combine === "mean" || combine === "max")) return;
+  const at = simplex ? "/self_conditioning/combine" : "/state_space/kind";
+  report.error("model/mix", `${mix} are mixed by sum, mean or max, with a simplex state`, {
+    pointer: "/self_conditioning/mix",
+    notes: [{ message: simplex ? `this is ${combine}` : `the state is ${state.kind}`, pointer: at }],
+    help: 'use "embeddings"',
+  });
 }

@@ -35,6 +35,8 @@ export interface TokenSamplerDescription {
   readonly blocks?: {
     readonly length: number;
     readonly from?: "start" | "prompt";
+    /** What is kept of settled blocks, see `TokenRunner.openBlocks`. */
+    readonly cache?: "none" | "exact";
     /** No block is decoded after one by which every text has one of these. */
     readonly stop_tokens?: readonly number[];
   };

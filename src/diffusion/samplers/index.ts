@@ -8,6 +8,7 @@ import { euler, renoise } from "./euler.js";
 import { flow } from "./flow.js";
 import { heun } from "./heun.js";
 import type { GaussianSampler } from "./sampler.js";
+import { tempered } from "./tempered.js";
 
 /** `sampler` of a description: the kind and its options. */
 export interface SamplerDescription {
@@ -18,6 +19,8 @@ export interface SamplerDescription {
   readonly variance?: PosteriorVariance;
   /** ddpm: noise is drawn again until no number is larger; 0: never. */
   readonly truncation?: number;
+  /** ddim, ddpm: what the predicted noise is divided by; 1 changes nothing. */
+  readonly score_temperature?: number;
   /** flow: how much noise each step mixes in; 0 is deterministic. */
   readonly churn?: number;
   /** flow: least 1 - alpha that the velocity divides by. */
@@ -43,5 +46,7 @@ export function bindSampler(description: SamplerDescription): GaussianSampler {
     return fail("sampler/unknown", `there is no Gaussian sampler "${description.kind}"`, {
       pointer: "/sampler/kind",
     });
-  return gaussianSamplers[description.kind as keyof typeof gaussianSamplers](description);
+  const sampler = gaussianSamplers[description.kind as keyof typeof gaussianSamplers](description);
+  const { score_temperature: tau = 1 } = description;
+  return tau === 1 ? sampler : tempered(sampler, tau);
 }

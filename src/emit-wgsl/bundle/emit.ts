@@ -70,6 +70,7 @@ const publicGraphs = [
   "time",
   "step",
   "denoise",
+  "prefix",
   "round",
   "mixer",
   "block",
@@ -280,14 +281,17 @@ export function writeWgslBundle(bundle: WgslBundle, open: OpenFile): WgslManifes
   return manifest;
 }
 
-/** Which sampling loop the model needs: @denoise of a discrete state takes tokens, and the sampler says how they are chosen. */
+/** Which sampling loop the model needs: what @denoise takes is the state, and of a discrete one the sampler says how they are chosen. */
 function loopOf(
   graphs: readonly { readonly name: string; readonly inputs: readonly { readonly name: string }[] }[],
   facts: Readonly<Record<string, Json>>,
 ): LoopKind {
   if (graphs.some(({ inputs }) => inputs.some(({ name }) => name === "encoder"))) return "encoder";
   const denoise = graphs.find(({ name }) => name === "denoise");
-  if (!denoise?.inputs.some(({ name }) => name === "tokens")) return "continuous";
+  const takes = (wanted: string): boolean => denoise?.inputs.some(({ name }) => name === wanted) ?? false;
+  if (takes("simplex")) return "simplex";
+  if (!takes("tokens")) return "continuous";
   const parts = facts.sampler as { readonly sampler?: { readonly kind?: string } } | undefined;
-  return parts?.sampler?.kind === "confidence" ? "confidence" : "tokens";
+  const kind = parts?.sampler?.kind === "confidence" ? "confidence" : "tokens";
+  return graphs.some(({ name }) => name === "block") ? `${kind}-cached` : kind;
 }

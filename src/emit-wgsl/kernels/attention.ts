@@ -54,7 +54,7 @@ function visibleKey({ mask, span, window }: AttentionMask, keys: number, i: stri
     case "causal":
       return [`${key} <= ${i}`];
     case "block_causal":
-      return [`${key} / ${span}u <= ${i} / ${span}u`];
+      return [`${divided(key, span)} <= ${divided(i, span)}`];
     case "sliding":
       return [`${key} < ${i} + ${span}u`, `${i} < ${key} + ${span}u`];
     case "canvas": {

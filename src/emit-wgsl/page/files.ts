@@ -5,7 +5,14 @@ import { readFileSync } from "node:fs";
 import { bug } from "../../support/diagnostic.js";
 
 /** Which sampling loop a bundle's index.js has. */
-export type LoopKind = "continuous" | "tokens" | "confidence" | "encoder";
+export type LoopKind =
+  | "continuous"
+  | "simplex"
+  | "tokens"
+  | "tokens-cached"
+  | "confidence"
+  | "confidence-cached"
+  | "encoder";
 
 /** Name in the bundle -> where the package has it. */
 function sources(loop: LoopKind): Readonly<Record<string, string>> {

@@ -12,9 +12,16 @@ const rightAngle = [1, 0, -1, 0] as const;
 
 /**
  * y[t] += weight * sum_s k[t - s + lag0] x[s] for one batch row, channels innermost.
- * `wrap(w)` is the factor of terms that land w periods away, or 0.
+ * `wrap(w)` is the factor of terms that land w periods away, or 0; `sees(t, s)` leaves terms out.
  */
-function convolve(x: Tensor, k: Tensor, lag0: number, period: number, wrap: (w: number) => number): Tensor {
+function convolve(
+  x: Tensor,
+  k: Tensor,
+  lag0: number,
+  period: number,
+  wrap: (w: number) => number,
+  sees: (t: number, s: number) => boolean = () => true,
+): Tensor {
   const [batch, length, width] = x.shape as [number, number, number];
   const [taps, groups] = k.shape as [number, number];
   const out = tensor(x.element, x.shape);
@@ -31,6 +38,7 @@ function convolve(x: Tensor, k: Tensor, lag0: number, period: number, wrap: (w: 
       const shift = lag + w * period;
       for (let b = 0; b < batch; b++) {
         for (let t = Math.max(0, shift); t < Math.min(length, length + shift); t++) {
+          if (!sees(t, t - shift)) continue;
           const to = (b * length + t) * width;
           const from = (b * length + t - shift) * width;
           for (let c = 0; c < width; c++) out.data[to + c]! += factor * row[c]! * x.data[from + c]!;
@@ -69,15 +77,16 @@ function convolveLines(x: Tensor, k: Tensor, lag0: number, circular: boolean): T
 export const longConv = defineOp({
   name: "long_conv",
   summary:
-    "y[b,t,c] = sum_s K_c[t-s] x[b,s,c] + skip[c] x[b,t,c], K_c[lag] = k[lag + lag0, floor(c G / D)]. length = 0: exactly that; length = M > 0: computed modulo z^M = -i (M >= L makes it the same); circular: lags modulo L",
+    "y[b,t,c] = sum_s K_c[t-s] x[b,s,c] + skip[c] x[b,t,c], K_c[lag] = k[lag + lag0, floor(c G / D)]. length = 0: exactly that; length = M > 0: computed modulo z^M = -i (M >= L makes it the same); circular: lags modulo L; block > 0: over s with floor(s / block) <= floor(t / block)",
   operands: ["x", "k", "skip?"],
   attributes: {
     lag0: attribute.int,
     circular: withDefault(attribute.bool, false),
     length: withDefault(attribute.dim, dim(0)),
+    block: withDefault(attribute.int, 0),
   },
   fusion: "opaque",
-  type({ x, k, skip }, { lag0, circular, length }, check) {
+  type({ x, k, skip }, { lag0, circular, length, block }, check) {
     const ranked = x.shape.length === 3 && k.shape.length === 2;
     check.that(
       ranked,
@@ -117,24 +126,33 @@ export const longConv = defineOp({
       "a circular convolution has the length of its sequence, so length must be left out",
     );
     check.that(
+      block === 0 || (block > 0 && !circular && length.value === 0),
+      "long_conv_c8",
+      `block ${block} must be 0, or above it for a convolution that is neither circular nor computed modulo a length`,
+    );
+    check.that(
       skip === undefined || (skip.shape.length === 1 && skip.shape[0]!.equals(width!)),
       "long_conv_c6",
       `skip must be [${width}], got ${skip && typeText(skip)}`,
     );
     return [x];
   },
-  evaluate({ x, k, skip }, { lag0, circular, length }, context) {
+  evaluate({ x, k, skip }, { lag0, circular, length, block }, context) {
     const sequence = x.shape[1]!;
     const modulus = context.size(length);
     const never = sequence + k.shape[0]!;
+    const linear = (w: number): number => (w === 0 ? 1 : 0);
+    const seen = (t: number, s: number): boolean => Math.floor(s / block) <= Math.floor(t / block);
     const y =
-      sequence * k.shape[0]! > transformFrom
-        ? convolveLines(x, k, lag0, circular)
-        : circular
-          ? convolve(x, k, lag0, sequence, () => 1)
-          : modulus > 0
-            ? convolve(x, k, lag0, modulus, (w) => rightAngle[((w % 4) + 4) % 4]!)
-            : convolve(x, k, lag0, 2 * never, (w) => (w === 0 ? 1 : 0));
+      block > 0
+        ? convolve(x, k, lag0, 2 * never, linear, seen)
+        : sequence * k.shape[0]! > transformFrom
+          ? convolveLines(x, k, lag0, circular)
+          : circular
+            ? convolve(x, k, lag0, sequence, () => 1)
+            : modulus > 0
+              ? convolve(x, k, lag0, modulus, (w) => rightAngle[((w % 4) + 4) % 4]!)
+              : convolve(x, k, lag0, 2 * never, linear);
     if (skip !== undefined)
       for (let i = 0; i < y.data.length; i++) y.data[i]! += skip.data[i % skip.data.length]! * x.data[i]!;
     return [y];

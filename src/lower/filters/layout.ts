@@ -6,6 +6,7 @@
 //   shared_lag0  K[j] = k[j], K[-j] = r[j], K[0] = k[0] + r[0]   (conjugate form, safari k_rev)
 //   full_2l      K[j] = k[j], K[-j] = k[2 length - j]      (safari standalone_long_convs)
 //   circular     K[lag mod L] = k[lag mod L]
+// A block-causal filter has the negative lags of a bidirectional one; which of them a position sees, the op says.
 
 import type { Filter } from "../../description/description.js";
 import { dim } from "../../ir/dim.js";
@@ -17,11 +18,17 @@ export interface Taps {
   readonly k: Value;
   readonly lag0: number;
   readonly circular: boolean;
+  /** Positions of a block that is seen whole; 0: every lag of the table is seen. */
+  readonly block: number;
+}
+
+function hasNegativeLags(span: Filter["span"]): boolean {
+  return span === "bidirectional" || span === "block_causal";
 }
 
 /** Whether the layout takes a second set of taps, those of the reverse filter. */
 export function twinOf({ span, reverse_filter: reverse }: Pick<Filter, "span" | "reverse_filter">): boolean {
-  return span === "bidirectional" && (reverse === "offset_lag1" || reverse === "shared_lag0");
+  return hasNegativeLags(span) && (reverse === "offset_lag1" || reverse === "shared_lag0");
 }
 
 /** Forward taps (and reverse or second-half taps, by layout) as one table; rows beyond L never contribute. */
@@ -38,9 +45,10 @@ export function arrange(c: GraphContext, filter: Filter, forward: Value, reverse
     const taps = rows(x, 0, count);
     return filter.tap_order === "correlation" ? b.emit("reverse", { x: taps }, { axis: 0 }) : taps;
   };
-  if (filter.span !== "bidirectional" || filter.reverse_filter === "none") {
-    return { k: ordered(forward, used), lag0: 0, circular: filter.span === "circular" };
+  if (!hasNegativeLags(filter.span) || filter.reverse_filter === "none") {
+    return { k: ordered(forward, used), lag0: 0, circular: filter.span === "circular", block: 0 };
   }
+  const block = "block" in filter ? (filter.block ?? 0) : 0;
   const negative = Math.min(filter.reverse_filter === "offset_lag1" ? stored : stored - 1, sequence - 1);
   const join = (parts: readonly (Value | undefined)[]): Value => {
     const present = parts.filter((part) => part !== undefined);
@@ -53,6 +61,7 @@ export function arrange(c: GraphContext, filter: Filter, forward: Value, reverse
         k: join([negative > 0 ? backwards(rows(reverse!, 0, negative)) : undefined, ordered(forward, used)]),
         lag0: negative,
         circular: false,
+        block,
       };
     case "shared_lag0": {
       const center = b.emit("add", { a: rows(forward, 0, 1), b: rows(reverse!, 0, 1) }, {});
@@ -64,6 +73,7 @@ export function arrange(c: GraphContext, filter: Filter, forward: Value, reverse
         ]),
         lag0: negative,
         circular: false,
+        block,
       };
     }
     case "full_2l":
@@ -74,6 +84,7 @@ export function arrange(c: GraphContext, filter: Filter, forward: Value, reverse
         ]),
         lag0: negative,
         circular: false,
+        block,
       };
   }
 }

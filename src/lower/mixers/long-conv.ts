@@ -7,6 +7,7 @@ import { type Dim, dim, product } from "../../ir/dim.js";
 import type { Value } from "../../ir/graph.js";
 import { child, type GraphContext, type Scope } from "../context.js";
 import { lowerFilter } from "../filters/index.js";
+import type { Taps } from "../filters/layout.js";
 import { lowerGating, streamCount } from "../gatings/index.js";
 import { activate, chunks, lastExtent, linear } from "../layers.js";
 import { depthwise } from "./short-conv.js";
@@ -128,18 +129,18 @@ function skipTerm(
 }
 
 interface Convolution {
-  readonly k: { readonly k: Value; readonly lag0: number; readonly circular: boolean };
+  readonly k: Taps;
   readonly x: Value;
   readonly skip: Value | undefined;
   /** Set when the skip term multiplies the stream before its gate instead of the convolution's input. */
   readonly ungated: Value | undefined;
 }
 
-function longConv(c: GraphContext, { k: { k, lag0, circular }, x, skip, ungated }: Convolution): Value {
+function longConv(c: GraphContext, { k: { k, ...lags }, x, skip, ungated }: Convolution): Value {
   const inside =
     ungated === undefined || ungated === x ? skip && stretched(c, skip, lastExtent(x)) : undefined;
-  const cut = within(c, k, lag0, x.type.shape[1]!.value!);
-  const y = c.b.emit("long_conv", { x, k: cut.k, skip: inside }, { lag0: cut.lag0, circular }, "convolved");
+  const { k: used, lag0 } = within(c, k, lags.lag0, x.type.shape[1]!.value!);
+  const y = c.b.emit("long_conv", { x, k: used, skip: inside }, { ...lags, lag0 }, "convolved");
   if (skip === undefined || inside !== undefined) return y;
   return c.b.emit("add", { a: y, b: c.b.emit("mul", { a: ungated!, b: skip }, {}) }, {});
 }

@@ -4,6 +4,7 @@
 import { type Candidate, candidateName, candidatePoints, planConvolution } from "../../ir/fft/plan.js";
 import { cpuProfile, type Profile } from "../../ir/fft/profiles.js";
 import type { Module } from "../../ir/graph.js";
+import { expandBlocks } from "../expand-blocks.js";
 import { boundConvolution } from "./request.js";
 
 /** One lowering as reported: plain data, ready for JSON. */
@@ -47,7 +48,7 @@ export interface FftReport {
 export function explainFft(module: Module, profile: Profile = cpuProfile(), batch = 1): FftReport {
   const alike = new Map<string, ConvolutionReport & { places: { graph: string; pointer: string }[] }>();
   const unbound: { graph: string; pointer: string }[] = [];
-  for (const graph of module.graphs) {
+  for (const graph of expandBlocks.run(module).graphs) {
     for (const op of graph.ops) {
       if (op.name !== "long_conv") continue;
       const place = { graph: graph.name, pointer: op.loc.pointer };

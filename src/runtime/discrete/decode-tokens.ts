@@ -1,6 +1,7 @@
 // decodeTokens(): the driver with every decoder there is.
 
 import type { TokenRunner } from "../token-runner.js";
+import { eitherViews } from "./block-views.js";
 import { decoders } from "./decoders.js";
 import { type DecodeOptions, type DecodeState, decodeWith } from "./driver.js";
 
@@ -9,5 +10,5 @@ export function decodeTokens(
   runner: TokenRunner,
   options: DecodeOptions,
 ): AsyncGenerator<DecodeState, void, undefined> {
-  return decodeWith(decoders, runner, options);
+  return decodeWith(decoders, runner, options, eitherViews);
 }

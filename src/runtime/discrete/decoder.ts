@@ -12,11 +12,13 @@ import type { FloatArray } from "../step-runner.js";
 export interface DecodeContext {
   readonly plan: TokenPlan;
   readonly batch: number;
-  /** L. */
+  /** Positions that are seen: all L, or those of a block. */
   readonly length: number;
-  /** The state, [B, L]; a decoder changes it where `free` says so. */
+  /** The place of the first of them in the text; what is drawn for a position is that of the text. */
+  readonly first: number;
+  /** The state, [B, length]; a decoder changes it where `free` says so. */
   readonly tokens: Int32Array;
-  /** 1 where the decoder may change the token, [B, L]. */
+  /** 1 where the decoder may change the token, [B, length]. */
   readonly free: Uint8Array;
   readonly uniform: UniformSource;
   /** Tokens and positions drawn elsewhere, for replaying recorded choices. */
@@ -24,7 +26,7 @@ export interface DecodeContext {
   readonly places?: (draw: number, row: number, count: number) => readonly number[] | undefined;
   /** Number of the first draw of this block: two blocks never use the same numbers. */
   readonly firstDraw: number;
-  /** The network's output at the state as it stands, [B, L, V]; `level` is what it is told, one number or one per row. */
+  /** The network's output at the state as it stands, [B, length, V]; `level` is what it is told, one number or one per row. */
   score(level: number | readonly number[]): Promise<FloatArray>;
 }
 
@@ -32,7 +34,7 @@ export interface DecodeContext {
 export interface Update {
   /** How many updates this block has at most. */
   readonly of: number;
-  /** The weights of the draws, for those who look: [B, L, categories]; absent where nothing was weighed. */
+  /** The weights of the draws, for those who look: [B, length, categories]; absent where nothing was weighed. */
   readonly weights?: Float64Array;
   /** The visited point, where there is a grid. */
   readonly point?: { readonly t: number; readonly alphaBar: number };

@@ -1,24 +1,25 @@
 // The sampling loop of models with a discrete state, shared by every back end. In the order of its sibling for
 // continuous states (../driver.ts):
 //
-//   score    the network's logits at the state as it stands                  (TokenRunner.logits)
+//   score    the network's logits at the state as it stands                  (views.ts, block-views.ts)
 //   quota    how many positions may settle        ]
 //   select   which ones                           ]  the decoder: one file per rule beside this one
 //   edit     what they become                     ]
 //   renoise  what becomes of the others           ]
 //   stop     after the decoder's last update, when `stop` says so, or on abort
 //
-// Given tokens are never free to change. Blocks are decoded from left to right, each as a generation of its own.
+// Given tokens are never free to change. Blocks are decoded from left to right, each as a generation of its own; where
+// settled blocks are kept, a decoder sees the positions of its block alone.
 
 import { seededUniforms, type UniformSource } from "../../diffusion/discrete/draws.js";
 import type { TokenPlan } from "../../diffusion/discrete/token-plan.js";
 import { fail } from "../../support/diagnostic.js";
 import { type FixedTokens, fixedBatch } from "../fixed-positions.js";
-import { margins } from "../margins.js";
-import type { EncoderRows, FloatArray } from "../step-runner.js";
+import type { EncoderRows } from "../step-runner.js";
 import type { TokenRunner } from "../token-runner.js";
 import { blocksOf, stopped } from "./blocks.js";
 import { type Decoders, decoderOf, drawsPerBlock, type Update } from "./decoder.js";
+import type { OnLogits, OpenViews, Sureness } from "./views.js";
 
 /** Where random numbers come from when they are the caller's own. */
 export interface TokenDraws {
@@ -43,16 +44,20 @@ export interface DecodeOptions {
   readonly encoder?: EncoderRows;
   /** Stops between two updates by throwing the signal's reason. */
   readonly signal?: AbortSignal;
-  /** Sees the logits [B, L, V] of every call before they are read, and the state they belong to; may change them. */
-  readonly onLogits?: (logits: FloatArray, tokens: Int32Array) => void;
-  /** Sees the state after every update; may change tokens that are not given. */
+  /**
+   * Sees the logits [B, n, V] of every call before they are read, and the state [B, n] they belong to; may change them.
+   * n is L and `first` 0; with an exact cache they are the n positions from `first` on, those of the block under way (of
+   * the last one, some may lie beyond L and mean nothing).
+   */
+  readonly onLogits?: OnLogits;
+  /** Sees the state [B, L] after every update; may change tokens that are not given and, with a cache, not settled. */
   readonly onTokens?: (tokens: Int32Array) => void;
   /** Ends decoding early. */
   readonly stop?: (state: DecodeState) => boolean | Promise<boolean>;
 }
 
-/** Where decoding stands after an update. */
-export interface DecodeState extends Update {
+/** Where decoding stands after an update; how sure the network was, in the last state only. */
+export interface DecodeState extends Update, Sureness {
   /** 1 after the first update. */
   readonly step: number;
   readonly done: boolean;
@@ -62,13 +67,10 @@ export interface DecodeState extends Update {
   readonly tokens: Int32Array;
   /** Calls of the network so far. */
   readonly calls: number;
-  /** Last state only: the logits of the last call [B, L, V], and how far the best of each position is above the second. */
-  readonly logits?: FloatArray;
-  readonly margins?: FloatArray;
 }
 
 /**
- * Decode with one of these decoders, yielding a state after every update, and the last one once more as `done`.
+ * Decode with one of these decoders on these views of the state, yielding a state after every update, and the last one once more as `done`.
  * Throws `generate/fixed-size`, `generate/fixed-token`, `generate/start-size`, `sampler/unknown`, the signal's reason,
  * and what the runner throws.
  */
@@ -76,6 +78,7 @@ export async function* decodeWith(
   decoders: Decoders,
   runner: TokenRunner,
   options: DecodeOptions,
+  openViews: OpenViews,
 ): AsyncGenerator<DecodeState, void, undefined> {
   const { plan, batch = 1, signal, onLogits, onTokens } = options;
   const { length, vocabulary } = runner;
@@ -87,62 +90,57 @@ export async function* decodeWith(
   };
   giveBack();
 
-  const memory = remembered(guided(told(runner, options.encoder), plan, fixed.mask), tokens, batch, onLogits);
   const blocks = blocksOf(plan.sampler, fixed.mask, batch, length);
   const decoder = decoderOf(plan.sampler, decoders);
-  let last: DecodeState = {
-    of: 0,
-    step: 0,
-    done: false,
-    block: 0,
-    tokens: tokens.slice(),
-    calls: 0,
-  };
-  for (const [b, free] of blocks.entries()) {
-    const context = {
-      plan,
-      batch,
-      length,
-      tokens,
-      free,
-      uniform: draws.uniform,
-      ...(draws.chosen && { chosen: draws.chosen }),
-      ...(draws.places && { places: draws.places }),
-      firstDraw: b * drawsPerBlock(plan.rows.length, length),
-      score: memory.score,
-    };
-    for await (const update of decoder(context)) {
-      onTokens?.(tokens);
-      giveBack();
-      const step = last.step + 1;
-      const of = Math.max(update.of * blocks.length, step);
-      last = { ...update, of, step, done: false, block: b, tokens: tokens.slice(), calls: memory.calls() };
-      yield last;
-      if (await options.stop?.(last)) {
-        yield ended(last, memory.last(), vocabulary);
-        return;
+  const views = openViews({
+    runner: told(runner, options.encoder),
+    plan,
+    batch,
+    tokens,
+    given: fixed.mask,
+    onLogits,
+  });
+  let last: DecodeState = { of: 0, step: 0, done: false, block: 0, tokens: tokens.slice(), calls: 0 };
+  const ended = (): DecodeState => ({ ...last, of: last.step, done: true, ...views.sureness() });
+  try {
+    for (const [b, free] of blocks.entries()) {
+      const view = await views.view(free);
+      const context = {
+        ...view,
+        plan,
+        batch,
+        uniform: draws.uniform,
+        ...(draws.chosen && { chosen: draws.chosen }),
+        ...(draws.places && { places: draws.places }),
+        firstDraw: b * drawsPerBlock(plan.rows.length, length),
+      };
+      for await (const update of decoder(context)) {
+        view.store();
+        onTokens?.(tokens);
+        giveBack();
+        view.load();
+        const step = last.step + 1;
+        const of = Math.max(update.of * blocks.length, step);
+        last = { ...update, of, step, done: false, block: b, tokens: tokens.slice(), calls: views.calls() };
+        yield last;
+        if (await options.stop?.(last)) {
+          yield ended();
+          return;
+        }
+        signal?.throwIfAborted();
       }
-      signal?.throwIfAborted();
+      if (b + 1 < blocks.length && stopped(plan.sampler, tokens, blocks.slice(0, b + 1), batch)) {
+        const end = plan.sampler.blocks!.stop_tokens![0]!;
+        for (const later of blocks.slice(b + 1))
+          for (const [at, free] of later.entries()) if (free === 1) tokens[at] = end;
+        last = { ...last, tokens: tokens.slice() };
+        break;
+      }
     }
-    if (b + 1 < blocks.length && stopped(plan.sampler, tokens, blocks.slice(0, b + 1), batch)) {
-      const end = plan.sampler.blocks!.stop_tokens![0]!;
-      for (const later of blocks.slice(b + 1))
-        for (const [at, free] of later.entries()) if (free === 1) tokens[at] = end;
-      last = { ...last, tokens: tokens.slice() };
-      break;
-    }
+    yield ended();
+  } finally {
+    views.close();
   }
-  yield ended(last, memory.last(), vocabulary);
-}
-
-/** The last state: where decoding stands, and how sure the network was at its last call. */
-function ended(last: DecodeState, logits: FloatArray | undefined, vocabulary: number): DecodeState {
-  return {
-    ...last,
-    of: last.step,
-    done: true,
-    ...(logits && { logits, margins: margins(logits, vocabulary) }),
-  };
 }
 
 function drawsFrom(noise: number | bigint | TokenDraws, vocabulary: number): TokenDraws {
@@ -170,52 +168,4 @@ function told(runner: TokenRunner, encoder: EncoderRows | undefined): TokenRunne
   return encoder === undefined
     ? runner
     : { ...runner, logits: (inputs) => runner.logits({ ...inputs, encoder }) };
-}
-
-/** The network under classifier-free guidance: its answer with the given tokens and, masked, without them. */
-function guided(runner: TokenRunner, { sampler, process }: TokenPlan, given: Uint8Array): TokenRunner {
-  const { guidance } = sampler;
-  if (guidance === undefined || process.kind !== "absorbing") return runner;
-  const { scale: w, form = "difference" } = guidance;
-  return {
-    ...runner,
-    async logits(inputs) {
-      const conditional = Float64Array.from(await runner.logits(inputs));
-      const tokens = inputs.tokens.map((token, at) => (given[at] === 1 ? process.mask : token));
-      const free = await runner.logits({ ...inputs, tokens });
-      return conditional.map((l, at) => {
-        const u = free[at]!;
-        return form === "difference" ? u + (w + 1) * (l - u) : w * l + (1 - w) * u;
-      });
-    },
-  };
-}
-
-/** The network with its last answer kept: the same state at the same level is not computed twice. */
-function remembered(
-  runner: TokenRunner,
-  tokens: Int32Array,
-  batch: number,
-  onLogits: DecodeOptions["onLogits"],
-) {
-  let key: { readonly tokens: Int32Array; readonly level: readonly number[] } | undefined;
-  let kept: FloatArray | undefined;
-  let calls = 0;
-  return {
-    calls: () => calls,
-    last: () => kept,
-    async score(level: number | readonly number[]): Promise<FloatArray> {
-      const levels = typeof level === "number" ? new Array<number>(batch).fill(level) : level;
-      const same =
-        key?.level.every((value, i) => value === levels[i]) &&
-        key.tokens.every((token, i) => token === tokens[i]);
-      if (!same || kept === undefined) {
-        key = { tokens: tokens.slice(), level: levels };
-        kept = await runner.logits({ batch, tokens: key.tokens, level: levels });
-        calls++;
-        onLogits?.(kept, key.tokens);
-      }
-      return kept;
-    },
-  };
 }

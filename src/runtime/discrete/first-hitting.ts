@@ -21,7 +21,7 @@ function maskedPositions({ plan, tokens, free, length }: DecodeContext, row: num
 
 /** Uncovers one position of every row at a time. */
 export const firstHitting: Decoder = async function* decode(context) {
-  const { plan, batch, length, tokens, uniform, firstDraw } = context;
+  const { plan, batch, length, first, tokens, uniform, firstDraw } = context;
   const reading = readingOf(plan.process, plan.prediction, plan.sampler);
   const n = plan.process.vocabulary;
   const p = new Float64Array(n);
@@ -41,7 +41,7 @@ export const firstHitting: Decoder = async function* decode(context) {
       const s = -Math.log1p(-times[row]!);
       reading.probabilities(logits.subarray(at * n, (at + 1) * n), tokens[at]!, s, p);
       if (plan.process.kind === "absorbing") p[plan.process.mask] = 0;
-      tokens[at] = drawFrom(p, (v) => uniform(firstDraw + 2 * k + 1, row, position, v));
+      tokens[at] = drawFrom(p, (v) => uniform(firstDraw + 2 * k + 1, row, first + position, v));
     }
     yield { of };
   }

@@ -46,7 +46,7 @@ type Weigh = (logits: FloatArray, token: number, out: Float64Array) => boolean;
 
 /** Draws the next token of every free position; the weights of all positions come back. */
 function move(context: DecodeContext, logits: FloatArray, draw: number, weigh: Weigh): Float64Array {
-  const { tokens, free, batch, length, plan, uniform } = context;
+  const { tokens, free, batch, length, first, plan, uniform } = context;
   const n = plan.process.vocabulary;
   const all = new Float64Array(batch * length * n);
   // Weights are of the state before the update, so tokens are replaced only once every position has drawn.
@@ -56,7 +56,7 @@ function move(context: DecodeContext, logits: FloatArray, draw: number, weigh: W
     const moves = weigh(logits.subarray(at * n, (at + 1) * n), tokens[at]!, weights);
     if (!moves || free[at] !== 1) continue;
     const [row, position] = [Math.floor(at / length), at % length];
-    next[at] = drawFrom(weights, (v) => uniform(draw, row, position, v));
+    next[at] = drawFrom(weights, (v) => uniform(draw, row, first + position, v));
   }
   tokens.set(next);
   return all;

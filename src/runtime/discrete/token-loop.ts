@@ -7,15 +7,16 @@ import { tokenRunnerOf } from "../any-runner.js";
 import type { Loop } from "../token-state.js";
 import type { Decoders } from "./decoder.js";
 import { decodeWith } from "./driver.js";
+import type { OpenViews } from "./views.js";
 
-/** The loop of discrete states with these decoders. */
-export const tokenLoop = (decoders: Decoders): Loop => ({
+/** The loop of discrete states with these decoders and views. */
+export const tokenLoop = (decoders: Decoders, openViews: OpenViews): Loop => ({
   plan: planTokens,
   async *generate(runner, { plan, noise, ...rest }) {
     if (typeof noise === "function")
       fail("generate/noise-kind", "Gaussian noise for a model of tokens", { help: "give a seed" });
     const options = { ...rest, plan: tokenPlanOf(plan), ...(noise === undefined ? {} : { noise }) };
-    for await (const { point, ...state } of decodeWith(decoders, tokenRunnerOf(runner), options))
+    for await (const { point, ...state } of decodeWith(decoders, tokenRunnerOf(runner), options, openViews))
       yield point === undefined ? state : { ...state, row: point };
   },
 });

@@ -1,7 +1,7 @@
 // Runners of models that attend to an encoder's output. @encode runs once for each, and what it gives stays on the device
 // as inputs of the other graphs.
 
-import { isTokenRunner } from "../any-runner.js";
+import { isSimplexRunner, isTokenRunner } from "../any-runner.js";
 import { noEncoder } from "../encoder.js";
 import { encoderPort } from "../manifest.js";
 import type { EncoderRows, StepRunner } from "../step-runner.js";
@@ -34,6 +34,15 @@ export const attending =
         async logits(inputs) {
           use(inputs.encoder);
           return runner.logits(inputs);
+        },
+      };
+    if (isSimplexRunner(runner))
+      return {
+        ...runner,
+        encoder,
+        async predict(inputs) {
+          use(inputs.encoder);
+          return runner.predict(inputs);
         },
       };
     return { ...runner, encoder, ...withEncoder(runner, use) };

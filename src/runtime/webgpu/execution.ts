@@ -14,6 +14,4 @@ export interface Execution {
   graph(name: string): LoadedGraph;
   /** Encodes, submits once, and reads the ranges back in order. */
   submit(encode: (encoder: CommandEncoder) => void, read: readonly Range[]): Promise<ArrayBuffer[]>;
-  /** Copies what @time says about a level to the graph's input, when it has one. */
-  copyTime(encoder: CommandEncoder, level: number, to: LoadedGraph): void;
 }

@@ -3,21 +3,20 @@
 import { fail } from "../../support/diagnostic.js";
 import type { Runner } from "../any-runner.js";
 import type { Execution, Graphs } from "./execution.js";
-import type { GpuBuffer } from "./gpu.js";
+import type { CommandEncoder, GpuBuffer } from "./gpu.js";
 import { type HostArray, type LoadedGraph, unpacked } from "./graph.js";
 import type { Memory } from "./memory.js";
-import { timeRows } from "./time-rows.js";
 
 /** What every runner over bound graphs needs. */
 export interface GraphCalls {
   readonly execution: Execution;
   graph(name: string): LoadedGraph;
-  /** Uploads by name, runs one graph, reads outputs by name. */
+  /** Uploads by name, runs one graph after what `before` encodes, reads outputs by name. */
   run(
     to: LoadedGraph,
     values: Readonly<Record<string, HostArray>>,
     names: readonly string[],
-    level?: number,
+    before?: (encoder: CommandEncoder) => void,
   ): Promise<(Float32Array | Int32Array)[]>;
   /** Throws `generate/batch` for another batch than the kernels were built for. */
   ofBatch(wanted: number): void;
@@ -70,33 +69,21 @@ export function graphCalls(graphs: Graphs, memory: Memory, batch: number, file: 
     memory.device.queue.submit([encoder.finish()]);
     return Promise.all(staged.map((staging) => memory.read(staging)));
   };
-  const rows = timeRows(graphs.get("time"), memory);
-  const execution: Execution = {
-    graphs,
-    memory,
-    graph,
-    submit,
-    copyTime(encoder, level, to) {
-      const input = to.input("time");
-      if (input === undefined) return;
-      const row = rows(level);
-      encoder.copyBufferToBuffer(row.buffer, row.offset, input.buffer, input.offset, input.bytes);
-    },
-  };
+  const execution: Execution = { graphs, memory, graph, submit };
 
   /** Uploads by name, runs one graph, reads outputs by name. */
   const run = async (
     to: LoadedGraph,
     values: Readonly<Record<string, HostArray>>,
     names: readonly string[],
-    level?: number,
+    before?: (encoder: CommandEncoder) => void,
   ): Promise<(Float32Array | Int32Array)[]> => {
     refuseWhileOpen();
     for (const [name, value] of Object.entries(values)) to.write(name, value);
     const present = names.filter((name) => to.outputPort(name) !== undefined);
     const bytes = await submit(
       (encoder) => {
-        if (level !== undefined) execution.copyTime(encoder, level, to);
+        before?.(encoder);
         to.encode(encoder);
       },
       present.map((name) => to.output(name)),

@@ -8,10 +8,11 @@ import type { FloatArray, ResidentStart, ResidentState } from "../step-runner.js
 import type { Execution } from "./execution.js";
 import type { CommandEncoder } from "./gpu.js";
 import { type LoadedGraph, type Range, unpacked } from "./graph.js";
+import type { CopyTime } from "./time-rows.js";
 
 /** Begins a generation; `closed` is called once, by `close`. */
 export function residentState(
-  { graph, submit, copyTime }: Execution,
+  { graph, submit, copyTime }: Execution & { readonly copyTime: CopyTime },
   { plan, x, fixedX }: ResidentStart,
   vocabulary: number,
   closed: () => void,

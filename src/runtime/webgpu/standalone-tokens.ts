@@ -1,9 +1,13 @@
 // index.js of a bundle with a discrete state: as standalone.ts, with the decoders that draw tokens.
 
 import { drawingDecoders } from "../discrete/drawing-decoders.js";
+import { guidedViews } from "../discrete/guided-views.js";
 import { tokenLoop } from "../discrete/token-loop.js";
 import { standalone } from "./load-beside.js";
 import { webgpuTokenRunner } from "./token-runner.js";
 
-export const { load, loadWebgpu } = standalone({ ...tokenLoop(drawingDecoders), runner: webgpuTokenRunner });
+export const { load, loadWebgpu } = standalone({
+  ...tokenLoop(drawingDecoders, guidedViews),
+  runner: webgpuTokenRunner,
+});
 export { DlmcError } from "../../support/diagnostic.js";

@@ -7,11 +7,13 @@ import type { FloatArray, Rounded, StepRunner } from "../step-runner.js";
 import type { LoadedGraph } from "./graph.js";
 import type { GraphCalls } from "./graph-calls.js";
 import { residentState } from "./resident.js";
+import { timeCopies } from "./time-rows.js";
 
 /** The runner of a model of embeddings. */
 export function webgpuStepRunner({ execution, graph, run, ofBatch, hold }: GraphCalls): StepRunner {
   const { graphs, memory } = execution;
   const step = graph("step");
+  const copyTime = timeCopies(graphs.get("time"), memory);
   const [, length, dim] = (step.graph.inputs.find(({ name }) => name === "x")?.shape ?? []) as number[];
   const scores = graphs.get("round") ?? graphs.get("denoise") ?? step;
   const vocabulary = scores.outputPort("logits")?.shape[2] ?? Number.MAX_SAFE_INTEGER;
@@ -42,7 +44,9 @@ export function webgpuStepRunner({ execution, graph, run, ofBatch, hold }: Graph
         fixed_mask: fixedMask,
         fixed_x: fixedX,
       };
-      const [next, x0, tokens] = await run(step, values, ["x_next", "x0", "tokens"], row.level);
+      const [next, x0, tokens] = await run(step, values, ["x_next", "x0", "tokens"], (encoder) =>
+        copyTime(encoder, row.level, step),
+      );
       return { x: next as FloatArray, x0: x0 as FloatArray, tokens: tokens as Int32Array };
     },
     ...(denoise !== undefined && {
@@ -71,7 +75,7 @@ export function webgpuStepRunner({ execution, graph, run, ofBatch, hold }: Graph
     }),
     openState(start) {
       ofBatch(start.batch);
-      return residentState(execution, start, vocabulary, hold());
+      return residentState({ ...execution, copyTime }, start, vocabulary, hold());
     },
     async dispose() {
       memory.destroy();

@@ -13,12 +13,16 @@ export function webgpuTokenRunner({ execution, graph, run, ofBatch }: GraphCalls
     vocabulary: vocabulary!,
     async logits({ batch, tokens, level }) {
       ofBatch(batch);
-      const levels = Float32Array.from({ length: batch }, (_, row) => level[level.length === 1 ? 0 : row]!);
-      const [logits] = await run(denoise, { tokens, level: levels }, ["logits"]);
+      const [logits] = await run(denoise, { tokens, level: levelsOf(level, batch) }, ["logits"]);
       return logits as FloatArray;
     },
     async dispose() {
       execution.memory.destroy();
     },
   };
+}
+
+/** One level a row. */
+export function levelsOf(level: ArrayLike<number>, batch: number): Float32Array {
+  return Float32Array.from({ length: batch }, (_, row) => level[level.length === 1 ? 0 : row]!);
 }

@@ -82,11 +82,11 @@ function advance(
   sampler: TokenSamplerDescription,
   { row, state, step, steps, logits }: StepOfRow,
 ): void {
-  const { plan, tokens, length, free } = context;
+  const { plan, tokens, length, first, free } = context;
   const n = plan.process.vocabulary;
   const draw = context.firstDraw + step + 1;
   const uniform = (position: number, category: number): number =>
-    context.uniform(draw, row, position, category);
+    context.uniform(draw, row, first + position, category);
   const open = openPositions(context, row);
   const editing = sampler.edit?.kind === "threshold" ? sampler.edit : undefined;
   const again = placesAgain(sampler.quota);
@@ -105,9 +105,9 @@ function advance(
         score: sampler.score ?? "probability",
         scoreFrom: sampler.score_from ?? "logits",
         suppressed: suppressedTokens(context, sampler),
-        draw: (p) => context.chosen?.(draw, row, i) ?? drawFrom(p, (v) => uniform(i, v)),
+        draw: (p) => context.chosen?.(draw, row, first + i) ?? drawFrom(p, (v) => uniform(i, v)),
         random: () => uniform(i, n),
-        position: i,
+        position: first + i,
       }),
     ]),
   );
@@ -117,7 +117,7 @@ function advance(
   const drawn = between(sampler.select_temperature ?? 0, sampler.final_select_temperature, step, steps);
   const best = (count: number): readonly number[] =>
     drawn > 0
-      ? (context.places?.(draw, row, count) ??
+      ? (context.places?.(draw, row, count)?.map((place) => place - first) ??
         drawnPositions(pool, proposals, drawn, (i) => uniform(i, n + 2), count))
       : ranking(pool, proposals).slice(0, count);
   const { positions, putOff } = select(

@@ -1,0 +1,47 @@
+// Self-conditioning: how the previous prediction enters the network beside the state. y is of the same shape as x.
+
+import type { SelfConditioning } from "../description/index.js";
+import type { Value } from "../ir/graph.js";
+import { child, type GraphContext, type Scope } from "./context.js";
+import { activate, lastExtent, linear } from "./layers.js";
+
+const scope: Scope = { name: "self_conditioning.", pointer: "/self_conditioning" };
+
+type Combine = (c: GraphContext, description: SelfConditioning, x: Value, previous: Value) => Value;
+
+const sum = (c: GraphContext, a: Value, b: Value, hint?: string): Value =>
+  c.b.emit("add", { a, b }, {}, hint);
+const pair = (c: GraphContext, x: Value, previous: Value): Value =>
+  c.b.emit("concat", { xs: [x, previous] }, { axis: 2 });
+
+/** By the description's name; `none` has no previous prediction. */
+const combinations: Readonly<Record<Exclude<SelfConditioning["combine"], "none">, Combine>> = {
+  residual_concat_linear: (c, { bias }, x, previous) =>
+    sum(c, x, linear(c, scope, pair(c, x, previous), lastExtent(x), bias), "self_conditioned"),
+  concat_linear: (c, { bias }, x, previous) => linear(c, scope, pair(c, x, previous), lastExtent(x), bias),
+  add: (c, { bias }, x, previous) =>
+    sum(c, x, linear(c, scope, previous, lastExtent(x), bias), "self_conditioned"),
+  concat_mlp(c, { bias, hidden, activation }, x, previous) {
+    const h = linear(c, child(scope, "0"), pair(c, x, previous), hidden ?? lastExtent(x), bias);
+    return linear(c, child(scope, "1"), activate(c, h, activation), lastExtent(x), bias);
+  },
+  sum: (c, _, x, previous) => sum(c, x, previous, "self_conditioned"),
+  mean: (c, _, x, previous) =>
+    c.b.emit("scale", { x: sum(c, x, previous) }, { factor: 0.5 }, "self_conditioned"),
+  // max(x, y) = x + relu(y - x).
+  max: (c, _, x, previous) =>
+    sum(c, x, c.b.emit("relu", { x: c.b.emit("sub", { a: previous, b: x }, {}) }, {}), "self_conditioned"),
+};
+
+/** x and the previous prediction, combined as the description says. */
+export function selfCondition(
+  c: GraphContext,
+  description: SelfConditioning,
+  x: Value,
+  previous: Value,
+): Value {
+  const { combine } = description;
+  return combine === "none"
+    ? x
+    : c.b.at(scope.pointer, () => combinations[combine](c, description, x, previous));
+}

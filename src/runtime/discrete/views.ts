@@ -1,0 +1,103 @@
+// What a decoder sees of the state: all positions, each call of the network computing all of them.
+
+import type { TokenPlan } from "../../diffusion/discrete/token-plan.js";
+import { margins } from "../margins.js";
+import type { FloatArray } from "../step-runner.js";
+import type { TokenRunner } from "../token-runner.js";
+import type { DecodeContext } from "./decoder.js";
+
+/** Sees the logits of a call before they are read, see `DecodeOptions.onLogits`. */
+export type OnLogits = (logits: FloatArray, tokens: Int32Array, first: number) => void;
+
+/** How sure the network was, for the last state; nothing with an exact cache, where no call computes all positions. */
+export interface Sureness {
+  /** The logits of the last call [B, L, V]. */
+  readonly logits?: FloatArray;
+  /** How far the best of each position is above the second, [B, L]. */
+  readonly margins?: FloatArray;
+}
+
+/** The positions that a block is decoded on. */
+export interface View extends Pick<DecodeContext, "tokens" | "free" | "first" | "length" | "score"> {
+  /** Takes the view's tokens over into the state. */
+  store(): void;
+  /** Takes the state's over into the view. */
+  load(): void;
+}
+
+/** A generation's way to the network. */
+export interface Views {
+  /** The view of the block with these free positions, [B, L]; blocks come in order. */
+  view(free: Uint8Array): Promise<View>;
+  /** Calls of the network so far. */
+  calls(): number;
+  /** What the last state tells of how sure the network was. */
+  sureness(): Sureness;
+  close(): void;
+}
+
+/** What views are made from. */
+export interface ViewSource {
+  readonly runner: TokenRunner;
+  readonly plan: TokenPlan;
+  readonly batch: number;
+  /** The state, [B, L]. */
+  readonly tokens: Int32Array;
+  /** 1 where a token is given, [B, L]. */
+  readonly given: Uint8Array;
+  readonly onLogits: OnLogits | undefined;
+}
+
+export type OpenViews = (source: ViewSource) => Views;
+
+/** One view, of everything. */
+export const wholeViews: OpenViews = ({ runner, batch, tokens, onLogits }) => {
+  let calls = 0;
+  let last: FloatArray | undefined;
+  const ask = async (state: Int32Array, level: readonly number[]): Promise<FloatArray> => {
+    calls++;
+    last = await runner.logits({ batch, tokens: state, level });
+    return last;
+  };
+  const score = remembered(ask, { tokens, batch, onLogits, first: 0 });
+  return {
+    view: async (free) => ({
+      tokens,
+      free,
+      first: 0,
+      length: runner.length,
+      score,
+      store() {},
+      load() {},
+    }),
+    calls: () => calls,
+    sureness: () => (last === undefined ? {} : { logits: last, margins: margins(last, runner.vocabulary) }),
+    close() {},
+  };
+};
+
+/** What a network is asked about. */
+interface Asked extends Pick<ViewSource, "tokens" | "batch" | "onLogits"> {
+  /** The position of the first token. */
+  readonly first: number;
+}
+
+/** The network with its last answer kept: the same state at the same level is not computed twice. */
+export function remembered(
+  ask: (tokens: Int32Array, level: readonly number[]) => Promise<FloatArray>,
+  { tokens, batch, onLogits, first }: Asked,
+): DecodeContext["score"] {
+  let key = "";
+  let kept: FloatArray | undefined;
+  return async (level) => {
+    const levels = typeof level === "number" ? new Array<number>(batch).fill(level) : level;
+    const asked = `${tokens};${levels}`;
+    if (asked !== key || kept === undefined) {
+      key = asked;
+      const state = tokens.slice();
+      kept = await ask(state, levels);
+      onLogits?.(kept, state, first);
+    }
+    return kept;
+  };
+}

@@ -1,0 +1,130 @@
+// Every way in of the previous prediction, by its formula: what enters the first block of a network without time.
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { loadModel } from "../../src/api/load.js";
+import { evaluate } from "../../src/ir/evaluate.js";
+import { findGraph, type Module } from "../../src/ir/graph.js";
+import { tensor } from "../../src/ir/tensor.js";
+
+const [length, width, vocabulary] = [3, 4, 7];
+
+function load(change: object): Module {
+  const directory = mkdtempSync(join(tmpdir(), "dlmc-self-"));
+  const model = join(directory, "model.json");
+  const description = {
+    version: 1,
+    state_space: { kind: "continuous_embedding", vocab_size: vocabulary, seq_len: length },
+    embedding: { dim: width },
+    noise_schedule: { family: "cosine", discretization: { kind: "continuous" } },
+    timesteps: { kind: "linspace", from: 0.9, to: 0.1, num_steps: 4 },
+    blocks: { placement: "post", mixer: { kind: "attention", heads: 2 } },
+    conditioning: { kind: "none" },
+    ...change,
+  };
+  try {
+    writeFileSync(model, JSON.stringify(description));
+    return loadModel({ model, synthetic: 4 }).module;
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+}
+
+/** What the first linear layer of the first block reads, for a state and a previous prediction. */
+function entering(module: Module, width: number, state: Float64Array, previous: Float64Array): Float64Array {
+  const graph = findGraph(module, "denoise")!;
+  const query = graph.ops.find((op) => op.name === "linear" && op.loc.pointer.startsWith("/blocks"))!;
+  const cut = { ...graph, outputs: [query.operands[0]!], outputNames: ["h"] };
+  const inputs = graph.inputs.map(({ hint }) =>
+    tensor("f32", [1, length, width], hint === "self_cond" ? previous : state),
+  );
+  return evaluate({ ...module, graphs: [cut] }, "denoise", inputs)[0]!.data as Float64Array;
+}
+
+const wave = (size: number, phase: number) =>
+  Float64Array.from({ length: size }, (_, i) => 2 * Math.sin(i * i + phase));
+const rowsOf = (x: Float64Array, width: number) =>
+  Array.from({ length: x.length / width }, (_, i) => [...x.subarray(i * width, (i + 1) * width)]);
+
+/** W x + b; no b where there is none. */
+function layer(module: Module, name: string, x: readonly number[], bias: boolean): number[] {
+  const { data, shape } = module.weights.read(`self_conditioning.${name}weight`);
+  const b = bias ? module.weights.read(`self_conditioning.${name}bias`).data : undefined;
+  expect(module.weights.has(`self_conditioning.${name}bias`)).toBe(bias);
+  return Array.from({ length: shape[0]! }, (_, o) =>
+    x.reduce((sum, v, i) => sum + data[o * x.length + i]! * v, b?.[o] ?? 0),
+  );
+}
+
+type Formula = (module: Module, x: number[], y: number[]) => number[];
+const plus = (x: readonly number[], y: readonly number[]) => x.map((v, c) => v + y[c]!);
+const formulas: readonly (readonly [object, Formula])[] = [
+  [{ combine: "residual_concat_linear" }, (m, x, y) => plus(x, layer(m, "", [...x, ...y], false))],
+  [{ combine: "concat_linear", bias: true }, (m, x, y) => layer(m, "", [...x, ...y], true)],
+  [{ combine: "add" }, (m, x, y) => plus(x, layer(m, "", y, false))],
+  [
+    { combine: "concat_mlp", bias: true, hidden: 5 },
+    (m, x, y) =>
+      layer(
+        m,
+        "1.",
+        layer(m, "0.", [...x, ...y], true).map((v) => Math.max(0, v)),
+        true,
+      ),
+  ],
+  [
+    { combine: "concat_mlp", activation: "tanh" },
+    (m, x, y) => layer(m, "1.", layer(m, "0.", [...x, ...y], false).map(Math.tanh), false),
+  ],
+  [{ combine: "sum" }, (_, x, y) => plus(x, y)],
+  [{ combine: "mean" }, (_, x, y) => plus(x, y).map((v) => v / 2)],
+  [{ combine: "max" }, (_, x, y) => x.map((v, c) => Math.max(v, y[c]!))],
+];
+
+test.each(formulas)("embeddings: %j", (self_conditioning, formula) => {
+  const module = load({ self_conditioning });
+  const [state, previous] = [wave(length * width, 0), wave(length * width, 1)];
+  const found = rowsOf(entering(module, width, state, previous), width);
+  rowsOf(state, width).forEach((x, i) => {
+    formula(module, x, rowsOf(previous, width)[i]!).forEach((v, c) => {
+      expect(found[i]![c]).toBeCloseTo(v, 12);
+    });
+  });
+});
+
+const softmax = (x: readonly number[]) => {
+  const weights = x.map(Math.exp);
+  const sum = weights.reduce((s, w) => s + w, 0);
+  return weights.map((w) => w / sum);
+};
+const combined = {
+  sum: (x: number, y: number) => x + y,
+  mean: (x: number, y: number) => (x + y) / 2,
+  max: (x: number, y: number) => Math.max(x, y),
+};
+
+for (const mix of ["embeddings", "probabilities", "logits"] as const)
+  test.each(["sum", "mean", "max"] as const)(`a simplex, mixed as ${mix}: %s`, (combine) => {
+    const module = load({
+      state_space: { kind: "simplex", vocab_size: vocabulary, seq_len: length },
+      self_conditioning: { combine, mix },
+    });
+    const table = rowsOf(module.weights.read("embedding.table").data as Float64Array, width);
+    const embedded = (p: readonly number[]) =>
+      Array.from({ length: width }, (_, c) => p.reduce((sum, w, v) => sum + w * table[v]![c]!, 0));
+    const both = (x: readonly number[], y: readonly number[]) => x.map((v, i) => combined[combine](v, y[i]!));
+    const [state, previous] = [wave(length * vocabulary, 0), wave(length * vocabulary, 1)];
+    const found = rowsOf(entering(module, vocabulary, state, previous), width);
+    rowsOf(state, vocabulary).forEach((s, i) => {
+      const l = rowsOf(previous, vocabulary)[i]!;
+      const expected = {
+        embeddings: () => both(embedded(softmax(s)), embedded(softmax(l))),
+        probabilities: () => embedded(both(softmax(s), softmax(l))),
+        logits: () => embedded(softmax(both(s, l))),
+      }[mix]();
+      expected.forEach((v, c) => {
+        expect(found[i]![c]).toBeCloseTo(v, 12);
+      });
+    });
+  });

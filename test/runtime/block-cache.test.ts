@@ -1,0 +1,193 @@
+// The same seed gives the same tokens whether settled blocks are kept or computed again, for every kind of decoder, with
+// and without given tokens, on the reference, ONNX Runtime and WebGPU; and a session computes blocks, not texts.
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, expect, test } from "vitest";
+import { openSession } from "../../src/api/generate.js";
+import { loadModel, planOfModel } from "../../src/api/load.js";
+import { referenceRunner } from "../../src/reference/runner.js";
+import { tokenRunnerOf } from "../../src/runtime/any-runner.js";
+import { decodeTokens } from "../../src/runtime/discrete/decode-tokens.js";
+import { mainDriver } from "../emit-wgsl/device.js";
+import { bundle, bundleProcess } from "../webgpu/bundle-process.js";
+
+const directory = mkdtempSync(join(tmpdir(), "dlmc-block-cache-"));
+afterAll(() => rmSync(directory, { recursive: true }));
+
+const length = 14;
+const attention = { kind: "attention", heads: 2, rope: { kind: "rotary" }, qk_norm: { kind: "rms" } };
+const convolution = { kind: "long_conv", gating: { kind: "pre_post" } };
+const networks = {
+  attention: {
+    blocks: { repeat: 2, mixer: { ...attention, mask: { kind: "block_causal", block: 4 } } },
+    embedding: { dim: 16, positions: { kind: "learned" } },
+  },
+  convolution: {
+    blocks: [
+      { mixer: { ...convolution, filter: { kind: "explicit", span: "block_causal", block: 4, groups: 4 } } },
+      { mixer: { ...convolution, filter: { kind: "implicit_mlp", width: 8, span: "causal" } } },
+    ],
+    embedding: { dim: 16 },
+    prediction_type: { logit_shift: 1 },
+  },
+};
+const samplers = {
+  ancestral: { kind: "ancestral", blocks: { length: 4 } },
+  first_hitting: { kind: "first_hitting", blocks: { length: 4 } },
+  sure: {
+    kind: "confidence",
+    quota: { kind: "threshold", threshold: 0.2 },
+    temperature: 0.9,
+    blocks: { length: 8 },
+  },
+  edited: {
+    kind: "confidence",
+    temperature: 0.7,
+    select_temperature: 0.5,
+    edit: { kind: "threshold", threshold: 0.1, max_steps: 2 },
+    blocks: { length: 4 },
+  },
+};
+type Network = keyof typeof networks;
+type Sampler = keyof typeof samplers;
+
+/** A description with or without the cache, as a file. */
+function file(network: Network, sampler: Sampler, cache: "none" | "exact"): string {
+  const path = join(directory, `${network}-${sampler}-${cache}.json`);
+  const { blocks, ...drawn } = samplers[sampler];
+  const description = {
+    version: 1,
+    state_space: { kind: "absorbing", vocab_size: 20, seq_len: length },
+    noise_schedule: { family: "log_linear" },
+    timesteps: { kind: "linspace", num_steps: 4 },
+    ...networks[network],
+    sampler: { ...drawn, blocks: { ...blocks, cache } },
+  };
+  writeFileSync(path, JSON.stringify(description));
+  return path;
+}
+
+/** Given: the first block and a half, one token in the third block, the end. */
+const prompt = Array.from({ length }, (_, i) => (i < 6 || i === 9 || i === length - 1 ? (5 * i) % 19 : null));
+
+/** The tokens after every update. */
+async function generated(
+  target: string,
+  model: string,
+  tokens?: readonly (number | null)[],
+): Promise<number[][]> {
+  const session = await openSession({ model, target, synthetic: 4, batch: 2, ...(tokens && { tokens }) });
+  const seen: number[][] = [];
+  for await (const state of session.states(9)) seen.push([...state.tokens]);
+  await session.close();
+  return seen;
+}
+
+const every = (Object.keys(networks) as Network[]).flatMap((network) =>
+  (Object.keys(samplers) as Sampler[]).map((sampler) => [network, sampler] as const),
+);
+
+test.each(every)("%s, %s: the same tokens after every update", async (network, sampler) => {
+  for (const given of [undefined, prompt]) {
+    const expected = await generated("reference", file(network, sampler, "none"), given);
+    expect(new Set(expected.at(-1)).size).toBeGreaterThan(3);
+    for (const target of ["reference", "onnx"])
+      expect(await generated(target, file(network, sampler, "exact"), given), target).toEqual(expected);
+  }
+});
+
+test("a text with given blocks computes one block a call, and settles each block but the last once", async () => {
+  const model = loadModel({ model: file("convolution", "ancestral", "exact"), synthetic: 4 });
+  const runner = tokenRunnerOf(referenceRunner(model.module));
+  const log: string[] = [];
+  const watched: typeof runner = {
+    ...runner,
+    logits: () => Promise.reject(new Error("a whole text was computed")),
+    openBlocks(batch) {
+      const session = runner.openBlocks!(batch);
+      return {
+        ...session,
+        logits(inputs) {
+          log.push(`logits ${inputs.tokens.length}`);
+          return session.logits(inputs);
+        },
+        settle(inputs) {
+          log.push("settle");
+          return session.settle(inputs);
+        },
+        close() {
+          log.push("close");
+        },
+      };
+    },
+  };
+  const mask = Uint8Array.from({ length }, (_, i) => (i < 8 ? 1 : 0));
+  const fixed = { tokens: new Int32Array(length), mask };
+  const plan = planOfModel(model);
+  if (!("kind" in plan && plan.kind === "tokens")) throw new Error("no plan of tokens");
+  let calls = 0;
+  for await (const state of decodeTokens(watched, { plan, fixed })) calls = state.calls;
+  expect(log.filter((entry) => entry === "settle").length).toBe(3);
+  expect(log.filter((entry) => entry === "logits 4").length).toBe(calls);
+  expect(log.slice(0, 2)).toEqual(["settle", "settle"]);
+  expect(log.at(-1)).toBe("close");
+});
+
+test("blocks of one position under a causal mask are greedy autoregressive decoding", async () => {
+  const model = "examples/autoregressive/model.json";
+  const runner = tokenRunnerOf(referenceRunner(loadModel({ model, synthetic: 3 }).module));
+  const [n, mask] = [runner.vocabulary, runner.vocabulary - 1];
+  const expected = new Int32Array(runner.length).fill(mask);
+  for (let i = 0; i < expected.length; i++) {
+    const logits = await runner.logits({ batch: 1, tokens: expected, level: [0] });
+    const row = [...logits.subarray(i * n, (i + 1) * n)];
+    expected[i] = row.indexOf(Math.max(...row));
+  }
+  expect(new Set(expected).size).toBeGreaterThan(3);
+  for (const target of ["reference", "onnx"]) {
+    const session = await openSession({ model, target, synthetic: 3 });
+    let last: Int32Array | undefined;
+    for await (const state of session.states(0)) last = state.tokens;
+    await session.close();
+    expect([...last!], target).toEqual([...expected]);
+  }
+});
+
+test("on WebGPU, through the bundle's own module, one text after the other", async () => {
+  const process = await bundleProcess(mainDriver);
+  if (process === undefined) return;
+  try {
+    for (const [network, sampler, seeds] of [
+      ["convolution", "ancestral", [9, 10]],
+      ["attention", "edited", [9]],
+    ] as const) {
+      const { directory: built, remove } = bundle({
+        model: file(network, sampler, "exact"),
+        synthetic: 4,
+        batch: 2,
+      });
+      try {
+        const states = async (seed: number): Promise<number[][]> => {
+          const session = await openSession({
+            model: file(network, sampler, "none"),
+            target: "reference",
+            synthetic: 4,
+            batch: 2,
+          });
+          const seen: number[][] = [];
+          for await (const state of session.states(seed)) seen.push([...state.tokens]);
+          return seen;
+        };
+        for (const seed of seeds)
+          expect((await process.generate({ directory: built, options: { seed } })).tokens, network).toEqual(
+            await states(seed),
+          );
+      } finally {
+        remove();
+      }
+    }
+  } finally {
+    process.close();
+  }
+}, 300_000);
