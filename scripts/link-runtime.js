@@ -1,14 +1,25 @@
 // Links the compiled modules behind dist/runtime/webgpu/standalone*.js into one ES module each
 // without imports, in dist/runtime/: the index.js of WGSL bundles with a continuous state, with a simplex, with a discrete
 // state that is drawn, and with one decoded by confidence, each with and without settled blocks that are kept, and of those
-// that attend to an encoder. The
+// that attend to an encoder; and their plan.js, which makes plans for other numbers of steps. The
 // linker's version is pinned, so the text is the same wherever the package is built.
 import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { rolldown } from "rolldown";
 
 const dist = fileURLToPath(new URL("../dist/", import.meta.url));
-const loops = ["", "-simplex", "-tokens", "-tokens-cached", "-confidence", "-confidence-cached", "-encoder"];
+const loops = [
+  "",
+  "-simplex",
+  "-tokens",
+  "-tokens-cached",
+  "-confidence",
+  "-confidence-cached",
+  "-encoder",
+  "-tokens-encoder",
+  "-simplex-encoder",
+  "-plan",
+];
 for (const loop of loops) await link(`standalone${loop}.js`);
 
 /** One entry as one file. */

@@ -4,6 +4,7 @@ import { createHash } from "node:crypto";
 import { closeSync, mkdirSync, openSync, readFileSync, writeSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { optimise, targetOf } from "../compile.js";
+import { planOf, planTable } from "../diffusion/index.js";
 import { emitOnnx, type OnnxBundle, writeOnnxBundle } from "../emit-onnx/emit.js";
 import type { Json, OnnxManifest } from "../emit-onnx/manifest.js";
 import { emitWgsl, type WgslBundle, writeWgslBundle } from "../emit-wgsl/bundle/emit.js";
@@ -13,7 +14,7 @@ import type { RunOptions } from "../passes/pass.js";
 import { fail } from "../support/diagnostic.js";
 import type { BuildOptions } from "../targets.js";
 import { version } from "../version.js";
-import { type LoadedModel, loadModel, type ModelOptions, samplerParts } from "./load.js";
+import { type LoadedModel, loadModel, type ModelOptions, type SamplerSource, samplerParts } from "./load.js";
 import { replaceDirectory } from "./output.js";
 import { vocabularyOf } from "./vocabulary.js";
 
@@ -123,8 +124,15 @@ function facts(model: LoadedModel, options: CompileOptions): Readonly<Record<str
     ...(vocabulary !== undefined && { vocabulary: vocabulary as unknown as Json }),
     ...(sampler !== undefined && {
       sampler: { ...sampler.parts, constants: sampler.constants } as unknown as Json,
+      ...(options.target === "wgsl" && planFacts(sampler)),
     }),
   };
+}
+
+/** The plan of the compiled number of steps, where its rows say all of it. */
+function planFacts({ parts, constants }: SamplerSource): Readonly<Record<string, Json>> {
+  const table = planTable(planOf(parts, { constants }));
+  return table === undefined ? {} : { plan: table as Json };
 }
 
 /** The examples of a page. Throws `compile/examples`. */

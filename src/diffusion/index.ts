@@ -18,6 +18,7 @@ export {
   type SamplerRow,
 } from "./plan.js";
 export { planOf } from "./plan-of.js";
+export { planTable, readPlanTable } from "./plan-table.js";
 export {
   isSimplexPlan,
   isTokenPlan,

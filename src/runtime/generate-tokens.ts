@@ -16,7 +16,6 @@ import type { Loop, TokenOptions, TokenState } from "./token-state.js";
 
 /** The loop of any state. */
 export const anyLoop: Loop = {
-  plan: planOf,
   generate: (runner, options) => loopOf(options.plan).generate(runner, options),
 };
 

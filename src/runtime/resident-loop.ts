@@ -1,7 +1,6 @@
 // The loop of driver.ts for those who only want the tokens, on runners that keep the state to themselves: it never comes
 // back to the host between steps. A seed gives the same tokens either way.
 
-import { planSampler } from "../diffusion/plan.js";
 import { samplerPlanOf } from "../diffusion/plans.js";
 import { fail } from "../support/diagnostic.js";
 import { stepRunnerOf } from "./any-runner.js";
@@ -20,7 +19,6 @@ export type RunSteps = (
 
 /** The loop of continuous states that runs so. */
 export const stepLoop = (run: RunSteps): Loop => ({
-  plan: planSampler,
   async *generate(runner, { plan, noise, ...rest }) {
     if (typeof noise === "object")
       fail("generate/noise-kind", "draws of tokens were given for a continuous model", {

@@ -1,6 +1,6 @@
 // What every sampling loop takes and gives when only the tokens are wanted.
 
-import type { PlanOptions, PlanPoint, SamplerParts } from "../diffusion/plan.js";
+import type { PlanPoint } from "../diffusion/plan.js";
 import type { Plan } from "../diffusion/plans.js";
 import type { Runner } from "./any-runner.js";
 import type { TokenDraws } from "./discrete/driver.js";
@@ -34,7 +34,6 @@ export interface TokenState {
 
 /** A sampling loop: of continuous states, of discrete ones, or of both. */
 export interface Loop {
-  plan(parts: SamplerParts, options?: PlanOptions): Plan;
   /** Tokens after every update and the final ones. Throws `generate/noise-kind` for noise of the other kind of state. */
   generate(runner: Runner, options: TokenOptions): AsyncGenerator<TokenState, void, undefined>;
 }

@@ -88,15 +88,20 @@ describe("files", () => {
     ["confidence decoding", "confidence"],
     ["tokens, settled blocks kept", "tokens-cached"],
     ["confidence decoding, settled blocks kept", "confidence-cached"],
-    ["models that attend to an encoder", "encoder"],
-  ] as const)("index.js of %s is one small file without imports", (_, state) => {
-    // Bytes gzipped; the last has every loop. Every grid of times is among them: a page chooses the number of steps.
-    const most = state === "encoder" ? 24_000 : 16_000;
-    const text = new Map(pageFiles(state)).get("index.js")!;
+    ["embeddings that attend to an encoder", "encoder"],
+    ["tokens that attend to an encoder", "tokens-encoder"],
+    ["a simplex that attends to an encoder", "simplex-encoder"],
+  ] as const)("index.js of %s is one file below 15 kB gzipped that imports plan.js alone, when asked", (_, state) => {
+    const files = new Map(pageFiles(state));
+    const text = files.get("index.js")!;
     if (state === "continuous") expect(text).toBe(readFileSync(join(tiny, "index.js"), "utf8"));
-    expect(gzipSync(text, { level: 9 }).length).toBeLessThan(most);
-    const imports = /(?:^|[;}])(?:import|export)\b[^;(]*?\bfrom\s*["'`]|\bimport\s*["'(]/m.test(text);
-    expect(imports).toBe(false);
+    expect(gzipSync(text, { level: 9 }).length).toBeLessThan(15_000);
+    for (const code of [text, files.get("plan.js")!])
+      expect(code).not.toMatch(/(?:^|[;}])(?:import|export)\b[^;(]*?\bfrom\s*["'`]|\bimport\s*["']/m);
+    const loads = [...text.matchAll(/\bimport\(([^)]*)\)/g)].map(([, what]) =>
+      what!.replaceAll(/["'`]/g, ""),
+    );
+    expect(loads).toEqual(["new URL(plan.js,import.meta.url"]);
   });
 });
 

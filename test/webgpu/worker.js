@@ -39,7 +39,7 @@ async function generate({ directory, options = {}, driver = false }) {
   try {
     const states = driver
       ? (await import("../../dist/runtime/index.js")).generate(model.runner, {
-          plan: model.plan(options.steps),
+          plan: await model.plan(options.steps),
           batch: model.manifest.batch,
           noise: options.seed,
           ...(options.prompt && { fixed: model.tokenizer.encode(options.prompt, model.runner.length) }),

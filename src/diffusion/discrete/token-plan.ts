@@ -22,8 +22,8 @@ export interface TokenPlan {
   readonly final: "argmax" | "sample" | "none";
   /** The last visited time. */
   readonly finalRow: TokenPoint;
-  /** The number the network is told at a time that is not on the grid. */
-  levelAt(t: number): number;
+  /** The number the network is told at a time that is not on the grid; absent from a table, see plan-table.ts. */
+  levelAt?(t: number): number;
 }
 
 /** The token process of a state space. */

@@ -286,11 +286,12 @@ function loopOf(
   graphs: readonly { readonly name: string; readonly inputs: readonly { readonly name: string }[] }[],
   facts: Readonly<Record<string, Json>>,
 ): LoopKind {
-  if (graphs.some(({ inputs }) => inputs.some(({ name }) => name === "encoder"))) return "encoder";
+  const attends = graphs.some(({ inputs }) => inputs.some(({ name }) => name === "encoder"));
   const denoise = graphs.find(({ name }) => name === "denoise");
   const takes = (wanted: string): boolean => denoise?.inputs.some(({ name }) => name === wanted) ?? false;
-  if (takes("simplex")) return "simplex";
-  if (!takes("tokens")) return "continuous";
+  if (takes("simplex")) return attends ? "simplex-encoder" : "simplex";
+  if (!takes("tokens")) return attends ? "encoder" : "continuous";
+  if (attends) return "tokens-encoder";
   const parts = facts.sampler as { readonly sampler?: { readonly kind?: string } } | undefined;
   const kind = parts?.sampler?.kind === "confidence" ? "confidence" : "tokens";
   return graphs.some(({ name }) => name === "block") ? `${kind}-cached` : kind;

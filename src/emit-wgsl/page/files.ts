@@ -12,13 +12,16 @@ export type LoopKind =
   | "tokens-cached"
   | "confidence"
   | "confidence-cached"
-  | "encoder";
+  | "encoder"
+  | "tokens-encoder"
+  | "simplex-encoder";
 
 /** Name in the bundle -> where the package has it. */
 function sources(loop: LoopKind): Readonly<Record<string, string>> {
   return {
     // The runtime as one file, linked by scripts/link-runtime.js when the package is built.
     "index.js": `../../../dist/runtime/standalone${loop === "continuous" ? "" : `-${loop}`}.js`,
+    "plan.js": "../../../dist/runtime/standalone-plan.js",
     "index.d.ts": "./index.d.ts",
     "demo.html": "./demo.html",
   };

@@ -89,7 +89,10 @@ export interface Model {
   readonly manifest: object;
   readonly runner: { readonly length: number; readonly dim: number; readonly vocabulary: number };
   readonly tokenizer: Tokenizer | undefined;
-  plan(steps?: number): { readonly rows: readonly { readonly t: number; readonly alphaBar: number }[] };
+  /** The compiled plan, or one of another number of steps, which plan.js beside this file makes. */
+  plan(
+    steps?: number,
+  ): Promise<{ readonly rows: readonly { readonly t: number; readonly alphaBar: number }[] }>;
   generate(options?: GenerateOptions): AsyncGenerator<TokenState, void, undefined>;
   /** Device time of one step by kernel, longest first; undefined without the feature timestamp-query. */
   times(): Promise<

@@ -32,7 +32,8 @@ export const firstHitting: Decoder = async function* decode(context) {
     for (let row = 0; row < batch; row++)
       if (masked[row]!.length > 0)
         times[row]! *= uniform(firstDraw + 2 * k, row, 0, 0) ** (1 / masked[row]!.length);
-    const logits = await context.score(times.map((t) => plan.levelAt(t)));
+    // Its plan is never a table (diffusion/plan-table.ts).
+    const logits = await context.score(times.map((t) => plan.levelAt!(t)));
     for (let row = 0; row < batch; row++) {
       const among = masked[row]!;
       if (among.length === 0) continue;

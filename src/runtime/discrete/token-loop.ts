@@ -1,6 +1,5 @@
 // The loop of discrete states in the form that all loops share.
 
-import { planTokens } from "../../diffusion/discrete/token-plan.js";
 import { tokenPlanOf } from "../../diffusion/plans.js";
 import { fail } from "../../support/diagnostic.js";
 import { tokenRunnerOf } from "../any-runner.js";
@@ -11,7 +10,6 @@ import type { OpenViews } from "./views.js";
 
 /** The loop of discrete states with these decoders and views. */
 export const tokenLoop = (decoders: Decoders, openViews: OpenViews): Loop => ({
-  plan: planTokens,
   async *generate(runner, { plan, noise, ...rest }) {
     if (typeof noise === "function")
       fail("generate/noise-kind", "Gaussian noise for a model of tokens", { help: "give a seed" });

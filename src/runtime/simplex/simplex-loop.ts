@@ -11,7 +11,7 @@
 import { argmax, drawFrom, restricted, softmaxInto } from "../../diffusion/discrete/choice.js";
 import { seededUniforms, type UniformSource } from "../../diffusion/discrete/draws.js";
 import { simplexPlanOf } from "../../diffusion/plans.js";
-import { type Projection, planSimplex } from "../../diffusion/simplex-plan.js";
+import type { Projection } from "../../diffusion/simplex-plan.js";
 import { fail } from "../../support/diagnostic.js";
 import { simplexRunnerOf } from "../any-runner.js";
 import { type FixedTokens, fixedBatch, overwriteTokens } from "../fixed-positions.js";
@@ -28,7 +28,7 @@ export interface SimplexOptions extends Omit<TokenOptions, "fixFrom"> {
 }
 
 /** The loop of simplex states. */
-export const simplexLoop: Loop = { plan: planSimplex, generate: generateSimplex };
+export const simplexLoop: Loop = { generate: generateSimplex };
 
 /**
  * Generate, yielding tokens after every update and the final ones. Throws `generate/noise-kind`, what `fixedBatch` and

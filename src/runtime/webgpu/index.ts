@@ -1,5 +1,6 @@
 // WGSL bundles on WebGPU: dlmc/runtime's second back end. (A bundle's own index.js has one loop only: standalone.ts.)
 
+import { planOf } from "../../diffusion/plan-of.js";
 import { encoderRows } from "../encoder.js";
 import { anyLoop } from "../generate-tokens.js";
 import { attending } from "./attending.js";
@@ -20,5 +21,9 @@ export type { KernelTime } from "./step-times.js";
  * and the signal's reason. Nothing stays on the device when it throws.
  */
 export function loadWebgpu(location: string, options: WebgpuOptions = {}): Promise<Model> {
-  return loadModel({ ...anyLoop, runner: attending(webgpuRunner), encoderRows }, location, options);
+  return loadModel(
+    { ...anyLoop, plan: planOf, runner: attending(webgpuRunner), encoderRows },
+    location,
+    options,
+  );
 }

@@ -66,7 +66,9 @@ export interface WgslManifest {
     readonly tensors: readonly WgslTensor[];
   };
   readonly model?: { readonly name: string };
-  /** What `planSampler` needs, with the schedule constants that came with the weights. */
+  /** The plan of the compiled number of steps, see `readPlanTable`; absent where rows alone do not say it. */
+  readonly plan?: object;
+  /** What `planOf` needs, with the schedule constants that came with the weights. */
   readonly sampler?: SamplerParts & {
     readonly constants?: Readonly<Record<string, number | readonly number[]>>;
   };

@@ -1,5 +1,7 @@
 // load(): a WGSL bundle on a device, ready to generate. What index.js of a bundle offers.
 
+import type { PlanOptions, SamplerParts } from "../../diffusion/plan.js";
+import { readPlanTable } from "../../diffusion/plan-table.js";
 import type { Plan } from "../../diffusion/plans.js";
 import type { Runner } from "../any-runner.js";
 import type { EncoderInput, encoderRows } from "../encoder.js";
@@ -50,7 +52,8 @@ export interface Model {
   readonly runner: Runner;
   /** Undefined when the bundle has no vocabulary. */
   readonly tokenizer: Tokenizer | undefined;
-  plan(steps?: number): Plan;
+  /** The plan of the compiled number of steps, or of another. Throws `bundle/no-sampler` and what planning throws. */
+  plan(steps?: number): Promise<Plan>;
   /** Tokens after every step; the last state is `done`. */
   generate(options?: ModelGenerateOptions): AsyncGenerator<TokenState, void, undefined>;
   /** Times of one step's kernels, longest first; undefined without the feature timestamp-query. */
@@ -59,8 +62,9 @@ export interface Model {
   destroy(): void;
 }
 
-/** A sampling loop and the runner that it drives. */
+/** A sampling loop, the runner that it drives, and who makes a plan that the manifest does not hold. */
 export interface WebgpuLoop extends Loop {
+  plan(parts: SamplerParts, options: PlanOptions): Plan | Promise<Plan>;
   readonly runner: MakeRunner;
   /** Checks an encoder's output, where models that attend to one are loaded. */
   readonly encoderRows?: typeof encoderRows;
@@ -137,7 +141,11 @@ function model(
 ): Model {
   const { vocabulary } = manifest;
   const tokenizer = vocabulary && createTokenizer(vocabulary.symbols, vocabulary.options ?? {});
-  const plan = (steps?: number): Plan => loop.plan(...samplerOf(manifest, steps));
+  const plan = async (steps?: number): Promise<Plan> => {
+    const asked = samplerOf(manifest, steps);
+    const table = steps === undefined ? manifest.plan : undefined;
+    return table === undefined ? loop.plan(...asked) : readPlanTable(table);
+  };
   return {
     manifest,
     device: memory.device,
@@ -149,7 +157,7 @@ function model(
       const fixed = prompt === undefined ? rest.fixed : tokenizer?.encode(prompt, runner.length);
       yield* loop.generate(runner, {
         ...rest,
-        plan: plan(steps),
+        plan: await plan(steps),
         batch: manifest.batch,
         noise: rest.noise ?? seed ?? 0,
         ...(fixed && { fixed }),

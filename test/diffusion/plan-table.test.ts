@@ -1,0 +1,54 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import { loadModel, samplerParts } from "../../src/api/load.js";
+import type { TokenPlan } from "../../src/diffusion/discrete/token-plan.js";
+import { planOf, planTable, readPlanTable } from "../../src/diffusion/index.js";
+
+const examples = readdirSync("examples").filter((name) => name !== "README.md" && name !== "systems.json");
+
+test("a plan read back from JSON text is the plan, infinities included", () => {
+  let tables = 0;
+  for (const name of examples) {
+    const file = `examples/${name}/model.json`;
+    const { part = "model", weights } = JSON.parse(readFileSync(file, "utf8")) as {
+      part?: string;
+      weights?: object;
+    };
+    if (part !== "model") continue;
+    const model = loadModel({ model: file, ...(weights === undefined && { synthetic: 1 }) });
+    const { parts, constants } = samplerParts(model)!;
+    const plan = planOf(parts, { constants });
+    const table = planTable(plan);
+    if (table === undefined) continue;
+    tables++;
+    const { levelAt, ...data } = plan as typeof plan & { readonly levelAt?: unknown };
+    expect(readPlanTable(JSON.parse(JSON.stringify(table)) as object), name).toEqual(data);
+  }
+  expect(tables).toBeGreaterThan(20);
+});
+
+test("words stand for what JSON has no number for", () => {
+  // A schedule of trained steps has no rate of change, and its first step no signal.
+  const { parts } = samplerParts(loadModel({ model: "examples/d3pm/model.json", synthetic: 1 }))!;
+  const plan = planOf(parts);
+  const numbers = JSON.stringify(planTable(plan));
+  expect(numbers).toContain('"rate":"NaN"');
+  expect(numbers).not.toContain("null");
+  const [row] = (readPlanTable(JSON.parse(numbers) as object) as TokenPlan).rows;
+  expect(row!.rate).toBeNaN();
+});
+
+test("a decoder that asks for levels between rows, and a long plan, have no table", () => {
+  const tokens = (kind: string, steps: number): unknown =>
+    planTable(
+      planOf({
+        state_space: { kind: "absorbing", vocab_size: 5 },
+        noise_schedule: { family: "log_linear" },
+        timesteps: { kind: "linspace", num_steps: steps },
+        sampler: { kind },
+      } as never),
+    );
+  expect(tokens("ancestral", 257)).toBeDefined();
+  expect(tokens("ancestral", 258)).toBeUndefined();
+  expect(tokens("first_hitting", 4)).toBeUndefined();
+});
