@@ -2,7 +2,7 @@
 // renames. An error or a full disk leaves the old output as it was and nothing beside it; a killed process leaves
 // the old output and its temporary directory, which the next run removes.
 
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { fail } from "../support/diagnostic.js";
 
@@ -23,6 +23,8 @@ export function replaceDirectory<T>(directory: string, write: (temporary: string
   }
   try {
     const result = write(temporary);
+    // mkdtemp's directory is its owner's alone; the output is for whoever may read what this process writes.
+    chmodSync(temporary, 0o777 & ~process.umask());
     exchange(temporary, target);
     return result;
   } catch (error) {

@@ -1,6 +1,6 @@
 // Output is replaced as a whole or not at all, whatever stops the writer.
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -20,6 +20,11 @@ test("a writer that succeeds replaces everything", () => {
   replaceDirectory(join(directory, "out"), (to) => writeFileSync(join(to, "other"), "new"));
   expect(readdirSync(join(directory, "out"))).toEqual(["other"]);
   expect(readdirSync(directory)).toEqual(["out"]);
+});
+
+test("the directory may be read by whoever may read its files", () => {
+  const mode = (path: string): number => statSync(path).mode;
+  expect(mode(join(directory, "out")) & 0o055).toBe(0o055 & ~process.umask());
 });
 
 test("a writer that fails leaves the old output and nothing beside it", () => {
