@@ -152,12 +152,13 @@ function stepRunner(module: Module): StepRunner {
       });
       return { x: outputs.x_next!.data, x0: outputs.x0!.data, tokens: Int32Array.from(outputs.tokens!.data) };
     },
-    async denoise({ batch, x, previousX0, point, encoder }) {
+    async denoise({ batch, x, previousX0, point, fixedMask, encoder }) {
       const graph = graphOf(module, "denoise");
       const inputs = {
         x: state(x, batch),
         ...levelInputs(point, (value) => column(value, batch)),
         self_cond: state(previousX0, batch),
+        fixed_mask: tensor("bool", [batch, batchLength], Float64Array.from(fixedMask)),
         ...encoderInputs(graph, encoder, batch),
       };
       return rounded(run(module, graph, inputs));

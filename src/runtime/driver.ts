@@ -121,6 +121,7 @@ export async function* generate(
     batch,
     x,
     previousX0: x0,
+    fixedMask: fixed.mask,
     ...(encoder && { encoder }),
   });
   yield {
@@ -146,7 +147,7 @@ export async function generateToEnd(runner: StepRunner, options: GenerateOptions
 function final(
   runner: StepRunner,
   plan: SamplerPlan,
-  state: Pick<StepInputs, "batch" | "x" | "previousX0" | "encoder">,
+  state: Pick<StepInputs, "batch" | "x" | "previousX0" | "fixedMask" | "encoder">,
 ): Promise<Rounded> {
   if (plan.final === "round" && runner.round !== undefined)
     return runner.round(state.x, state.batch, state.encoder);

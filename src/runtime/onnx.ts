@@ -187,10 +187,11 @@ function stepRunner({ need, has, port, known, run, length, encoder, dispose }: O
     ...(denoise === undefined
       ? {}
       : {
-          async denoise({ batch, x, previousX0, point, encoder }) {
+          async denoise({ batch, x, previousX0, point, fixedMask, encoder }) {
             const values = {
               x,
               self_cond: previousX0,
+              fixed_mask: fixedMask,
               ...levelInputs(point, (value) => Float64Array.of(value)),
               ...encoderValues(encoder),
             };

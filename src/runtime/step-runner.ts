@@ -84,6 +84,8 @@ export interface StepRunner {
     readonly x: FloatArray;
     readonly previousX0: FloatArray;
     readonly point: PlanPoint;
+    /** As a step's; x has their rows already, guidance asks again without them. */
+    readonly fixedMask: Uint8Array;
     readonly encoder?: EncoderRows;
   }): Promise<Rounded>;
   /** The rounding head on a state; needed by plans that end with `round`. */

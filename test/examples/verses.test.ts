@@ -26,6 +26,7 @@ async function run(target: string) {
     x: start,
     previousX0: new Float64Array(start.length),
     point: plan.rows[0]!,
+    fixedMask: fixed.mask,
   });
   let last: { readonly logits?: ArrayLike<number>; readonly tokens: Int32Array } | undefined;
   for await (const state of generate(runner, { plan, batch, fixed, noise: () => noise })) last = state;

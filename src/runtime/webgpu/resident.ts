@@ -72,6 +72,7 @@ export function residentState(
     async final(fixedMask, fixedX) {
       if (fixedX !== undefined) step.write("fixed_x", fixedX);
       const last = graph(plan.final);
+      last.write("fixed_mask", fixedMask);
       const point = plan.finalRow;
       if (plan.final === "denoise") {
         if (point === undefined)

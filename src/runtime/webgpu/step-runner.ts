@@ -55,11 +55,13 @@ export function webgpuStepRunner({ execution, graph, run, ofBatch, hold }: Graph
         x,
         previousX0,
         point,
+        fixedMask,
       }: Parameters<NonNullable<StepRunner["denoise"]>>[0]) {
         ofBatch(wanted);
         const values = {
           x,
           self_cond: previousX0,
+          fixed_mask: fixedMask,
           ...levelInputs(point, (value, name) => column(value, denoise, name)),
         };
         const [logits] = (await run(denoise, values, ["logits"])) as [FloatArray];

@@ -225,7 +225,8 @@ async function sampling(golden: GoldenCase, plan: SamplerPlan, each: Each<StepRu
   const points = [...plan.rows, ...(plan.finalRow === undefined ? [] : [plan.finalRow])];
   const walk = async (runner: StepRunner) => {
     const previousX0 = new Float64Array(start.data.length);
-    const first = await runner.denoise?.({ batch, x: start.data, previousX0, point: points[0]! });
+    const fixedMask = new Uint8Array(batch * runner.length);
+    const first = await runner.denoise?.({ batch, x: start.data, previousX0, fixedMask, point: points[0]! });
     return { ...(await replay(runner, { plan, batch, start: start.data })), first: first?.logits };
   };
   const walks = await mapEachInTurn(each, walk);
