@@ -7,6 +7,7 @@ import { checkBlocks } from "./rules/blocks.js";
 import { checkCache } from "./rules/cache.js";
 import { checkEncoder } from "./rules/encoder.js";
 import { checkFlow } from "./rules/flow.js";
+import { checkGuidance } from "./rules/guidance.js";
 import { checkLongSkip } from "./rules/long-skip.js";
 import { checkOutput } from "./rules/output.js";
 import { checkPrefix } from "./rules/prefix.js";
@@ -21,6 +22,7 @@ const rules: readonly ((description: Description, report: Report) => void)[] = [
   checkLongSkip,
   checkTime,
   checkState,
+  checkGuidance,
   checkPrefix,
   checkOutput,
   checkFlow,

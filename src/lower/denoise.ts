@@ -36,6 +36,12 @@ export interface NetworkInputs {
   readonly encoded: Encoded | undefined;
 }
 
+/** What the network predicts: x0 f32[B, L, d], logits f32[B, L, V]. */
+export interface Prediction {
+  readonly x0: Value;
+  readonly logits: Value;
+}
+
 /** The descriptions that have an embedding table. */
 export type WithTable = Extract<Description, { readonly part: "model" | "sampler" }>;
 
@@ -94,7 +100,7 @@ export function lowerNetwork(
   description: ModelDescription,
   { x, level, priorScale, scales, previous, encoded }: NetworkInputs,
   reading = false,
-): { x0: Value; logits: Value } {
+): Prediction {
   const { prediction_type: prediction, rounding_head: head } = description;
   const { c_in, c_skip, c_out } = scales;
   const read = c_in === undefined ? x : c.b.at("/embedding", () => scaled(c, x, c_in, "x_scaled"));
@@ -112,7 +118,12 @@ export function lowerNetwork(
   if (prediction.x0_from === "direct") return { x0: out, logits: own };
   const embeddings = embeddingTable(c, description);
   const logits = priorScale === undefined ? own : priorSkip(c, own, x, embeddings, priorScale);
-  const x0 = c.b.at("/prediction_type", () =>
+  return { x0: expectedEmbeddings(c, logits, embeddings), logits };
+}
+
+/** x0 = softmax(logits) E, f32[B, L, d], of logits f32[B, L, V]. */
+export function expectedEmbeddings(c: GraphContext, logits: Value, embeddings: Value): Value {
+  return c.b.at("/prediction_type", () =>
     c.b.emit(
       "matmul",
       { a: c.b.emit("softmax", { x: logits }, { axis: 2 }, "probabilities"), b: embeddings },
@@ -120,7 +131,6 @@ export function lowerNetwork(
       "x0",
     ),
   );
-  return { x0, logits };
 }
 
 /** The network of a discrete state: tokens i32[B, L] to logits f32[B, L, V]. */

@@ -8,8 +8,12 @@ import { child, type GraphContext, type Scope } from "./context.js";
 import { lastExtent, linear, linearLayers } from "./layers.js";
 import { headNorm } from "./mixers/attention.js";
 
+const projection: Scope = { name: "encoder.in_proj.", pointer: "/conditioning/encoder/in_proj" };
+
 /** What blocks may attend to. */
 export interface Encoded {
+  /** The input itself, f32[B, S, dim]. */
+  readonly given: Value;
   /** f32[B, S, width of in_proj]. */
   readonly values: Value;
   /** Which positions there are, bool[B, S]; all without it. */
@@ -23,10 +27,22 @@ export function encoderInput(
 ): Encoded | undefined {
   if (encoder === undefined) return undefined;
   const { batch } = c.lowering;
-  const scope: Scope = { name: "encoder.in_proj.", pointer: "/conditioning/encoder/in_proj" };
   const given = c.b.input("encoder", type("f32", [batch, encoder.length, encoder.dim]));
   const visible = encoder.mask ? c.b.input("encoder_mask", type("bool", [batch, encoder.length])) : undefined;
-  return { values: linearLayers(c, scope, given, encoder.in_proj), visible };
+  return { given, values: linearLayers(c, projection, given, encoder.in_proj), visible };
+}
+
+/**
+ * What blocks attend to where nothing is given: in_proj of zeros, at the same positions. The zeros are 0 times the input,
+ * so that what follows counts as the encoder's and is computed once per generation.
+ */
+export function withoutEncoder(
+  c: GraphContext,
+  { conditioning: { encoder } }: Pick<ModelDescription, "conditioning">,
+  { given, visible }: Encoded,
+): Encoded {
+  const zeros = c.b.at("/sampler/guidance", () => c.b.emit("scale", { x: given }, { factor: 0 }));
+  return { given: zeros, values: linearLayers(c, projection, zeros, encoder?.in_proj ?? []), visible };
 }
 
 /** y = out_proj(softmax(scale q k^T) v), q of x f32[B, L, width], k and v of the encoder. */

@@ -14,6 +14,7 @@ import {
   type NetworkInputs,
 } from "./denoise.js";
 import { encoderInput } from "./encoder.js";
+import { guidanceOf, lowerGuided } from "./guidance.js";
 import { clampToEmbeddings, headReadsState, readsTrunk, tokensOf } from "./heads.js";
 import { denoiseSimplex } from "./simplex.js";
 
@@ -36,12 +37,14 @@ function embed(lowering: Lowering, description: ModelDescription): Graph {
   });
 }
 
-/** @denoise(x, level, prior_scale?, self_cond?, encoder?, encoder_mask?) -> x0, logits. */
+/** @denoise(x, level, prior_scale?, self_cond?, encoder?, encoder_mask?, fixed_mask?) -> x0, logits; the mask with guidance. */
 function denoise(lowering: Lowering, description: ModelDescription): Graph {
   const c = lowering.graph("denoise");
   const x = c.b.input("x", lowering.activation(description.embedding.dim));
   const network = networkInputs(c, description, lowering.batch);
-  return c.finish(lowerNetwork(c, description, { x, ...network }));
+  const told = description.conditioning.kind !== "none" && guidanceOf(description) !== undefined;
+  const { x0, logits } = lowerGuided(c, description, { x, ...network }, told ? fixedPositions(c) : undefined);
+  return c.finish({ x0, logits });
 }
 
 /** @denoise(tokens, level?, encoder?, encoder_mask?) -> logits, for discrete states: everything after the logits is the decoder's. */
@@ -87,8 +90,9 @@ function step(lowering: Lowering, description: ModelDescription): Graph {
   const network = networkInputs(c, description, Dim.of(1));
   const noise = c.b.input("noise", state);
   const coefficients = c.b.input("coefficients", type("f32", [4]));
-  const x = description.conditioning.kind === "none" ? given : overwriteFixed(c, given);
-  const predicted = lowerNetwork(c, description, { x, ...network });
+  const fixed = description.conditioning.kind === "none" ? undefined : fixedPositions(c);
+  const x = fixed === undefined ? given : overwriteFixed(c, given, fixed);
+  const predicted = lowerGuided(c, description, { x, ...network }, fixed);
   const { clamp } = description.rounding_head;
   const tokens = tokensOf(c, predicted.logits);
   const table = clamp === "none" ? undefined : embeddingTable(c, description);
@@ -109,18 +113,16 @@ function step(lowering: Lowering, description: ModelDescription): Graph {
   return c.finish({ x_next: next, x0: clamped, tokens, logits: predicted.logits });
 }
 
+/** The input fixed_mask as a column, bool[B, L, 1]. */
+function fixedPositions({ b, lowering: { batch, length } }: GraphContext): Value {
+  const mask = b.input("fixed_mask", type("bool", [batch, length]));
+  return b.at("/conditioning", () => b.emit("reshape", { x: mask }, { shape: [batch, length, Dim.of(1)] }));
+}
+
 /** x where free, the clean embedding where a token is given (Diffusion-LM infilling; DiffuSeq partial noising). */
-function overwriteFixed(c: GraphContext, x: Value): Value {
-  const mask = c.b.input("fixed_mask", type("bool", [c.lowering.batch, c.lowering.length]));
+function overwriteFixed(c: GraphContext, x: Value, condition: Value): Value {
   const fixed = c.b.input("fixed_x", x.type);
-  return c.b.at("/conditioning", () => {
-    const column = c.b.emit(
-      "reshape",
-      { x: mask },
-      { shape: [c.lowering.batch, c.lowering.length, Dim.of(1)] },
-    );
-    return c.b.emit("where", { condition: column, a: fixed, b: x }, {}, "x_fixed");
-  });
+  return c.b.at("/conditioning", () => c.b.emit("where", { condition, a: fixed, b: x }, {}, "x_fixed"));
 }
 
 /** @round(x) -> logits, tokens: the head on a final state, or the whole network where the head reads the trunk. */

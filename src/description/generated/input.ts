@@ -2055,6 +2055,7 @@ export interface DdpmSampler {
   readonly score_temperature?: ScoreTemperature;
   readonly projection?: SimplexProjection;
   readonly final?: FinalStep;
+  readonly guidance?: Guidance;
 }
 /**
  * x_s = alpha_s x0 + sqrt(sigma_s^2 - v^2) e + v noise with e = (x_t - alpha_t x0) / sigma_t and v = eta sqrt(sigma_s^2 / sigma_t^2) sqrt(1 - alpha_t^2 / alpha_s^2) (Song et al. 2021). LangFlow's Euler step is eta = 0.
@@ -2068,6 +2069,7 @@ export interface DdimSampler {
   readonly score_temperature?: ScoreTemperature;
   readonly projection?: SimplexProjection;
   readonly final?: FinalStep;
+  readonly guidance?: Guidance;
 }
 /**
  * The token of the largest logit, the lowest index on a tie.
@@ -2353,7 +2355,7 @@ export interface StableStop {
   readonly entropy?: number;
 }
 /**
- * The network is called a second time with the given tokens masked; l is its answer with them, u without. Left out: no second call.
+ * The network is called a second time without what is given; l is its answer with it, u without. Tokens: the given ones are masked. Embeddings: the rows of given positions and the output of an encoder are zeros, and l and u are logits where x0 is softmax(logits) E, else x0. Left out: no second call.
  */
 export interface Guidance {
   /**
@@ -2371,6 +2373,7 @@ export interface Guidance {
 export interface EulerSampler {
   readonly kind: "euler";
   readonly final?: FinalStep;
+  readonly guidance?: Guidance;
 }
 /**
  * Euler's step, then the mean of the slopes at both ends: second order, two calls of the network a step, one for the last step to the clean end (Karras et al. 2022, algorithm 1).
@@ -2378,6 +2381,7 @@ export interface EulerSampler {
 export interface HeunSampler {
   readonly kind: "heun";
   readonly final?: FinalStep;
+  readonly guidance?: Guidance;
 }
 /**
  * With l = ln(alpha / sigma), h = l_s - l_t and q = h_before / h: x_s = (sigma_s / sigma_t) x_t - alpha_s expm1(-h) ((1 + 1/(2q)) x0 - 1/(2q) x0_prev), first order at the first step and at a last step without noise (Lu et al. 2022).
@@ -2385,6 +2389,7 @@ export interface HeunSampler {
 export interface MultistepSampler {
   readonly kind: "dpmpp_2m";
   readonly final?: FinalStep;
+  readonly guidance?: Guidance;
 }
 /**
  * x_s = alpha_s x0 + sigma_s noise: nothing of x_t is kept (TESS).
@@ -2393,6 +2398,7 @@ export interface RenoiseSampler {
   readonly kind: "renoise";
   readonly projection?: SimplexProjection;
   readonly final?: FinalStep;
+  readonly guidance?: Guidance;
 }
 /**
  * In the time a = alpha of the schedule flow: z += (a' - a) v, v = (x0 - z) / max(1 - a, t_eps). Before every step but the last, churn g mixes new noise in: k = clip(1 - g (a' - a), 0, 1), z <- k z + (1 - k) s e, a <- k a (ELF's SDE sampler; churn 0 is its ODE sampler).
@@ -2408,6 +2414,7 @@ export interface FlowSampler {
    */
   readonly t_eps?: number;
   readonly final?: FinalStep;
+  readonly guidance?: Guidance;
 }
 /**
  * The network also sees its own previous x0 prediction, zeros at the first step (Chen et al. 2023, Analog Bits). It enters before embedding.in_proj. Of a simplex state the previous logits l are fed back, zeros at the first step, and x0 is softmax(l) E.

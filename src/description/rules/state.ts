@@ -14,7 +14,6 @@ export function checkState(description: Description, report: Report): void {
   if (description.part !== "model" && description.part !== "sampler") return;
   checkMask(description, report);
   checkSamplerKind(description, report);
-  checkGuidance(description, report);
   checkTarget(description, report);
   checkQuota(description, report);
   if (description.state_space.kind === "continuous_embedding") checkContinuous(description, report);
@@ -64,17 +63,6 @@ function checkSamplerKind(description: Stated, report: Report): void {
         help: 'use the state "absorbing", or the sampler "ancestral"',
       },
     );
-}
-
-/** Guidance asks the network once more with the given tokens masked. */
-function checkGuidance(description: Stated, report: Report): void {
-  const { state_space: state, sampler } = description;
-  if (state.kind !== "uniform" || !("guidance" in sampler) || sampler.guidance === undefined) return;
-  report.error("model/guidance-state", "guidance masks the given tokens, and this state has no mask", {
-    pointer: "/sampler/guidance",
-    notes: stateNote(description),
-    help: 'leave it out, or use the state "absorbing"',
-  });
 }
 
 function checkQuota(description: Stated, report: Report): void {
