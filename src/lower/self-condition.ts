@@ -3,7 +3,8 @@
 import type { SelfConditioning } from "../description/index.js";
 import type { Value } from "../ir/graph.js";
 import { child, type GraphContext, type Scope } from "./context.js";
-import { activate, lastExtent, linear } from "./layers.js";
+import { lowerLayers } from "./ffn/dense.js";
+import { activate, lastExtent, linear, normalize } from "./layers.js";
 
 const scope: Scope = { name: "self_conditioning.", pointer: "/self_conditioning" };
 
@@ -24,6 +25,18 @@ const combinations: Readonly<Record<Exclude<SelfConditioning["combine"], "none">
   concat_mlp(c, { bias, hidden, activation }, x, previous) {
     const h = linear(c, child(scope, "0"), pair(c, x, previous), hidden ?? lastExtent(x), bias);
     return linear(c, child(scope, "1"), activate(c, h, activation), lastExtent(x), bias);
+  },
+  gated_mlp(c, { bias, hidden, activation, eps }, x, previous) {
+    const normed = normalize(c, child(scope, "norm"), previous, { kind: "rms", eps, affine: "weight" });
+    const y = lowerLayers(c, scope, normed, {
+      kind: "glu",
+      hidden: hidden ?? lastExtent(x),
+      activation,
+      bias: { up: bias, down: bias },
+      fused: false,
+      structure: { kind: "dense" },
+    });
+    return normalize(c, scope, sum(c, x, y), { kind: "rms", eps, affine: "none" }, "self_conditioned");
   },
   sum: (c, _, x, previous) => sum(c, x, previous, "self_conditioned"),
   mean: (c, _, x, previous) =>

@@ -57,6 +57,12 @@ function layer(module: Module, name: string, x: readonly number[], bias: boolean
   );
 }
 
+/** x / sqrt(mean(x^2) + eps). */
+function rms(x: readonly number[], eps: number): number[] {
+  const root = Math.sqrt(x.reduce((sum, v) => sum + v * v, 0) / x.length + eps);
+  return x.map((v) => v / root);
+}
+
 type Formula = (module: Module, x: number[], y: number[]) => number[];
 const plus = (x: readonly number[], y: readonly number[]) => x.map((v, c) => v + y[c]!);
 const formulas: readonly (readonly [object, Formula])[] = [
@@ -76,6 +82,27 @@ const formulas: readonly (readonly [object, Formula])[] = [
   [
     { combine: "concat_mlp", activation: "tanh" },
     (m, x, y) => layer(m, "1.", layer(m, "0.", [...x, ...y], false).map(Math.tanh), false),
+  ],
+  [
+    { combine: "gated_mlp", hidden: 5, activation: "silu", eps: 0.01 },
+    (m, x, y) => {
+      const weight = m.weights.read("self_conditioning.norm.weight").data;
+      const n = rms(y, 0.01).map((v, c) => v * weight[c]!);
+      const gate = layer(m, "gate.", n, false).map((v) => v / (1 + Math.exp(-v)));
+      const up = layer(m, "up.", n, false);
+      const h = gate.map((v, j) => v * up[j]!);
+      return rms(plus(x, layer(m, "down.", h, false)), 0.01);
+    },
+  ],
+  [
+    { combine: "gated_mlp", bias: true },
+    (m, x, y) => {
+      const weight = m.weights.read("self_conditioning.norm.weight").data;
+      const n = rms(y, 1e-6).map((v, c) => v * weight[c]!);
+      const up = layer(m, "up.", n, true);
+      const h = layer(m, "gate.", n, true).map((v, j) => Math.max(0, v) * up[j]!);
+      return rms(plus(x, layer(m, "down.", h, true)), 1e-6);
+    },
   ],
   [{ combine: "sum" }, (_, x, y) => plus(x, y)],
   [{ combine: "mean" }, (_, x, y) => plus(x, y).map((v) => v / 2)],

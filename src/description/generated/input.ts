@@ -2421,26 +2421,38 @@ export interface FlowSampler {
  */
 export interface SelfConditioning {
   /**
-   * residual_concat_linear: x + W [x; x0] (LangFlow). concat_linear: W [x; x0]. add: x + W x0. W is self_conditioning.weight. concat_mlp: W1 activation(W0 [x; x0]), parameters self_conditioning.{0, 1} (Difformer; TESS with self_condition_mlp_projection). sum: x + x0. mean: (x + x0) / 2. max: the larger of both, component by component (TESS). none: no self-conditioning.
+   * residual_concat_linear: x + W [x; x0] (LangFlow). concat_linear: W [x; x0]. add: x + W x0. W is self_conditioning.weight. concat_mlp: W1 activation(W0 [x; x0]), parameters self_conditioning.{0, 1} (Difformer; TESS with self_condition_mlp_projection). gated_mlp: rms(x + down(activation(gate(n)) * up(n))), n = rms(x0) times self_conditioning.norm.weight, parameters self_conditioning.{norm, gate, up, down} (DiffusionGemma). sum: x + x0. mean: (x + x0) / 2. max: the larger of both, component by component (TESS). none: no self-conditioning.
    */
   combine:
-    "none" | "residual_concat_linear" | "concat_linear" | "add" | "concat_mlp" | "sum" | "mean" | "max";
+    | "none"
+    | "residual_concat_linear"
+    | "concat_linear"
+    | "add"
+    | "concat_mlp"
+    | "gated_mlp"
+    | "sum"
+    | "mean"
+    | "max";
   /**
    * What is fed back. x0: the predicted clean embeddings.
    */
   readonly signal?: "x0";
   /**
-   * Whether W, or each of W0 and W1, has a bias.
+   * Whether W, or each matrix of a network, has a bias.
    */
   readonly bias?: boolean;
   /**
-   * Hidden width of concat_mlp. Absent: the width of x.
+   * Hidden width of concat_mlp and gated_mlp. Absent: the width of x.
    */
   readonly hidden?: number;
   /**
-   * Of concat_mlp.
+   * Of concat_mlp and gated_mlp.
    */
   readonly activation?: Activation;
+  /**
+   * Added to the mean square under the roots of gated_mlp.
+   */
+  readonly eps?: number;
   /**
    * What sum, mean and max act on, with a simplex state S. embeddings: softmax(S) E and softmax(l) E. probabilities: softmax(S) and softmax(l), before E. logits: S and l, before the softmax (TESS's self_condition_mix_before_weights and self_condition_mix_logits_before_weights).
    */
