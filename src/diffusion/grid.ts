@@ -3,7 +3,7 @@
 
 import { fail } from "../support/diagnostic.js";
 import { levelAt } from "./discretize.js";
-import type { NoiseLevel } from "./noise-level.js";
+import { clean, type NoiseLevel } from "./noise-level.js";
 import type { ContinuousSchedule, ResolvedSchedule } from "./resolve.js";
 import { linspace } from "./schedules/family.js";
 import {
@@ -64,6 +64,15 @@ export function resolveGrid(
     index,
     level: levelAt(schedule, index),
   })).reverse();
+}
+
+/** The level one trained step below a visited point, of `count` continuous times that at t - 1/count; below the last it is clean. */
+export function levelBelow({ t, index }: GridPoint, schedule: ResolvedSchedule, count: number): NoiseLevel {
+  if (schedule.kind === "continuous") {
+    const below = t - 1 / count;
+    return below > 0 ? schedule.at(below) : clean;
+  }
+  return index === undefined || index === 0 ? clean : levelAt(schedule, index - 1);
 }
 
 function continuousTimes(

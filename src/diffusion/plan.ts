@@ -2,7 +2,7 @@
 // walks this table; none computes a coefficient of its own.
 
 import type { TokenSamplerDescription } from "./discrete/sampler-description.js";
-import { type GridPoint, resolveGrid, type TimestepsDescription } from "./grid.js";
+import { type GridPoint, levelBelow, resolveGrid, type TimestepsDescription } from "./grid.js";
 import { type NetworkScales, networkScales } from "./network-scales.js";
 import { clean, type NoiseLevel, priorScale } from "./noise-level.js";
 import { type NoiseScheduleDescription, resolveSchedule } from "./resolve.js";
@@ -126,7 +126,10 @@ export function planSampler(parts: SamplerParts, options: PlanOptions = {}): Sam
   const final =
     described.final ?? (parts.prediction_type?.x0_from === "softmax_embedding" ? "denoise" : "round");
   const updates = final === "round" ? grid : grid.slice(0, -1);
-  const levelAfter = (step: number): NoiseLevel => grid[step + 1]?.level ?? clean;
+  const levelAfter = (step: number): NoiseLevel =>
+    described.next === "one_step"
+      ? levelBelow(grid[step]!, schedule, grid.length)
+      : (grid[step + 1]?.level ?? clean);
   const churns = updates.map(({ level }, step) =>
     step + 1 < updates.length ? sampler.churn?.(level, levelAfter(step)) : undefined,
   );

@@ -128,4 +128,65 @@ describe("the plan", () => {
     expect(plan.rows[3]).toMatchObject({ a: 1, b: 0 });
     expect(plan.finalRow).toBeUndefined();
   });
+
+  it("leads one trained step below the visited one where it is told to", () => {
+    // Betas 0.1, 0.2, 0.3, 0.4: alpha_bar 0.9, 0.72, 0.504, 0.3024. A gap of two visits the fourth and the second.
+    const discretization = { kind: "given_beta", num_train_steps: 4 } as const;
+    const betas = { family: "linear", beta_start: 0.1, beta_end: 0.4, rescale: false, discretization };
+    const of = (next: "grid" | "one_step", kind: "ddim" | "ddpm") =>
+      planSampler({
+        noise_schedule: betas,
+        timesteps: { kind: "gap", num_steps: 2 },
+        time_conditioning: { input: "t_index" },
+        sampler: { kind, next },
+      }).rows;
+    const expectDdim = (row: { a: number; b: number; s: number }, from: number, to: number) => {
+      const b = Math.sqrt((1 - to) / (1 - from));
+      expect(row.b).toBeCloseTo(b, 13);
+      expect(row.a).toBeCloseTo(Math.sqrt(to) - b * Math.sqrt(from), 13);
+      expect(row.s).toBe(0);
+    };
+    const [first, last] = of("one_step", "ddim");
+    expectDdim(first!, 0.3024, 0.504);
+    expectDdim(last!, 0.72, 0.9);
+    // The network is told the levels of the grid all the same.
+    expect([first!, last!].map(({ level, alphaBar }) => [level, +alphaBar.toFixed(12)])).toEqual([
+      [3, 0.3024],
+      [1, 0.72],
+    ]);
+    const [skipped, clean] = of("grid", "ddim");
+    expectDdim(skipped!, 0.3024, 0.72);
+    expect(clean).toMatchObject({ a: 1, b: 0, s: 0 });
+    // The posterior's variance of one trained step, beta 0.4 and then 0.2: beta (1 - alpha_bar') / (1 - alpha_bar).
+    const [large, small] = of("one_step", "ddpm");
+    expect(large!.s ** 2).toBeCloseTo((0.4 * 0.496) / 0.6976, 13);
+    expect(small!.s ** 2).toBeCloseTo((0.2 * 0.1) / 0.28, 13);
+  });
+
+  it("of N continuous times leads from t to t - 1/N, below which nothing is noisy", () => {
+    // alpha_bar = 1 - t, nearly: times 0.9, 0.5, 0.1 and N = 3 lead to 0.9 - 1/3, 0.5 - 1/3 and the clean end.
+    const parts = {
+      noise_schedule: { family: "log_linear", eps: 0 },
+      timesteps: { kind: "linspace", from: 0.9, to: 0.1, num_steps: 3 },
+    } as const;
+    const { rows } = planSampler({ ...parts, sampler: { kind: "ddim", next: "one_step" } });
+    expect(rows).toHaveLength(3);
+    [
+      [0.9, 17 / 30],
+      [0.5, 1 / 6],
+    ].forEach(([from, to], i) => {
+      const b = Math.sqrt(to! / from!);
+      expect(rows[i]!.b).toBeCloseTo(b, 13);
+      expect(rows[i]!.a).toBeCloseTo(Math.sqrt(1 - to!) - b * Math.sqrt(1 - from!), 13);
+    });
+    expect(rows[2]).toMatchObject({ a: 1, b: 0, s: 0 });
+    // With more steps N is their number (Plaid's last call is told the last time, whatever noise is left).
+    const more = planSampler(
+      { ...parts, sampler: { kind: "ddim", next: "one_step", final: "denoise" } },
+      { numSteps: 5 },
+    );
+    expect(more.rows).toHaveLength(4);
+    expect(more.rows[3]!.b).toBeCloseTo(Math.sqrt(0.1 / 0.3), 13);
+    expect(more.finalRow).toMatchObject({ t: 0.1 });
+  });
 });

@@ -229,6 +229,10 @@ export type SimplexProjection = ArgmaxProjection | SampleProjection;
  */
 export type ScoreTemperature = number;
 /**
+ * grid: an update leads to the level that is visited next. one_step: one trained step below the one visited, of N continuous times t to t - 1/N, of which nothing below 0 is left noisy; the network is told the visited levels all the same. Published samplers of fewer steps do so (DiffuSeq with a gap, Plaid), and their states carry more noise than the network is told.
+ */
+export type NextLevel = "grid" | "one_step";
+/**
  * round: N times give N steps, the last one to the clean end; tokens come from the rounding head of the final x (Diffusion-LM), of a simplex state they are its largest logits. denoise: N times give N - 1 steps and one more call of the network at the last time; tokens are the argmax of its logits (LangFlow).
  */
 export type FinalStep = "round" | "denoise";
@@ -2054,6 +2058,7 @@ export interface DdpmSampler {
   readonly truncation?: number;
   readonly score_temperature?: ScoreTemperature;
   readonly projection?: SimplexProjection;
+  readonly next?: NextLevel;
   readonly final?: FinalStep;
   readonly guidance?: Guidance;
 }
@@ -2068,6 +2073,7 @@ export interface DdimSampler {
   readonly eta?: number;
   readonly score_temperature?: ScoreTemperature;
   readonly projection?: SimplexProjection;
+  readonly next?: NextLevel;
   readonly final?: FinalStep;
   readonly guidance?: Guidance;
 }

@@ -21,6 +21,8 @@ export interface SamplerDescription {
   readonly truncation?: number;
   /** ddim, ddpm: what the predicted noise is divided by; 1 changes nothing. */
   readonly score_temperature?: number;
+  /** ddim, ddpm: where an update leads, see `levelBelow`; without it to the next visited level. */
+  readonly next?: "grid" | "one_step";
   /** flow: how much noise each step mixes in; 0 is deterministic. */
   readonly churn?: number;
   /** flow: least 1 - alpha that the velocity divides by. */
