@@ -119,7 +119,10 @@ export class KernelWriter {
     return name;
   }
 
-  /** `var name = type();`, zero. Written out: in a loop Dawn's drivers keep the last turn's value of a var without it. */
+  /**
+   * `var name = type();`, zero. WGSL makes a var without an initialiser zero too, but with it left out SwiftShader
+   * computed one case of the FFTs (500 samples by 2x9x28) with an error of 0.08; why was not found.
+   */
   zero(hint: string, type: string): string {
     return this.variable(hint, `${type}()`);
   }
