@@ -9,6 +9,7 @@ import { isSimplexPlan, isTokenPlan, type Plan } from "../diffusion/index.js";
 import type { Module } from "../ir/graph.js";
 import type { Candidate } from "../runtime-check/candidate.js";
 import { checkModule } from "../runtime-check/check.js";
+import { heldWeights } from "../runtime-check/held-weights.js";
 import type { InputOptions } from "../runtime-check/inputs.js";
 import type { CheckReport } from "../runtime-check/report-types.js";
 import { makeRepro } from "../runtime-check/repro.js";
@@ -56,7 +57,8 @@ export async function check(options: CheckOptions): Promise<ModelCheck> {
   const { seed = 0, progress } = options;
   const target = targetOf(options.target);
   const model = loadModel(options);
-  const planned = optimise(model.module, target, options);
+  const module = heldWeights(model.module);
+  const planned = heldWeights(optimise(module, target, options));
   const plan = model.description.part === "model" ? planOfModel(model, options.steps) : undefined;
   const middle = plan?.rows[Math.floor(plan.rows.length / 2)];
   // A model of tokens is told the level alone.
@@ -66,7 +68,7 @@ export async function check(options: CheckOptions): Promise<ModelCheck> {
   const inputs = { seed, ...sizes, ...(row && { row }) };
 
   progress?.("passes");
-  const passes = checkPasses(model.module, planned, inputs);
+  const passes = checkPasses(module, planned, inputs);
   const candidate = await openCandidate(options.target, options);
   try {
     const report = await checkModule(planned, candidate, {

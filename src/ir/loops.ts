@@ -139,36 +139,52 @@ export function gemm(
   }
 }
 
-/** The last two axes exchanged. */
-export function swapLast(x: Tensor): Tensor {
-  const rank = x.shape.length;
-  const rows = x.shape[rank - 2]!;
-  const columns = x.shape[rank - 1]!;
-  const out = tensor(x.element, [...x.shape.slice(0, -2), columns, rows]);
-  const blocks = x.data.length / (rows * columns);
-  for (let b = 0; b < blocks; b++) {
-    const base = b * rows * columns;
-    for (let r = 0; r < rows; r++)
-      for (let c = 0; c < columns; c++) out.data[base + c * rows + r] = x.data[base + r * columns + c]!;
+/** The same with b[n, k]: out[m, n] += sum_k a[m, k] b[n, k], summed in the same order. */
+export function gemmTransposed(
+  a: Float64Array,
+  ao: number,
+  b: Float64Array,
+  bo: number,
+  out: Float64Array,
+  oo: number,
+  m: number,
+  k: number,
+  n: number,
+): void {
+  for (let i = 0; i < m; i++) {
+    const from = ao + i * k;
+    const row = oo + i * n;
+    for (let j = 0, at = bo; j < n; j++, at += k) {
+      let sum = out[row + j]!;
+      let p = 0;
+      for (; p + 3 < k; p += 4)
+        sum +=
+          a[from + p]! * b[at + p]! +
+          a[from + p + 1]! * b[at + p + 1]! +
+          a[from + p + 2]! * b[at + p + 2]! +
+          a[from + p + 3]! * b[at + p + 3]!;
+      for (; p < k; p++) sum += a[from + p]! * b[at + p]!;
+      out[row + j] = sum;
+    }
   }
-  return out;
 }
 
-/** Batched matrix product of the last two axes; leading axes broadcast. */
-export function matmul(a: Tensor, b: Tensor): Tensor {
+/** Batched matrix product of the last two axes; leading axes broadcast. `transposed`: b is [.., n, k]. */
+export function matmul(a: Tensor, b: Tensor, transposed = false): Tensor {
   const m = a.shape[a.shape.length - 2]!;
   const k = a.shape[a.shape.length - 1]!;
-  const n = b.shape[b.shape.length - 1]!;
+  const n = b.shape[b.shape.length - (transposed ? 2 : 1)]!;
+  const product = transposed ? gemmTransposed : gemm;
   const batchA = a.shape.slice(0, -2);
   const batchB = b.shape.slice(0, -2);
   const batch = broadcastSizes(batchA, batchB);
   const out = tensor(a.element, [...batch, m, n]);
   if (count(batchB) === 1 && batchA.length >= batchB.length) {
-    gemm(a.data, 0, b.data, 0, out.data, 0, m * count(batchA), k, n);
+    product(a.data, 0, b.data, 0, out.data, 0, m * count(batchA), k, n);
     return out;
   }
   walk(batch, [broadcastStrides(batchA, batch), broadcastStrides(batchB, batch)], (i, o) => {
-    gemm(a.data, o[0]! * m * k, b.data, o[1]! * k * n, out.data, i * m * n, m, k, n);
+    product(a.data, o[0]! * m * k, b.data, o[1]! * k * n, out.data, i * m * n, m, k, n);
   });
   return out;
 }

@@ -146,8 +146,18 @@ export function ulp(x: number, element: Element): number {
   if (element === "i32" || element === "bool") return 1;
   const [fraction, least] = element === "f16" ? [10, -14] : [23, -126];
   if (x === 0) return 2 ** (least - fraction);
-  return 2 ** (Math.max(least, Math.floor(Math.log2(Math.abs(x)))) - fraction);
+  // The exponent field of a float64 is floor(log2 |x|) + 1023; a smaller number than any normal one has less than `least`.
+  number[0] = x;
+  const exponent = ((words[high]! >>> 20) & 0x7ff) - 1023;
+  words[high] = (Math.max(least, exponent) - fraction + 1023) << 20;
+  words[1 - high] = 0;
+  return number[0];
 }
+
+const number = new Float64Array(1);
+const words = new Int32Array(number.buffer);
+/** Which of a float64's words has the exponent: the second where numbers are little-endian. */
+const high = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1 ? 1 : 0;
 
 /** `[1, 3, 0]` of a flat index into numbers; the imaginary part of a complex element has a last index 1. */
 export function indexOf(flat: number, tensor: Tensor): number[] {

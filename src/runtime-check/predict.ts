@@ -69,6 +69,13 @@ export function predict(
       run.set(value, perturbedInputs?.[r]?.[i] ?? inputs[i]!);
     });
   });
+  const errors = (op: Op, operands: Operands, results: readonly Tensor[]): (Float64Array | undefined)[] => {
+    if (op.name === "weight" && exactWeights.has(results[0]!.data)) return [];
+    const sizes = localError(op, operands, results, accuracy);
+    const rounds = sizes.map((size) => (size.some((e) => e > 0) ? size : undefined));
+    if (op.name === "weight" && rounds[0] === undefined) exactWeights.add(results[0]!.data);
+    return rounds;
+  };
   const last = lastUses(graph);
   graph.ops.forEach((op, at) => {
     const operands = operandsIn(reference, op);
@@ -77,16 +84,17 @@ export function predict(
       reference.set(value, results[i]!);
     });
     if (runs === 0) return;
-    const own = localError(op, operands, results, accuracy);
+    const own = errors(op, operands, results);
+    const decisions = results.every(isDecision);
     const samples = perturbed.map((run, r) => {
       const given = operandsIn(run, op);
-      // Runs differ from the reference only where something upstream rounds.
-      const same = given.every((t, i) => t === operands[i]);
+      // Runs differ from the reference only where something upstream rounds, and decisions are the first run's.
+      const same = decisions || given.every((t, i) => t === operands[i]);
       const computed = same ? results : evaluateOp(op, given, context);
       return computed.map((y, i) => {
         const exact = results[i]!;
-        if (exact.element === "i32" || exact.element === "bool") return exact;
-        return own[i]!.some((e) => e > 0) ? perturb(y, exact, own[i]!, hash(seed, r, at, i)) : y;
+        if (isDecision(exact)) return exact;
+        return own[i] === undefined ? y : perturb(y, exact, own[i], hash(seed, r, at, i));
       });
     });
     op.results.forEach((value, i) => {
@@ -108,7 +116,16 @@ export function predict(
   return { runs, values, reference, samples };
 }
 
-function operandsIn(values: ReadonlyMap<Value, Tensor>, op: Op): (Tensor | undefined)[] {
+/** Weights that their format holds exactly: known once, for as long as whoever reads them keeps them. */
+const exactWeights = new WeakSet<Float64Array>();
+
+type Operands = readonly (Tensor | undefined)[];
+
+function isDecision({ element }: Tensor): boolean {
+  return element === "i32" || element === "bool";
+}
+
+function operandsIn(values: ReadonlyMap<Value, Tensor>, op: Op): Operands {
   return op.operands.map((v) => (v === undefined ? undefined : values.get(v)!));
 }
 

@@ -53,6 +53,15 @@ test("units in the last place", () => {
   expect(ulp(2, "f16")).toBe(2 ** -9);
   expect(ulp(0, "f32")).toBe(2 ** -149);
   expect(ulp(1e-45, "f32")).toBe(2 ** -149);
+  // Both sides of every power of two, down into what f32 holds as subnormal and float64 does not at all.
+  for (let e = -1022; e < 127; e++) {
+    const [below, at] = [2 ** e * (1 - 2 ** -53), -(2 ** e)];
+    expect([ulp(below, "f32"), ulp(at, "f32")]).toEqual([
+      2 ** Math.max(-149, e - 24),
+      2 ** Math.max(-149, e - 23),
+    ]);
+  }
+  expect(ulp(5e-324, "f16")).toBe(2 ** -24);
 });
 
 test("indices, the parts of complex numbers last", () => {

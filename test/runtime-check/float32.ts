@@ -4,7 +4,7 @@
 import type { Dim } from "../../src/ir/dim.js";
 import { evaluate } from "../../src/ir/evaluate.js";
 import type { Graph, Module, Op } from "../../src/ir/graph.js";
-import { broadcastStrides, lines, map, swapLast, walk } from "../../src/ir/loops.js";
+import { broadcastStrides, lines, map, walk } from "../../src/ir/loops.js";
 import { operandRecord } from "../../src/ir/op.js";
 import { definitionOf } from "../../src/ir/ops/index.js";
 import { count, type Tensor, tensor } from "../../src/ir/tensor.js";
@@ -15,6 +15,17 @@ import { stored } from "../../src/runtime-check/stored.js";
 const f = Math.fround;
 type Record_ = Readonly<Record<string, Tensor>>;
 type Attributes = Readonly<Record<string, number | boolean | string>>;
+
+/** The last two axes exchanged. */
+export function swapLast(x: Tensor): Tensor {
+  const [rows, columns] = x.shape.slice(-2) as [number, number];
+  const block = rows * columns;
+  const data = x.data.map((_, i) => {
+    const inside = i % block;
+    return x.data[i - inside + (inside % rows) * columns + Math.floor(inside / rows)]!;
+  });
+  return { ...x, shape: [...x.shape.slice(0, -2), columns, rows], data };
+}
 
 /** out[m, n] = sum_k a[m, k] b[k, n], product and sum rounded each time, k in order. */
 function gemm32(a: Tensor, b: Tensor): Tensor {

@@ -1,10 +1,9 @@
 // Mistakes that compilers of such models make, each a change to one op. `where` says which ops it can strike.
 
 import type { Op } from "../../src/ir/graph.js";
-import { swapLast } from "../../src/ir/loops.js";
 import type { Tensor } from "../../src/ir/tensor.js";
 import { decodeHalf, encodeHalf } from "../../src/support/half.js";
-import { again, type Mistake } from "./float32.js";
+import { again, type Mistake, swapLast } from "./float32.js";
 
 type Operands = Readonly<Record<string, Tensor>>;
 

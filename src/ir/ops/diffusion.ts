@@ -66,14 +66,18 @@ export const nearestRow = defineOp({
     return [{ element: "i32", shape: x.shape.slice(0, -1) }];
   },
   evaluate({ x, table }) {
-    const width = table.shape[1]!;
+    const [rows, width] = table.shape as readonly [number, number];
+    const [points, places] = [x.data, table.data];
     const out = tensor("i32", x.shape.slice(0, -1));
     for (let i = 0; i < out.data.length; i++) {
       let least = Number.POSITIVE_INFINITY;
-      for (let r = 0; r < table.shape[0]!; r++) {
+      for (let r = 0; r < rows; r++) {
         let distance = 0;
-        for (let c = 0; c < width; c++)
-          distance += (x.data[i * width + c]! - table.data[r * width + c]!) ** 2;
+        // A sum of squares only grows: once it is not below the least so far, the row is out.
+        for (let c = 0; c < width && distance < least; c++) {
+          const apart = points[i * width + c]! - places[r * width + c]!;
+          distance += apart * apart;
+        }
         if (distance < least) {
           least = distance;
           out.data[i] = r;

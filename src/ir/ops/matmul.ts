@@ -1,16 +1,17 @@
 // Matrix products.
 
-import { map, map2, matmul as product, swapLast } from "../loops.js";
+import { map, map2, matmul as product } from "../loops.js";
 import { attribute, defineOp, withDefault } from "../op.js";
 import type { Tensor } from "../tensor.js";
 import { broadcastShapes, typeText } from "../type.js";
 
 /** sqrt(K sum_k a^2 b^2) per output: K products and sums whose roundings have random signs. */
-export function productRounding(a: Tensor, b: Tensor): Float64Array {
+export function productRounding(a: Tensor, b: Tensor, transposed: boolean): Float64Array {
   const k = a.shape[a.shape.length - 1]!;
   const squares = product(
     map(a, (v) => v * v),
     map(b, (v) => v * v),
+    transposed,
   );
   return squares.data.map((v) => Math.sqrt(k * v));
 }
@@ -45,8 +46,8 @@ export const matmul = defineOp({
     );
     return [{ element: a.element, shape: [...(batch ?? []), m!, n] }];
   },
-  evaluate: ({ a, b }, { transpose_b }) => [product(a, transpose_b ? swapLast(b) : b)],
-  rounding: ({ a, b }, _, { transpose_b }) => [productRounding(a, transpose_b ? swapLast(b) : b)],
+  evaluate: ({ a, b }, { transpose_b }) => [product(a, b, transpose_b)],
+  rounding: ({ a, b }, _, { transpose_b }) => [productRounding(a, b, transpose_b)],
 });
 
 export const linear = defineOp({
@@ -80,13 +81,13 @@ export const linear = defineOp({
   },
   evaluate({ x, weight, bias }) {
     const rows = x.data.length / x.shape[x.shape.length - 1]!;
-    const flat = product({ ...x, shape: [rows, x.shape[x.shape.length - 1]!] }, swapLast(weight));
+    const flat = product({ ...x, shape: [rows, x.shape[x.shape.length - 1]!] }, weight, true);
     const shaped = { ...flat, shape: [...x.shape.slice(0, -1), weight.shape[0]!] };
     return [bias === undefined ? shaped : map2(shaped, bias, (a, b) => a + b)];
   },
   rounding({ x, weight }, [y]) {
     const rows = x.data.length / x.shape[x.shape.length - 1]!;
-    const terms = productRounding({ ...x, shape: [rows, x.shape[x.shape.length - 1]!] }, swapLast(weight));
+    const terms = productRounding({ ...x, shape: [rows, x.shape[x.shape.length - 1]!] }, weight, true);
     return [terms.map((v, i) => v + Math.abs(y!.data[i]!))];
   },
 });
