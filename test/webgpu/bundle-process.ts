@@ -32,6 +32,8 @@ export interface Failure {
   readonly codes: readonly string[];
   readonly message: string;
   readonly left: number;
+  /** Buffers of the model, where it loaded after all. */
+  readonly whole?: number;
 }
 
 export interface Generated {
@@ -50,6 +52,23 @@ export interface BundleProcess {
   }): Promise<Generated>;
   loadFailure(payload: { directory: string; abortAfter?: number }): Promise<Failure>;
   misuse(payload: { directory: string }): Promise<Readonly<Record<string, Failure | string | number | null>>>;
+  twoLoads(payload: {
+    directory: string;
+    /** Number of the second load's buffer at which memory ends; none when left out. */
+    failing?: number;
+    options: { seed: number; steps: number };
+  }): Promise<{
+    codes: string[][];
+    /** Buffers that lived when both loads had ended, per model that loaded. */
+    leftOfOne: number;
+    tokens: number[][];
+    left: number;
+    /** Error scopes that nobody closed. */
+    open: number;
+  }>;
+  timesWithout(payload: {
+    directory: string;
+  }): Promise<{ asked: string[]; generates: boolean; times: unknown }>;
   close(): void;
 }
 
@@ -94,6 +113,8 @@ export async function bundleProcess(driver: Driver): Promise<BundleProcess | und
     generate: (payload) => ask("generate", payload) as Promise<Generated>,
     loadFailure: (payload) => ask("loadFailure", payload) as Promise<Failure>,
     misuse: (payload) => ask("misuse", payload) as ReturnType<BundleProcess["misuse"]>,
+    twoLoads: (payload) => ask("twoLoads", payload) as ReturnType<BundleProcess["twoLoads"]>,
+    timesWithout: (payload) => ask("timesWithout", payload) as ReturnType<BundleProcess["timesWithout"]>,
     close: () => child.disconnect(),
   };
 }

@@ -32,6 +32,89 @@ async function countedDevice() {
   return { device, living };
 }
 
+/**
+ * Two loads at once on one device, of which the second runs out of memory at its buffer number `failing`. Scopes are kept
+ * as WebGPU has them: one stack a device, an error goes to the innermost scope of its kind.
+ */
+async function twoLoads({ directory, failing, options }) {
+  const { loadWebgpu } = await import("../../dist/runtime/webgpu/index.js");
+  const { device, living } = await countedDevice();
+  const scopes = [];
+  const own = { first: 0, second: 0 };
+  const view = (name) => {
+    const replaced = {
+      pushErrorScope: (filter) => scopes.push({ filter, error: null }),
+      popErrorScope: async () => scopes.pop().error,
+      createBuffer(descriptor) {
+        if (++own[name] === failing && name === "second") {
+          const scope = scopes.findLast(({ filter }) => filter === "out-of-memory");
+          scope.error ??= { message: "no room" };
+        }
+        return device.createBuffer(descriptor);
+      },
+    };
+    return new Proxy(device, {
+      get(_, key) {
+        const value = replaced[key] ?? device[key];
+        return typeof value === "function" && replaced[key] === undefined ? value.bind(device) : value;
+      },
+    });
+  };
+  const last = async (model) => {
+    let tokens;
+    for await (const state of model.generate(options)) tokens = [...state.tokens];
+    return tokens;
+  };
+  try {
+    const loads = ["first", "second"].map((name) => loadWebgpu(directory, { device: view(name) }));
+    const outcomes = await Promise.allSettled(loads);
+    const models = outcomes.flatMap(({ value }) => (value === undefined ? [] : [value]));
+    const leftOfOne = living.size / Math.max(1, models.length);
+    const tokens = await Promise.all(models.map(last));
+    for (const model of models) {
+      model.destroy();
+      model.destroy();
+    }
+    return {
+      codes: outcomes.map(({ reason }) => (reason === undefined ? [] : failure(reason).codes)),
+      leftOfOne,
+      tokens,
+      left: living.size,
+      open: scopes.length,
+    };
+  } finally {
+    device.destroy();
+  }
+}
+
+/** Times of a model on an adapter without timestamps, and the features its device was asked for. */
+async function timesWithout({ directory }) {
+  const { loadWebgpu } = await import("../../dist/runtime/webgpu/index.js");
+  let asked;
+  const plain = {
+    async requestAdapter(wanted) {
+      const adapter = await gpu.requestAdapter(wanted);
+      return {
+        limits: adapter.limits,
+        features: { has: (name) => name !== "timestamp-query" && adapter.features.has(name) },
+        requestDevice(descriptor) {
+          asked = descriptor.requiredFeatures;
+          return adapter.requestDevice(descriptor);
+        },
+      };
+    },
+  };
+  const model = await loadWebgpu(directory, { gpu: plain });
+  try {
+    const states = model.generate({ steps: 2 });
+    const { done } = await states.next();
+    await states.return();
+    return { asked, generates: done === false, times: (await model.times()) ?? "none" };
+  } finally {
+    model.destroy();
+  }
+}
+
 /** Every state's tokens. `driver`: the loop that moves the state through the host, for comparison. */
 async function generate({ directory, options = {}, driver = false }) {
   const { load } = await import(`${directory}/index.js`);
@@ -69,8 +152,9 @@ async function loadFailure({ directory, abortAfter }) {
   };
   try {
     const model = await loadWebgpu(directory, { device, signal: abort.signal, progress });
+    const whole = living.size;
     model.destroy();
-    return { codes: [], message: "it loaded", left: living.size };
+    return { codes: [], message: "it loaded", left: living.size, whole };
   } catch (error) {
     return { ...failure(error), left: living.size };
   } finally {
@@ -115,7 +199,7 @@ async function misuse({ directory }) {
   return answers;
 }
 
-const tasks = { open, generate, loadFailure, misuse };
+const tasks = { open, generate, loadFailure, misuse, twoLoads, timesWithout };
 let queue = Promise.resolve();
 process.on("message", ({ id, task, payload }) => {
   queue = queue

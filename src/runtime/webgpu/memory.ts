@@ -8,13 +8,13 @@ export interface Memory {
   readonly device: GpuDevice;
   /** A buffer of storage that copies may read and write; sizes are rounded up to 4 bytes. */
   storage(bytes: number): GpuBuffer;
-  /** Runs `body`; throws `webgpu/out-of-memory` when an allocation in it failed. */
-  guarded<T>(body: () => Promise<T>): Promise<T>;
+  /** Waits for the device's answer to all allocations so far; throws `webgpu/out-of-memory` when one failed. */
+  allocated(): Promise<void>;
   /** The bytes of a buffer that was made for reading back, which is destroyed. */
   read(staging: GpuBuffer): Promise<ArrayBuffer>;
   /** A buffer for reading back. */
   staging(bytes: number): GpuBuffer;
-  /** Throws `webgpu/device-lost` or `webgpu/destroyed` once either has happened. */
+  /** Throws `webgpu/device-lost`, `webgpu/destroyed` or `webgpu/out-of-memory` once one has happened. */
   check(): void;
   destroy(): void;
 }
@@ -32,40 +32,44 @@ export function deviceMemory(device: GpuDevice, ownsDevice: boolean): Memory {
   });
   // Whoever waits for the device sees the rejection; without anyone waiting it is no error.
   lost.catch(() => undefined);
+  const answers = new Set<Promise<void>>();
+  let failed: DlmcError | undefined;
   const make = (bytes: number, flags: number): GpuBuffer => {
     check();
+    // A device has one stack of scopes. Opened and closed without a pause in between, a scope cannot get hold of what
+    // happens to another model that is loaded meanwhile.
+    device.pushErrorScope("out-of-memory");
     const buffer = device.createBuffer({ size: Math.max(4, Math.ceil(bytes / 4) * 4), usage: flags });
+    const answer = device.popErrorScope().then(
+      (error) => {
+        if (error !== null)
+          failed ??= problem("webgpu/out-of-memory", `the device has too little memory: ${error.message}`);
+        answers.delete(answer);
+      },
+      // Of a lost device; `check` says so.
+      () => void answers.delete(answer),
+    );
+    answers.add(answer);
     buffers.add(buffer);
     return buffer;
   };
   const check = (): void => {
-    if (ended !== undefined) throw ended;
+    const why = ended ?? failed;
+    if (why !== undefined) throw why;
   };
   return {
     device,
     check,
     storage: (bytes) => make(bytes, usage.storage | usage.copySource | usage.copyTarget),
     staging: (bytes) => make(bytes, usage.mapRead | usage.copyTarget),
-    async guarded(body) {
+    async allocated() {
+      await Promise.all(answers);
       check();
-      device.pushErrorScope("out-of-memory");
-      let result: Awaited<ReturnType<typeof body>>;
-      try {
-        result = await body();
-      } catch (error) {
-        await device.popErrorScope().catch(() => null);
-        check();
-        throw error;
-      }
-      const error = await device.popErrorScope().catch(() => null);
-      check();
-      if (error !== null)
-        throw problem("webgpu/out-of-memory", `the device has too little memory: ${error.message}`);
-      return result;
     },
     async read(staging) {
       try {
         await Promise.race([staging.mapAsync(mapForReading), lost]);
+        check();
         return staging.getMappedRange().slice(0);
       } catch (error) {
         // Mapping fails first when a device is lost; its own message says more.

@@ -90,18 +90,18 @@ export async function openGraphs(location: string, options: WebgpuOptions = {}):
     device.features.has(feature) &&
     (feature === "subgroups" ? subgroupsPay(device) : feature !== "shader-f16" || options.f16 !== "off");
   try {
-    const bound = await memory.guarded(async () => {
-      const [pipelines, weights] = await settled(
-        loadPipelines(device, location, manifest, has, signal),
-        loadWeights(memory, location, manifest, options.progress, signal),
-      );
-      const arenas = manifest.arenas.map((bytes) => memory.storage(bytes));
-      const made = [...graphs].map(([name, graph]): readonly [string, LoadedGraph] => [
+    const [pipelines, weights] = await settled(
+      loadPipelines(device, location, manifest, has, signal),
+      loadWeights(memory, location, manifest, options.progress, signal),
+    );
+    const arenas = manifest.arenas.map((bytes) => memory.storage(bytes));
+    const bound = new Map(
+      [...graphs].map(([name, graph]): readonly [string, LoadedGraph] => [
         name,
         bindGraph(graph, memory, arenas, weights, pipelines),
-      ]);
-      return new Map(made);
-    });
+      ]),
+    );
+    await memory.allocated();
     // What @filters computes once becomes an input of the graphs that use it.
     runForOthers(bound, "filters", memory);
     return { manifest, graphs: bound, memory };
@@ -125,6 +125,7 @@ export async function loadModel(
   const { manifest, graphs, memory } = await openGraphs(location, options);
   try {
     const runner = loop.runner(graphCalls(graphs, memory, manifest.batch, inside(location, "manifest.json")));
+    await memory.allocated();
     return model(loop, manifest, memory, runner, graphs);
   } catch (error) {
     memory.destroy();
