@@ -30,8 +30,9 @@ function ask(
   path: string,
   headers: Record<string, string> = {},
   method = "GET",
+  { url }: Demo = served,
 ): Promise<{ status: number; body: string; type: string }> {
-  const { hostname, port } = new URL(served.url);
+  const { hostname, port } = new URL(url);
   return new Promise((resolve, reject) => {
     request({ hostname, port, path, method, headers }, (response) => {
       let body = "";
@@ -77,6 +78,32 @@ test.each([
 test("other hosts and methods are refused", async () => {
   expect(await ask("/", { host: "evil.example" })).toMatchObject({ status: 403 });
   expect(await ask("/", {}, "POST")).toMatchObject({ status: 405 });
+});
+
+test("several bundles stand in a list, and none reaches another's parent", async () => {
+  const other = join(parent, "a<b & c");
+  mkdirSync(other);
+  writeFileSync(join(other, "demo.html"), "<title>other</title>");
+  const both = await demo([directory, other]);
+  const get = (path: string) => ask(path, {}, "GET", both);
+  try {
+    expect(both.url).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/$/);
+    const list = await get("/");
+    const links = [...list.body.matchAll(/href="([^"]*)">([^<]*)</g)].map(([, path, text]) => [path, text]);
+    expect(links.map(([, text]) => text)).toEqual(["bundle", "a&lt;b &amp; c"]);
+    expect((await get(links[0]![0]!)).body).toBe("<title>page</title>");
+    expect((await get(links[1]![0]!)).body).toBe("<title>other</title>");
+    for (const path of [
+      "/demo.html",
+      "/bundle/../secret.txt",
+      "/bundle/%2e%2e/secret.txt",
+      "/secret.txt",
+      "/x/",
+    ])
+      expect(await get(path), path).toMatchObject({ status: 404 });
+  } finally {
+    await both.close();
+  }
 });
 
 test("a directory without a page, a port that is taken", async () => {
