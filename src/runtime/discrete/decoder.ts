@@ -61,7 +61,10 @@ export function decoderOf(sampler: TokenSamplerDescription, decoders: Decoders):
   );
 }
 
-/** Number of draws that a block on a grid of `steps` steps may use, for texts of `length` tokens. */
+/**
+ * Number of draws that a block on a grid of `steps` steps may use, for texts of `length` tokens: first-hitting takes two for
+ * every position, and reads them at position 0 whichever the block.
+ */
 export function drawsPerBlock(steps: number, length: number): number {
-  return Math.max(steps + 2, length + 1);
+  return Math.max(steps + 2, 2 * length + 1);
 }
