@@ -1,6 +1,7 @@
 // manifest.json of a WGSL bundle: what each file is, where every value of a step lies, which kernel runs on what,
 // and how to sample. The runtime reads nothing else to run a model. Its schema: schema/wgsl-manifest.schema.json.
 
+import { portMeanings } from "../../ir/port-meanings.js";
 import type { Element } from "../../ir/tensor.js";
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
@@ -105,56 +106,11 @@ export interface WgslManifest {
 
 /** What the ports of the graphs with stable names are. */
 const meanings: Readonly<Record<string, string>> = {
-  "embed.tokens": "token ids",
-  "embed.x": "normalised embeddings of the tokens",
-  "denoise.x": "noisy latent x_t",
-  "denoise.level": "the number the time features take, one per row",
-  "denoise.prior_scale": "alpha / sigma^2 at this level, one per row",
-  "denoise.c_in": "factor of x where the network reads it, one per row",
-  "denoise.c_skip": "factor of x in x0 = c_skip x + c_out output, one per row",
-  "denoise.c_out": "factor of the network's output in x0, one per row",
-  "denoise.self_cond": "the previous prediction of x0; zeros in the first step",
-  "denoise.simplex": "noisy logits S_t: softmax(S_t) E enters the network",
-  "denoise.fixed_mask": "true where the token is given",
-  "denoise.fixed_tokens": "the given tokens",
-  "denoise.x0": "predicted clean latent",
-  "denoise.logits": "scores over the vocabulary",
-  "block.tokens": "token ids of the block under way",
-  "block.positions": "the block's positions in the text",
-  "block.level": "the number the time features take, one per row",
-  "block.logits": "scores over the vocabulary, for the block",
-  "prefix.positions": "positions of the block to come",
-  "cache.*": "rows of settled positions; those from the block on hold anything",
-  "tail.*": "the last rows before the block; zeros before the first",
-  "prefix.*": "what settled positions add to the block's rows",
-  "rows.*": "the block's rows, for the cache once it is settled",
-  "next.*": "the last rows after the block, the tail once it is settled",
-  "encode.encoder": "the output of an encoder that runs elsewhere",
-  "denoise.encoder_mask": "true where the encoder's output has a position",
-  "round.encoder_mask": "true where the encoder's output has a position",
-  "round.x": "latent to be rounded",
-  "round.logits": "scores over the vocabulary",
-  "round.tokens": "the best token per position, ties to the lowest id",
+  ...portMeanings,
   "time.level": "a noise level of the timestep grid",
   "time.time": "everything that depends on the level alone",
-  "step.x": "noisy latent x_t",
-  "step.self_cond": "the previous step's x0; zeros in the first step",
-  "step.x0_prev": "the previous step's x0; zeros in the first step",
-  "step.noise": "standard normal draws of this step",
-  "step.coefficients": "[a, b, c, s] of x_next = a x0 + b x + c x0_prev + s noise",
-  "step.level": "the number the time features take",
-  "step.prior_scale": "alpha / sigma^2 at this step",
-  "step.c_in": "factor of x where the network reads it",
-  "step.c_skip": "factor of x in x0 = c_skip x + c_out output",
-  "step.c_out": "factor of the network's output in x0",
-  "step.fixed_mask": "true where fixed_x replaces x (infilling)",
   "step.fixed_x": "clean embeddings of the given tokens",
-  "step.encoder_mask": "true where the encoder's output has a position",
   "step.time": "what @time gives for this step's level",
-  "step.logits": "scores over the vocabulary of the predicted clean latent",
-  "step.x_next": "latent of the next step",
-  "step.x0": "predicted clean latent",
-  "step.tokens": "tokens of the predicted clean latent",
 };
 
 /** A port of a graph with what it means, where that has a stable name. */
