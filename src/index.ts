@@ -23,7 +23,8 @@ export {
   type TrafficInspection,
   type WgslInspectOptions,
 } from "./api/inspect-wgsl.js";
-export { type LoadedModel, loadModel, type ModelOptions, samplerPlan } from "./api/load.js";
+export { type LoadedModel, loadModel, type ModelOptions } from "./api/load.js";
+export { samplerPlan } from "./api/sampler-source.js";
 export type { Description } from "./description/index.js";
 export type { OnnxManifest } from "./emit-onnx/manifest.js";
 export type { WgslManifest } from "./emit-wgsl/bundle/manifest.js";

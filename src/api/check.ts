@@ -20,7 +20,8 @@ import { checkTrajectory, type TrajectoryReport } from "../runtime-check/traject
 import type { BuildOptions } from "../targets.js";
 import { openCandidate } from "./candidates.js";
 import { checkPasses, type PassesCheck } from "./check-passes.js";
-import { loadModel, type ModelOptions, planOfModel } from "./load.js";
+import { loadModel, type ModelOptions } from "./load.js";
+import { planOfModel } from "./sampler-source.js";
 
 export interface CheckOptions extends ModelOptions, BuildOptions {
   readonly target: string;

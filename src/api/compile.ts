@@ -14,8 +14,9 @@ import type { RunOptions } from "../passes/pass.js";
 import { fail } from "../support/diagnostic.js";
 import type { BuildOptions } from "../targets.js";
 import { version } from "../version.js";
-import { type LoadedModel, loadModel, type ModelOptions, type SamplerSource, samplerParts } from "./load.js";
+import { type LoadedModel, loadModel, type ModelOptions } from "./load.js";
 import { replaceDirectory } from "./output.js";
+import { type SamplerSource, samplerParts } from "./sampler-source.js";
 import { vocabularyOf } from "./vocabulary.js";
 
 export interface CompileOptions extends Omit<ModelOptions, "length">, BuildOptions {

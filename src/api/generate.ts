@@ -22,7 +22,8 @@ import type { BuildOptions } from "../targets.js";
 import { compile } from "./compile.js";
 import { readEncoder } from "./encoder.js";
 import { openGpu } from "./gpu.js";
-import { type LoadedModel, loadModel, type ModelOptions, planOfModel } from "./load.js";
+import { type LoadedModel, loadModel, type ModelOptions } from "./load.js";
+import { planOfModel } from "./sampler-source.js";
 import { type Vocabulary, vocabularyOf } from "./vocabulary.js";
 
 export interface GenerateOptions extends ModelOptions, BuildOptions {

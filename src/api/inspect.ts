@@ -15,7 +15,8 @@ import { findGraph, type Module } from "../ir/graph.js";
 import { typeText } from "../ir/type.js";
 import { DlmcError, fail } from "../support/diagnostic.js";
 import type { ParameterDeclaration } from "../weights/store.js";
-import { loadModel, type ModelOptions, planOfModel, readModelText, samplerParts } from "./load.js";
+import { loadSchedule, type ModelOptions, readModelText } from "./load.js";
+import { planOfModel, samplerParts } from "./sampler-source.js";
 
 /** What `dlmc inspect --json` prints (schema/inspect.schema.json). */
 export interface Inspection {
@@ -121,7 +122,7 @@ export function inspectSchedule(options: ModelOptions & { readonly steps?: numbe
     refuseErrors(checkSchedule(grid), options.model);
     return { levels: grid.map(levelRow), curve: scheduleCurve(schedule, grid) };
   }
-  const model = loadModel(options);
+  const model = loadSchedule(options);
   const source = samplerParts(model)!;
   const schedule = resolveSchedule(source.parts.noise_schedule, source.constants);
   const grid = resolveGrid(source.parts.timesteps, schedule, options.steps);

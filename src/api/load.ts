@@ -1,17 +1,16 @@
-// A model from disk: its description, its weights (a checkpoint or synthetic ones) and its sampler's table.
+// A model from disk: its description and its weights, a checkpoint or synthetic ones.
 
 import { readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { type BindWeights, describe, type Lowered, lowerBound } from "../compile.js";
-import type { Description, Timesteps } from "../description/description.js";
-import { type Plan, planOf, type SamplerParts, type SamplerPlan, samplerPlanOf } from "../diffusion/index.js";
-import type { Tensor } from "../ir/tensor.js";
-import { type Diagnostic, fail } from "../support/diagnostic.js";
+import type { Description } from "../description/description.js";
+import { type Diagnostic, fail, Report } from "../support/diagnostic.js";
 import { pathKind } from "../weights/file-source.js";
 import { openCheckpoint, openWeights } from "../weights/open.js";
 import { resolveParameters } from "../weights/resolve.js";
 import { memoryStore, type ParameterDeclaration, type WeightStore } from "../weights/store.js";
 import { syntheticStore } from "../weights/synthetic.js";
+import { learnedConstants, type Scheduled } from "./sampler-source.js";
 
 /** Where a model comes from. */
 export interface ModelOptions {
@@ -54,6 +53,20 @@ export function loadModel(options: ModelOptions): LoadedModel {
   return { ...lowered, file: options.model, text, store };
 }
 
+/**
+ * A description and no weights but the constants of its schedule, which most have none of: enough for `planOfModel`.
+ * Throws what `loadModel` throws.
+ */
+export function loadSchedule(options: ModelOptions): Scheduled {
+  const { description, warnings } = describe(readModelText(options.model), options.model, options.length);
+  const report = new Report(options.model);
+  const store = bindWeights(description, [], options, report);
+  report.throwIfErrors();
+  const all = [...warnings, ...report.diagnostics];
+  if (all.length > 0) options.warn?.(all);
+  return { description, store, file: options.model };
+}
+
 /** The text of a description. Throws `model/open` (exit 2) when there is none, or when the file is something else. */
 export function readModelText(path: string): string {
   if (pathKind(path) === "directory")
@@ -83,6 +96,7 @@ function bindWeights(
   report: Parameters<BindWeights>[2],
 ): WeightStore {
   const learned = learnedConstants(description);
+  if (declared.length + learned.length === 0) return memoryStore({});
   if (options.synthetic !== undefined) return syntheticStore(declared, options.synthetic);
   const weights = description.weights;
   const checkpoint =
@@ -90,8 +104,11 @@ function bindWeights(
       ? openWeights(weights, dirname(options.model))
       : openCheckpoint(options.weights);
   if (checkpoint === undefined) {
-    if (declared.length === 0 && learned.length === 0) return memoryStore({});
-    return fail("weights/none", `${options.model} names no weights and has ${declared.length} parameters`, {
+    const needs =
+      declared.length > 0
+        ? `has ${declared.length} parameters`
+        : `its field ${learned[0]!.concept} takes ${learned.map(({ from }) => JSON.stringify(from)).join(", ")} from them`;
+    return fail("weights/none", `${options.model} names no weights and ${needs}`, {
       file: options.model,
       pointer: "/weights",
       help: "give --weights FILE, name the file in weights.file, or use --synthetic SEED",
@@ -105,136 +122,4 @@ function bindWeights(
   return resolveParameters(parameters, checkpoint, { ...weights, map }, report, {
     values: options.values ?? true,
   });
-}
-
-interface LearnedConstant {
-  readonly concept: "noise_schedule" | "timesteps";
-  readonly name: string;
-  readonly key: string;
-  readonly from: string;
-  readonly pointer: string;
-  /** One element, or a vector. */
-  readonly shape: readonly number[];
-}
-
-const constantOf = ({ shape, data }: Tensor): number | readonly number[] =>
-  shape.length === 0 ? data[0]! : [...data];
-
-/**
- * Constants of the noise schedule and knots of the grid that are tensors of the checkpoint:
- * `{ "loc": { "from": "proposal.loc" } }`.
- */
-function learnedConstants(description: Description): LearnedConstant[] {
-  if (!("noise_schedule" in description)) return [];
-  const { noise_schedule: schedule, timesteps } = description;
-  const shapeOf = (key: string): readonly number[] =>
-    schedule.family === "learned_mlp" && ["w1", "b1", "w2"].includes(key) ? [schedule.hidden] : [];
-  const knots = timesteps?.kind === "warp" ? [timesteps.knots] : [];
-  return [
-    ...learnedIn("noise_schedule", schedule, shapeOf),
-    ...learnedIn("timesteps", timesteps ?? {}, () => knots),
-  ];
-}
-
-function learnedIn(
-  concept: "noise_schedule" | "timesteps",
-  fields: object,
-  shapeOf: (key: string) => readonly number[],
-): LearnedConstant[] {
-  return Object.entries(fields).flatMap(([key, value]) => {
-    const from = typeof value === "object" && value !== null && "from" in value ? value.from : undefined;
-    const name = `${concept}.${key}`;
-    return typeof from === "string"
-      ? [{ concept, name, key, from, pointer: `/${concept}/${key}`, shape: shapeOf(key) }]
-      : [];
-  });
-}
-
-/** Knots of a straight line in the place of those that come with the weights, for synthetic ones. */
-function straight(timesteps: Timesteps): object {
-  if (timesteps.kind !== "warp") return {};
-  const from = Object.entries(timesteps).filter(([, value]) => typeof value === "object" && "from" in value);
-  const line = Array.from({ length: timesteps.knots }, (_, i) => i);
-  return Object.fromEntries(from.map(([key]) => [key, line]));
-}
-
-/** What `planOf` takes: the description's parts and the schedule constants that came with the weights. */
-export interface SamplerSource {
-  readonly parts: SamplerParts;
-  readonly constants: Readonly<Record<string, number | readonly number[]>>;
-}
-
-/** The sampler of a model or sampler description; undefined for other parts. */
-export function samplerParts({
-  description,
-  store,
-}: Pick<LoadedModel, "description" | "store">): SamplerSource | undefined {
-  if (description.part !== "model" && description.part !== "sampler") return undefined;
-  const {
-    state_space,
-    noise_schedule,
-    timesteps,
-    time_conditioning,
-    prediction_type,
-    sampler,
-    conditioning,
-  } = description;
-  const learned = learnedConstants(description);
-  const read = (from: LearnedConstant["concept"]) =>
-    learned
-      .filter(({ concept }) => concept === from)
-      .flatMap(({ name, key }) =>
-        store.info(name) === undefined ? [] : [[key, constantOf(store.read(name))] as const],
-      );
-  const constants = read("noise_schedule");
-  // A constant that names a tensor has its value in `constants`; synthetic weights take the family's default.
-  const literal = Object.fromEntries(
-    Object.entries(noise_schedule).filter(
-      ([, value]) => typeof value !== "object" || value === null || !("from" in value),
-    ),
-  );
-  const { vocabulary: _, ...state } = state_space;
-  const { data_std, input_preconditioning } = description.embedding;
-  const scaled = input_preconditioning !== "none" || prediction_type.target === "edm";
-  const parts = {
-    // Plans of embeddings do not depend on it.
-    ...(state.kind !== "continuous_embedding" && { state_space: state }),
-    noise_schedule: literal,
-    timesteps: { ...timesteps, ...straight(timesteps), ...Object.fromEntries(read("timesteps")) },
-    time_conditioning,
-    prediction_type,
-    ...(scaled && { embedding: { data_std, input_preconditioning } }),
-    sampler,
-    ...("mode" in conditioning && conditioning.mode === "renoised" && { conditioning }),
-  } as unknown as SamplerParts;
-  return { parts, constants: Object.fromEntries(constants) };
-}
-
-/**
- * The plan of a model's sampling loop. Throws DlmcError: `schedule/...`, `timesteps/...`, `model/no-sampler` for a part
- * without one.
- */
-export function planOfModel(
-  model: Pick<LoadedModel, "description" | "store" | "file">,
-  steps?: number,
-): Plan {
-  const source = samplerParts(model);
-  if (source === undefined)
-    return fail("model/no-sampler", `the part "${model.description.part}" has no sampler`, {
-      file: model.file,
-      pointer: "/part",
-      help: "generate needs a whole model",
-    });
-  return planOf(source.parts, {
-    constants: source.constants,
-    ...(steps !== undefined && { numSteps: steps }),
-  });
-}
-
-/** The plan of a model with a continuous state. Throws what `planOfModel` throws, and `sampler/discrete-plan`. */
-export function samplerPlan(
-  model: Pick<LoadedModel, "description" | "store" | "file">,
-  steps?: number,
-): SamplerPlan {
-  return samplerPlanOf(planOfModel(model, steps));
 }

@@ -3,7 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { loadModel, samplerPlan } from "../../src/api/load.js";
+import { loadModel, loadSchedule } from "../../src/api/load.js";
+import { samplerPlan } from "../../src/api/sampler-source.js";
 
 const directory = mkdtempSync(join(tmpdir(), "dlmc-warp-"));
 afterAll(() => rmSync(directory, { recursive: true }));
@@ -40,6 +41,11 @@ test("knots of the checkpoint", () => {
   [5, 1 + 8 / 9, 1 + 4 / 9, 1].forEach((sigma, i) => {
     expect(sigmas[i]).toBeCloseTo(sigma, 12);
   });
+});
+
+test("named where there are no weights to take them from", () => {
+  write({});
+  expect(() => loadSchedule({ model })).toThrow(/its field timesteps takes "t", "F" from them/);
 });
 
 test("a straight line without one", () => {

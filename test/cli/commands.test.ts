@@ -77,10 +77,10 @@ describe("output by schema", () => {
       shape: [6, 8],
       pointer: "/blocks/mixer/filter",
     });
-    const schedule = expectSchema(
-      "inspect",
-      (await dlmc("inspect", tiny, "--schedule", "--synthetic", "1", "--json")).out,
-    ) as { levels: unknown[]; steps: unknown[] };
+    const schedule = expectSchema("inspect", (await dlmc("inspect", tiny, "--schedule", "--json")).out) as {
+      levels: unknown[];
+      steps: unknown[];
+    };
     expect([schedule.levels.length, schedule.steps.length]).toEqual([4, 3]);
   });
 

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { loadModel, samplerParts } from "../../src/api/load.js";
+import { loadModel } from "../../src/api/load.js";
+import { samplerParts } from "../../src/api/sampler-source.js";
 import type { TokenPlan } from "../../src/diffusion/discrete/token-plan.js";
 import { planOf, planTable, readPlanTable } from "../../src/diffusion/index.js";
 

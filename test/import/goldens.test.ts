@@ -6,7 +6,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { afterAll, describe, expect, it } from "vitest";
-import { type LoadedModel, loadModel, planOfModel } from "../../src/api/load.js";
+import { type LoadedModel, loadModel } from "../../src/api/load.js";
+import { planOfModel } from "../../src/api/sampler-source.js";
 import { floats } from "../../src/conformance/goldens/backends.js";
 import {
   firstTensor,

@@ -1,7 +1,8 @@
 // Diffusion-LM's whole network (TransformerNetModel2): the denoiser, the rounding head, and sampling from recorded
 // noise to tokens.
 
-import { type LoadedModel, samplerPlan } from "../../../api/load.js";
+import type { LoadedModel } from "../../../api/load.js";
+import { samplerPlan } from "../../../api/sampler-source.js";
 import type { SamplerPlan } from "../../../diffusion/index.js";
 import type { StepRunner } from "../../../runtime/step-runner.js";
 import { disposeRunners, floats, load, openGraph, runners } from "../backends.js";

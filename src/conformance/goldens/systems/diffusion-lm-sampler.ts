@@ -2,7 +2,8 @@
 // infilling, and the pieces of the posterior. The stub is computed here in float64 from what a back end's state is;
 // the update is that back end's @update.
 
-import { type LoadedModel, samplerPlan } from "../../../api/load.js";
+import type { LoadedModel } from "../../../api/load.js";
+import { samplerPlan } from "../../../api/sampler-source.js";
 import type { SamplerPlan, SamplerRow } from "../../../diffusion/index.js";
 import type { StepRunner } from "../../../runtime/step-runner.js";
 import { floats, load, openGraph, type RunGraph } from "../backends.js";

@@ -1,6 +1,7 @@
 // What the systems that run a DDiT on tokens record of it: one call, and the clean probabilities of any call.
 
-import { type LoadedModel, planOfModel } from "../../../api/load.js";
+import type { LoadedModel } from "../../../api/load.js";
+import { planOfModel } from "../../../api/sampler-source.js";
 import { readingOf } from "../../../diffusion/discrete/reading.js";
 import { isTokenPlan, type TokenPlan } from "../../../diffusion/index.js";
 import { tensor } from "../../../ir/tensor.js";

@@ -1,6 +1,6 @@
 // ELF: the network with and without self-conditioning and mode tokens, and its samplers from noise to tokens.
 
-import { samplerPlan } from "../../../api/load.js";
+import { samplerPlan } from "../../../api/sampler-source.js";
 import type { StepRunner } from "../../../runtime/step-runner.js";
 import { disposeRunners, floats, load, openGraph, runners } from "../backends.js";
 import type { Computed } from "../compare.js";

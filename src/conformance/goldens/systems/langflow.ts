@@ -1,7 +1,8 @@
 // LangFlow: the network with and without self-conditioning, forward noising, the Gumbel schedule and the whole
 // sampler from its initial noise to its tokens.
 
-import { type LoadedModel, samplerParts, samplerPlan } from "../../../api/load.js";
+import type { LoadedModel } from "../../../api/load.js";
+import { samplerParts, samplerPlan } from "../../../api/sampler-source.js";
 import {
   levelFromGamma,
   priorScale,

@@ -1,7 +1,7 @@
 // SEDD: the closed forms of both graphs, their noise schedules, and sampling runs with recorded uniforms; with the stub
 // score that a case states, or driven by the whole network.
 
-import { planOfModel } from "../../../api/load.js";
+import { planOfModel } from "../../../api/sampler-source.js";
 import { readingOf, type TokenPrediction } from "../../../diffusion/discrete/reading.js";
 import { isTokenPlan, planTokens, type TokenPlan } from "../../../diffusion/index.js";
 import { tensor } from "../../../ir/tensor.js";

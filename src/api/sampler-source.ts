@@ -1,0 +1,141 @@
+// The sampler of a model: what a description says of it, the schedule's constants that come with the weights, the plan.
+
+import type { Description, Timesteps } from "../description/description.js";
+import { type Plan, planOf, type SamplerParts, type SamplerPlan, samplerPlanOf } from "../diffusion/index.js";
+import type { Tensor } from "../ir/tensor.js";
+import { fail } from "../support/diagnostic.js";
+import type { WeightStore } from "../weights/store.js";
+
+/** A description and the store that has at least the constants of its schedule. */
+export interface Scheduled {
+  readonly description: Description;
+  readonly store: WeightStore;
+  readonly file: string;
+}
+
+/** A number of the schedule or the grid that is a tensor of the checkpoint. */
+export interface LearnedConstant {
+  readonly concept: "noise_schedule" | "timesteps";
+  readonly name: string;
+  readonly key: string;
+  readonly from: string;
+  readonly pointer: string;
+  /** One element, or a vector. */
+  readonly shape: readonly number[];
+}
+
+const constantOf = ({ shape, data }: Tensor): number | readonly number[] =>
+  shape.length === 0 ? data[0]! : [...data];
+
+/**
+ * Constants of the noise schedule and knots of the grid that are tensors of the checkpoint:
+ * `{ "loc": { "from": "proposal.loc" } }`.
+ */
+export function learnedConstants(description: Description): LearnedConstant[] {
+  if (!("noise_schedule" in description)) return [];
+  const { noise_schedule: schedule, timesteps } = description;
+  const shapeOf = (key: string): readonly number[] =>
+    schedule.family === "learned_mlp" && ["w1", "b1", "w2"].includes(key) ? [schedule.hidden] : [];
+  const knots = timesteps?.kind === "warp" ? [timesteps.knots] : [];
+  return [
+    ...learnedIn("noise_schedule", schedule, shapeOf),
+    ...learnedIn("timesteps", timesteps ?? {}, () => knots),
+  ];
+}
+
+function learnedIn(
+  concept: "noise_schedule" | "timesteps",
+  fields: object,
+  shapeOf: (key: string) => readonly number[],
+): LearnedConstant[] {
+  return Object.entries(fields).flatMap(([key, value]) => {
+    const from = typeof value === "object" && value !== null && "from" in value ? value.from : undefined;
+    const name = `${concept}.${key}`;
+    return typeof from === "string"
+      ? [{ concept, name, key, from, pointer: `/${concept}/${key}`, shape: shapeOf(key) }]
+      : [];
+  });
+}
+
+/** Knots of a straight line in the place of those that come with the weights, for synthetic ones. */
+function straight(timesteps: Timesteps): object {
+  if (timesteps.kind !== "warp") return {};
+  const from = Object.entries(timesteps).filter(([, value]) => typeof value === "object" && "from" in value);
+  const line = Array.from({ length: timesteps.knots }, (_, i) => i);
+  return Object.fromEntries(from.map(([key]) => [key, line]));
+}
+
+/** What `planOf` takes: the description's parts and the schedule constants that came with the weights. */
+export interface SamplerSource {
+  readonly parts: SamplerParts;
+  readonly constants: Readonly<Record<string, number | readonly number[]>>;
+}
+
+/** The sampler of a model or sampler description; undefined for other parts. */
+export function samplerParts({
+  description,
+  store,
+}: Pick<Scheduled, "description" | "store">): SamplerSource | undefined {
+  if (description.part !== "model" && description.part !== "sampler") return undefined;
+  const {
+    state_space,
+    noise_schedule,
+    timesteps,
+    time_conditioning,
+    prediction_type,
+    sampler,
+    conditioning,
+  } = description;
+  const learned = learnedConstants(description);
+  const read = (from: LearnedConstant["concept"]) =>
+    learned
+      .filter(({ concept }) => concept === from)
+      .flatMap(({ name, key }) =>
+        store.info(name) === undefined ? [] : [[key, constantOf(store.read(name))] as const],
+      );
+  const constants = read("noise_schedule");
+  // A constant that names a tensor has its value in `constants`; synthetic weights take the family's default.
+  const literal = Object.fromEntries(
+    Object.entries(noise_schedule).filter(
+      ([, value]) => typeof value !== "object" || value === null || !("from" in value),
+    ),
+  );
+  const { vocabulary: _, ...state } = state_space;
+  const { data_std, input_preconditioning } = description.embedding;
+  const scaled = input_preconditioning !== "none" || prediction_type.target === "edm";
+  const parts = {
+    // Plans of embeddings do not depend on it.
+    ...(state.kind !== "continuous_embedding" && { state_space: state }),
+    noise_schedule: literal,
+    timesteps: { ...timesteps, ...straight(timesteps), ...Object.fromEntries(read("timesteps")) },
+    time_conditioning,
+    prediction_type,
+    ...(scaled && { embedding: { data_std, input_preconditioning } }),
+    sampler,
+    ...("mode" in conditioning && conditioning.mode === "renoised" && { conditioning }),
+  } as unknown as SamplerParts;
+  return { parts, constants: Object.fromEntries(constants) };
+}
+
+/**
+ * The plan of a model's sampling loop. Throws DlmcError: `schedule/...`, `timesteps/...`, `model/no-sampler` for a part
+ * without one.
+ */
+export function planOfModel(model: Scheduled, steps?: number): Plan {
+  const source = samplerParts(model);
+  if (source === undefined)
+    return fail("model/no-sampler", `the part "${model.description.part}" has no sampler`, {
+      file: model.file,
+      pointer: "/part",
+      help: "generate needs a whole model",
+    });
+  return planOf(source.parts, {
+    constants: source.constants,
+    ...(steps !== undefined && { numSteps: steps }),
+  });
+}
+
+/** The plan of a model with a continuous state. Throws what `planOfModel` throws, and `sampler/discrete-plan`. */
+export function samplerPlan(model: Scheduled, steps?: number): SamplerPlan {
+  return samplerPlanOf(planOfModel(model, steps));
+}
