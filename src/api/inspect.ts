@@ -9,14 +9,13 @@ import {
   resolveSchedule,
   type ScheduleCurve,
   scheduleCurve,
-  type TimestepsDescription,
 } from "../diffusion/index.js";
 import { findGraph, type Module } from "../ir/graph.js";
 import { typeText } from "../ir/type.js";
-import { DlmcError, fail } from "../support/diagnostic.js";
+import { type Diagnostic, DlmcError, fail } from "../support/diagnostic.js";
 import type { ParameterDeclaration } from "../weights/store.js";
 import { loadSchedule, type ModelOptions, readModelText } from "./load.js";
-import { planOfModel, samplerParts } from "./sampler-source.js";
+import { planOfModel, samplerParts, scheduleParts } from "./sampler-source.js";
 
 /** What `dlmc inspect --json` prints (schema/inspect.schema.json). */
 export interface Inspection {
@@ -39,8 +38,11 @@ export interface Inspection {
   };
 }
 
+/** A description that no weights are read for. */
+type Described = Pick<ModelOptions, "model" | "length" | "warn">;
+
 /** The facts of a description; no weights are read. Throws DlmcError (exit 2) as the description demands. */
-export function inspect(options: Pick<ModelOptions, "model" | "length">): Inspection {
+export function inspect(options: Described): Inspection {
   const { description, module, parameters } = lowerOnly(options);
   return {
     name: description.name,
@@ -73,22 +75,28 @@ function cacheOf(module: Module): Pick<Inspection, "cache"> {
 }
 
 /** The parameters a description declares, in order of use: canonical names and shapes. */
-export function parameters(options: Pick<ModelOptions, "model" | "length">): readonly ParameterDeclaration[] {
+export function parameters(options: Described): readonly ParameterDeclaration[] {
   return lowerOnly(options).parameters;
 }
 
-function lowerOnly({ model, length }: Pick<ModelOptions, "model" | "length">): {
+function lowerOnly(options: Described): {
   description: Description;
   module: Module;
   parameters: readonly ParameterDeclaration[];
 } {
-  const { description } = describe(readModelText(model), model, length);
-  return { description, ...lowerDescription(description, model) };
+  const description = read(options);
+  return { description, ...lowerDescription(description, options.model) };
 }
 
 /** The description with every default filled in, as JSON text that reads back to itself. */
-export function resolved(model: string): string {
-  return printDescription(describe(readModelText(model), model).description);
+export function resolved(options: Omit<Described, "length">): string {
+  return printDescription(read(options));
+}
+
+function read({ model, length, warn }: Described): Description {
+  const { description, warnings } = describe(readModelText(model), model, length);
+  if (warnings.length > 0) warn?.(warnings);
+  return description;
 }
 
 /** A noise schedule as sampled: one row per visited level, and the curve for a plot. */
@@ -109,26 +117,27 @@ export interface ScheduleInspection {
  * Throws `schedule/not-monotone` and its like when the table breaks a rule, `model/no-schedule` without one.
  */
 export function inspectSchedule(options: ModelOptions & { readonly steps?: number }): ScheduleInspection {
-  const { description: described } = describe(readModelText(options.model), options.model);
-  if (!("noise_schedule" in described))
-    fail("model/no-schedule", `the part "${described.part}" has no noise schedule`, {
+  const said: Diagnostic[] = [];
+  const model = loadSchedule({ ...options, warn: (warnings) => said.push(...warnings) });
+  const { description } = model;
+  const source = scheduleParts(model);
+  if (source === undefined)
+    return fail("model/no-schedule", `the part "${description.part}" has no noise schedule`, {
       file: options.model,
       pointer: "/part",
     });
-  if (described.part === "noise_schedule") {
-    const schedule = resolveSchedule(described.noise_schedule as Parameters<typeof resolveSchedule>[0]);
-    const timesteps = (described.timesteps ?? { kind: "all" }) as TimestepsDescription;
-    const grid = resolveGrid(timesteps, schedule, options.steps);
-    refuseErrors(checkSchedule(grid), options.model);
-    return { levels: grid.map(levelRow), curve: scheduleCurve(schedule, grid) };
-  }
-  const model = loadSchedule(options);
-  const source = samplerParts(model)!;
-  const schedule = resolveSchedule(source.parts.noise_schedule, source.constants);
-  const grid = resolveGrid(source.parts.timesteps, schedule, options.steps);
-  refuseErrors(checkSchedule(grid, source.parts.sampler), options.model);
+  const schedule = resolveSchedule(source.noise_schedule, source.constants);
+  const grid = resolveGrid(source.timesteps, schedule, options.steps);
+  const sampler = samplerParts(model)?.parts.sampler;
+  // Of the grid as described the reader has spoken, but for constants that are in the weights and other step counts.
+  const found = checkSchedule(grid, sampler).map((diagnostic) => ({ file: options.model, ...diagnostic }));
+  const errors = found.filter(({ severity }) => severity === "error");
+  if (errors.length > 0) throw new DlmcError(errors);
+  const known = new Set(said.map(({ message }) => message));
+  const warnings = [...said, ...found.filter(({ message }) => !known.has(message))];
+  if (warnings.length > 0) options.warn?.(warnings);
   return {
-    plan: planOfModel(model, options.steps),
+    ...(sampler && { plan: planOfModel(model, options.steps) }),
     levels: grid.map(levelRow),
     curve: scheduleCurve(schedule, grid),
   };
@@ -144,9 +153,4 @@ function levelRow({ t, index, level }: Point): ScheduleInspection["levels"][numb
     sigma2: level.sigma2,
     gamma: level.gamma,
   };
-}
-
-function refuseErrors(found: ReturnType<typeof checkSchedule>, file: string): void {
-  const errors = found.filter((diagnostic) => diagnostic.severity === "error");
-  if (errors.length > 0) throw new DlmcError(errors.map((diagnostic) => ({ file, ...diagnostic })));
 }

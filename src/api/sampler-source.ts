@@ -65,56 +65,67 @@ function straight(timesteps: Timesteps): object {
   return Object.fromEntries(from.map(([key]) => [key, line]));
 }
 
-/** What `planOf` takes: the description's parts and the schedule constants that came with the weights. */
-export interface SamplerSource {
-  readonly parts: SamplerParts;
+/** What says which levels are visited, with the constants that came with the weights. */
+export interface ScheduleSource extends Pick<SamplerParts, "noise_schedule" | "timesteps"> {
   readonly constants: Readonly<Record<string, number | readonly number[]>>;
 }
 
-/** The sampler of a model or sampler description; undefined for other parts. */
-export function samplerParts({
+/** The schedule of any description that has one; undefined for other parts. Without a grid, all trained steps. */
+export function scheduleParts({
   description,
   store,
-}: Pick<Scheduled, "description" | "store">): SamplerSource | undefined {
-  if (description.part !== "model" && description.part !== "sampler") return undefined;
-  const {
-    state_space,
-    noise_schedule,
-    timesteps,
-    time_conditioning,
-    prediction_type,
-    sampler,
-    conditioning,
-  } = description;
+}: Pick<Scheduled, "description" | "store">): ScheduleSource | undefined {
+  if (!("noise_schedule" in description)) return undefined;
+  const { noise_schedule, timesteps = { kind: "all" } } = description;
   const learned = learnedConstants(description);
   const read = (from: LearnedConstant["concept"]) =>
-    learned
-      .filter(({ concept }) => concept === from)
-      .flatMap(({ name, key }) =>
-        store.info(name) === undefined ? [] : [[key, constantOf(store.read(name))] as const],
-      );
-  const constants = read("noise_schedule");
+    Object.fromEntries(
+      learned
+        .filter(({ concept }) => concept === from)
+        .flatMap(({ name, key }) =>
+          store.info(name) === undefined ? [] : [[key, constantOf(store.read(name))] as const],
+        ),
+    );
   // A constant that names a tensor has its value in `constants`; synthetic weights take the family's default.
   const literal = Object.fromEntries(
     Object.entries(noise_schedule).filter(
       ([, value]) => typeof value !== "object" || value === null || !("from" in value),
     ),
   );
+  return {
+    noise_schedule: literal,
+    timesteps: { ...timesteps, ...straight(timesteps), ...read("timesteps") },
+    constants: read("noise_schedule"),
+  } as unknown as ScheduleSource;
+}
+
+/** What `planOf` takes: the description's parts and the schedule constants that came with the weights. */
+export interface SamplerSource {
+  readonly parts: SamplerParts;
+  readonly constants: ScheduleSource["constants"];
+}
+
+/** The sampler of a model or sampler description; undefined for other parts. */
+export function samplerParts(scheduled: Pick<Scheduled, "description" | "store">): SamplerSource | undefined {
+  const { description } = scheduled;
+  if (description.part !== "model" && description.part !== "sampler") return undefined;
+  const { constants, noise_schedule, timesteps } = scheduleParts(scheduled)!;
+  const { state_space, time_conditioning, prediction_type, sampler, conditioning } = description;
   const { vocabulary: _, ...state } = state_space;
   const { data_std, input_preconditioning } = description.embedding;
   const scaled = input_preconditioning !== "none" || prediction_type.target === "edm";
   const parts = {
     // Plans of embeddings do not depend on it.
     ...(state.kind !== "continuous_embedding" && { state_space: state }),
-    noise_schedule: literal,
-    timesteps: { ...timesteps, ...straight(timesteps), ...Object.fromEntries(read("timesteps")) },
+    noise_schedule,
+    timesteps,
     time_conditioning,
     prediction_type,
     ...(scaled && { embedding: { data_std, input_preconditioning } }),
     sampler,
     ...("mode" in conditioning && conditioning.mode === "renoised" && { conditioning }),
   } as unknown as SamplerParts;
-  return { parts, constants: Object.fromEntries(constants) };
+  return { parts, constants };
 }
 
 /**

@@ -24,8 +24,8 @@ const takesEnds: ReadonlySet<string> = new Set([
 /**
  * The problems of a list of visited levels, noisiest first (`resolveGrid`), or of a whole table reversed, for the
  * sampler that walks it.
- * Errors: `schedule/out-of-range` (alpha_bar outside (0, 1)), `schedule/infinite-snr`,
- * `schedule/not-monotone`. Warnings: `schedule/clean-end`, `schedule/noisy-end`.
+ * Errors: `schedule/out-of-range` (alpha_bar outside [0, 1]), `schedule/infinite-snr` (a warning where no sampler is
+ * named), `schedule/not-monotone`. Warnings: `schedule/clean-end`, `schedule/noisy-end`.
  */
 export function checkSchedule(
   grid: readonly GridPoint[],
@@ -52,7 +52,7 @@ export function checkSchedule(
       );
     else if (!takesEnds.has(sampler?.kind ?? "") && !Number.isFinite(level.gamma))
       add(
-        "error",
+        sampler === undefined ? "warning" : "error",
         "schedule/infinite-snr",
         `${level.sigma2 === 0 ? "no noise" : "no signal"} is left ${where}: the log SNR is infinite`,
         "end the grid a little earlier, or set log_snr_clip",

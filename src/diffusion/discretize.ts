@@ -35,7 +35,7 @@ export interface DiscreteSchedule {
  * The table that belongs to a list of betas:
  *   alpha_bar_i = alpha_bar_{i-1} (1 - beta_i),   sigma2_i = sigma2_{i-1} + alpha_bar_{i-1} beta_i.
  * The second line is the first subtracted from one; every term is positive, so small noise powers keep
- * full relative precision.
+ * full relative precision. Where betas take all signal the terms sum to one but for rounding, which is cut off.
  */
 export function tableFromBetas(betas: Float64Array, edge: "left" | "right" = "right"): DiscreteSchedule {
   const alphaBar = new Float64Array(betas.length);
@@ -46,7 +46,7 @@ export function tableFromBetas(betas: Float64Array, edge: "left" | "right" = "ri
     noise += signal * beta;
     signal *= 1 - beta;
     alphaBar[i] = signal;
-    sigma2[i] = noise;
+    sigma2[i] = Math.min(noise, 1);
   }
   return { kind: "discrete", steps: betas.length, betas, alphaBar, sigma2, edge };
 }

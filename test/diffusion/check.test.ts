@@ -28,8 +28,11 @@ describe("checkSchedule", () => {
   });
 
   it("names an infinite log SNR", () => {
-    const problems = checkSchedule(grid({ family: "log_linear" }, { kind: "linspace", to: 0, num_steps: 3 }));
+    const ends = grid({ family: "log_linear" }, { kind: "linspace", to: 0, num_steps: 3 });
+    const problems = checkSchedule(ends, { kind: "ddim" });
     expect(problems).toMatchObject([{ code: "schedule/infinite-snr", severity: "error" }]);
+    expect(checkSchedule(ends, { kind: "ancestral" })).toEqual([]);
+    expect(checkSchedule(ends)).toMatchObject([{ code: "schedule/infinite-snr", severity: "warning" }]);
     expect(problems[0]!.message).toContain("t = 0");
   });
 

@@ -13,7 +13,7 @@ import {
 import { plotSvg, plotText } from "../../diffusion/index.js";
 import { type ExitCode, exitCodes, fail } from "../../support/diagnostic.js";
 import { integer, type WeightFlags, withWeights } from "../flags.js";
-import { print, printJson } from "../print.js";
+import { print, printJson, printProblems } from "../print.js";
 import { showMemory, showTraffic } from "./inspect-wgsl.js";
 
 interface Flags extends WeightFlags {
@@ -53,13 +53,15 @@ export function addInspect(program: Command, finish: (code: ExitCode) => void): 
   withWeights(command).action((model: string, flags: Flags) => {
     if (flags.svg !== undefined && !flags.schedule)
       fail("flags/svg", "--svg draws a noise schedule", { help: "add --schedule" });
-    if (flags.resolved) print(resolved(model));
-    else if (flags.parameters) showParameters({ model, ...flags }, flags.json === true);
-    else if (flags.traffic) showTraffic({ model, ...flags }, flags.json === true);
-    else if (flags.memory) showMemory({ model, ...flags }, flags.json === true);
-    else if (flags.schedule) showSchedule(inspectSchedule({ model, ...flags }), flags);
-    else if (flags.json) printJson(inspect({ model, ...flags }));
-    else showFacts(inspect({ model, ...flags }));
+    const options = { model, warn: printProblems, ...flags };
+    const json = flags.json === true;
+    if (flags.resolved) print(resolved(options));
+    else if (flags.parameters) showParameters(options, json);
+    else if (flags.traffic) showTraffic(options, json);
+    else if (flags.memory) showMemory(options, json);
+    else if (flags.schedule) showSchedule(inspectSchedule(options), flags);
+    else if (json) printJson(inspect(options));
+    else showFacts(inspect(options));
     finish(exitCodes.ok);
   });
 }
@@ -77,7 +79,7 @@ function showFacts(facts: Inspection): void {
   }
 }
 
-function showParameters(options: { model: string; length?: number }, json: boolean): void {
+function showParameters(options: Parameters<typeof parameters>[0], json: boolean): void {
   const declared = parameters(options);
   if (json) {
     printJson(declared.map(({ name, shape, pointer }) => ({ name, shape, pointer })));
