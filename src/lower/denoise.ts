@@ -14,6 +14,7 @@ import { child, type GraphContext, type Scope } from "./context.js";
 import type { Encoded } from "./encoder.js";
 import { lowerHead, readsTrunk } from "./heads.js";
 import { lastExtent, linear, linearLayers, normalize } from "./layers.js";
+import { addPositions } from "./positions.js";
 import { lowerPrefix, withoutPrefix } from "./prefix.js";
 import { selfCondition } from "./self-condition.js";
 import { lowerTable } from "./tables.js";
@@ -226,21 +227,12 @@ function trunkInput(
   untimed: Value | undefined,
 ): Value {
   const scope: Scope = { name: "embedding.", pointer: "/embedding" };
-  const { b, lowering } = c;
+  const { b } = c;
   return b.at(scope.pointer, () => {
-    let h = linearLayers(c, child(scope, "in_proj", "/in_proj"), x, embedding.in_proj);
-    const width = lastExtent(h);
-    if (embedding.positions.kind === "learned") {
-      const rows = embedding.positions.length;
-      const table = c.parameter(scope, "positions", [rows, width], "positions");
-      const used =
-        rows === lowering.sequence
-          ? table
-          : b.emit("slice", { x: table }, { axis: 0, start: dim(0), length: lowering.length });
-      h = b.emit("add", { a: h, b: used }, {});
-    }
+    const entered = linearLayers(c, child(scope, "in_proj", "/in_proj"), x, embedding.in_proj);
+    let h = addPositions(c, scope, entered, embedding.positions);
     if ("vector" in time && time.vector !== undefined) {
-      const shape = [time.vector.type.shape[0]!, dim(1), dim(width)];
+      const shape = [time.vector.type.shape[0]!, dim(1), dim(lastExtent(h))];
       const row = b.emit("reshape", { x: time.vector }, { shape });
       const timed = b.emit("add", { a: h, b: row }, {});
       h = untimed === undefined ? timed : b.emit("where", { condition: untimed, a: h, b: timed }, {});
