@@ -54,7 +54,9 @@ function deriveEmbedding(embedding: Embedding, { width, length }: Sizes): Embedd
     data_std:
       (embedding.scale ?? 1) * (embedding.normalization === "unit" ? 1 / Math.sqrt(embedding.dim) : 1),
     ...embedding,
-    ...(positions?.kind === "learned" && { positions: { length, ...positions } }),
+    ...(positions?.kind === "learned" && {
+      positions: { length: length + (positions.offset ?? 0), ...positions },
+    }),
     prefix: prefix.map((group) =>
       group.kind === "number"
         ? { ...group, mlp: { dims: [width, width], final_activation: "none", ...group.mlp } }

@@ -11,11 +11,11 @@ export function addPositions(c: GraphContext, scope: Scope, h: Value, positions:
   if (positions.kind === "none") return h;
   const { b, lowering } = c;
   const width = lastExtent(h);
-  const { length: rows } = positions;
+  const { length: rows, offset } = positions;
   const table = c.parameter(scope, "positions", [rows, width], "positions");
   const used =
     rows === lowering.sequence
       ? table
-      : b.emit("slice", { x: table }, { axis: 0, start: dim(0), length: lowering.length });
+      : b.emit("slice", { x: table }, { axis: 0, start: dim(offset), length: lowering.length });
   return b.emit("add", { a: h, b: used }, {});
 }

@@ -809,14 +809,18 @@ export interface BitsTable {
   readonly kind: "bits";
 }
 /**
- * A trained table embedding.positions [length, width]; its first L rows are added.
+ * A trained table embedding.positions [length, width]; its rows from offset on are added.
  */
 export interface LearnedPositions {
   readonly kind: "learned";
   /**
-   * Rows of the table, at least seq_len.
+   * Rows of the table, at least seq_len + offset.
    */
   readonly length: number;
+  /**
+   * Row of the first position: 2 in RoBERTa and BART, whose first rows stand for padding.
+   */
+  readonly offset: number;
 }
 /**
  * The features of a fixed number are added to each token, as those of the noise level to the tokens of the time: the scale of guidance that the network was trained on (ELF).

@@ -17,10 +17,14 @@ export function checkOutput(description: Description, report: Report): void {
 function checkPositions(description: ModelDescription | SamplerDescription, report: Report): void {
   const { positions } = description.embedding;
   const length = placedLength(description);
-  if (positions.kind === "learned" && positions.length < length.value)
+  if (positions.kind !== "learned") return;
+  const { length: rows, offset } = positions;
+  if (rows < length.value + offset)
     report.error(
       "model/positions-short",
-      `the position table has ${positions.length} rows, the sequence ${length.value} positions`,
+      offset === 0
+        ? `the position table has ${rows} rows, the sequence ${length.value} positions`
+        : `the position table has ${rows} rows, the sequence ${length.value} positions from row ${offset} on`,
       { pointer: "/embedding/positions/length", notes: [length.note], help: 'leave "length" out' },
     );
 }

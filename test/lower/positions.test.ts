@@ -1,0 +1,66 @@
+// Absolute positions around blocks that add nothing: a tied head reads the embedding of a token plus its position.
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { loadModel } from "../../src/api/load.js";
+import { evaluate } from "../../src/ir/evaluate.js";
+import { tensor } from "../../src/ir/tensor.js";
+
+const [vocabulary, length] = [7, 5];
+const tokens = [3, 0, 6, 3, 1];
+
+/** The logits, the table and whatever else is asked for of a network that only adds positions. */
+function run(positions: object, width: number) {
+  const directory = mkdtempSync(join(tmpdir(), "dlmc-positions-"));
+  const model = join(directory, "model.json");
+  const description = {
+    version: 1,
+    state_space: { kind: "uniform", vocab_size: vocabulary, seq_len: length },
+    embedding: { dim: width, positions },
+    noise_schedule: { family: "cosine", discretization: { kind: "continuous" } },
+    timesteps: { kind: "linspace", from: 0.9, to: 0.1, num_steps: 4 },
+    blocks: {
+      placement: "none",
+      mixer: { kind: "attention", heads: 1 },
+      mixer_branch: { scale: 0 },
+      ffn: { kind: "none" },
+    },
+    rounding_head: { kind: "linear", tied: true, bias: false },
+  };
+  try {
+    writeFileSync(model, JSON.stringify(description));
+    const { module } = loadModel({ model, synthetic: 5 });
+    const [logits] = evaluate(module, "denoise", [tensor("i32", [1, length], Float64Array.from(tokens))]);
+    return { logits: logits!.data, weight: (name: string) => module.weights!.read(name) };
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+}
+
+/** Each logit against (embedding of the token + position) . embedding of the row. */
+function expectLogits(
+  { logits, weight }: ReturnType<typeof run>,
+  width: number,
+  at: (t: number, component: number) => number,
+): void {
+  const table = weight("embedding.table").data;
+  tokens.forEach((token, t) => {
+    for (let v = 0; v < vocabulary; v++) {
+      let sum = 0;
+      for (let k = 0; k < width; k++) sum += (table[token * width + k]! + at(t, k)) * table[v * width + k]!;
+      expect(logits[t * vocabulary + v]).toBeCloseTo(sum, 10);
+    }
+  });
+}
+
+test.each([
+  { offset: 0, length: undefined, rows: 5 },
+  { offset: 2, length: undefined, rows: 7 },
+  { offset: 2, length: 9, rows: 9 },
+])("a learned table is read from its offset on, %o", ({ offset, length: built, rows }) => {
+  const found = run({ kind: "learned", offset, ...(built !== undefined && { length: built }) }, 4);
+  const table = found.weight("embedding.positions");
+  expect(table.shape).toEqual([rows, 4]);
+  expectLogits(found, 4, (t, k) => table.data[(t + offset) * 4 + k]!);
+});
