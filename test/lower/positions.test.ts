@@ -55,6 +55,25 @@ function expectLogits(
 }
 
 test.each([
+  { width: 6, layout: "interleaved", denominator: "half", offset: 0, max_period: 10000 },
+  { width: 6, layout: "halves", denominator: "half_minus_1", offset: 2, max_period: 100 },
+  { width: 7, layout: "halves", denominator: "half_minus_1", offset: 0, max_period: 10000 },
+  { width: 5, layout: "interleaved", denominator: "half", offset: 3, max_period: 50 },
+  { width: 2, layout: "halves", denominator: "half_minus_1", offset: 1, max_period: 10000 },
+])("sines and cosines of the position, %o", ({ width, ...positions }) => {
+  const half = Math.floor(width / 2);
+  const over = positions.denominator === "half" ? half : half - 1;
+  const wave = (t: number, k: number): number => {
+    if (k === 2 * half) return 0;
+    const [i, isCosine] =
+      positions.layout === "halves" ? [k % half, k >= half] : [Math.floor(k / 2), k % 2 === 1];
+    const angle = (t + positions.offset) * (i === 0 ? 1 : positions.max_period ** (-i / over));
+    return isCosine ? Math.cos(angle) : Math.sin(angle);
+  };
+  expectLogits(run({ kind: "sinusoidal", ...positions }, width), width, wave);
+});
+
+test.each([
   { offset: 0, length: undefined, rows: 5 },
   { offset: 2, length: undefined, rows: 7 },
   { offset: 2, length: 9, rows: 9 },

@@ -64,7 +64,7 @@ export type Table = LearnedTable | BitsTable;
 /**
  * What is added to each position of the trunk's input.
  */
-export type Positions = LearnedPositions | None;
+export type Positions = LearnedPositions | SinusoidalPositions | None;
 /**
  * Learned tokens, embedding.prefix.{k}.tokens [tokens, width].
  */
@@ -819,6 +819,28 @@ export interface LearnedPositions {
   readonly length: number;
   /**
    * Row of the first position: 2 in RoBERTa and BART, whose first rows stand for padding.
+   */
+  readonly offset: number;
+}
+/**
+ * Sines and cosines of (t + offset) f_i, f_i = max_period^(-i / D), i = 0 .. width/2 - 1, t the position; no parameter (Vaswani et al. 2017). An odd width ends in a zero.
+ */
+export interface SinusoidalPositions {
+  readonly kind: "sinusoidal";
+  /**
+   * interleaved: component 2i is the sine, 2i + 1 the cosine of f_i. halves: all sines, then all cosines (tensor2tensor, fairseq).
+   */
+  readonly layout: "interleaved" | "halves";
+  /**
+   * Longest period divided by 2 pi.
+   */
+  readonly max_period: number;
+  /**
+   * D: half is width/2, half_minus_1 is width/2 - 1 (tensor2tensor, fairseq).
+   */
+  readonly denominator: "half" | "half_minus_1";
+  /**
+   * Number of the first position: 2 in fairseq, which counts from padding_idx + 1.
    */
   readonly offset: number;
 }
