@@ -1456,6 +1456,10 @@ export interface DepthwiseConv {
   readonly bias?: boolean;
   readonly span?: ShortSpan;
   readonly tap_order?: TapOrder;
+  /**
+   * Applied to the result (silu in Mamba).
+   */
+  readonly activation?: Activation;
 }
 /**
  * A depthwise convolution of the input and nothing else, parameters mixer.short_conv.
@@ -1469,6 +1473,10 @@ export interface ShortConvMixer {
   readonly bias?: boolean;
   readonly span?: ShortSpan;
   readonly tap_order?: TapOrder;
+  /**
+   * Applied to the result (silu in Mamba).
+   */
+  readonly activation?: Activation;
 }
 /**
  * y = Re(FFT over positions of the FFT over channels of x), no parameters, exact in length and width (Lee-Thorp et al. 2022, FNet).

@@ -4,9 +4,9 @@
 import type { DepthwiseConv, ShortConvMixer } from "../../description/description.js";
 import type { Value } from "../../ir/graph.js";
 import { child, type GraphContext, type Scope } from "../context.js";
-import { lastExtent } from "../layers.js";
+import { activate, lastExtent } from "../layers.js";
 
-/** y = sum_k w_k x[t - lag(k)] + bias, weight [channels, taps]. */
+/** y = activation(sum_k w_k x[t - lag(k)] + bias), weight [channels, taps]. */
 export function depthwise(
   c: GraphContext,
   scope: Scope,
@@ -28,7 +28,10 @@ export function depthwise(
       { lag0: conv.span === "centered" ? (conv.taps - 1) / 2 : 0 },
       "short_conv",
     );
-    return conv.bias ? b.emit("add", { a: y, b: c.parameter(scope, "bias", [channels], "bias") }, {}) : y;
+    const biased = conv.bias
+      ? b.emit("add", { a: y, b: c.parameter(scope, "bias", [channels], "bias") }, {})
+      : y;
+    return activate(c, biased, conv.activation);
   });
 }
 
