@@ -1,6 +1,6 @@
 // Small pieces every part of a network is made of: linear layers, activations, normalisations, chunks.
 
-import type { Activation, LinearLayers, Norm, OptionalNorm } from "../description/description.js";
+import type { Activation, LinearLayers, Norm, OptionalNorm, Projection } from "../description/description.js";
 import { dim } from "../ir/dim.js";
 import type { Value } from "../ir/graph.js";
 import { child, type GraphContext, type Scope } from "./context.js";
@@ -48,6 +48,23 @@ export function linearLayers(c: GraphContext, scope: Scope, x: Value, layers: Li
     const at = child(scope, String(k), `/${k}`);
     return c.b.at(at.pointer, () => activate(c, linear(c, at, y, layer.out, layer.bias), layer.activation));
   }, x);
+}
+
+/** A projection around a mixer: activation(W x + b), or a sigmoid(b) of the halves of a layer of twice the width. */
+export function project(
+  c: GraphContext,
+  scope: Scope,
+  x: Value,
+  width: number,
+  projection: Projection,
+  hint?: string,
+): Value {
+  if (projection.kind === "none") return x;
+  if (projection.kind === "linear")
+    return activate(c, linear(c, scope, x, width, projection.bias, hint), projection.activation);
+  const both = linear(c, scope, x, 2 * width, projection.bias, "glu");
+  const [value, gate] = chunks(c, both, [width, width], ["value", "gate"]) as [Value, Value];
+  return c.b.emit("mul", { a: value, b: c.b.emit("sigmoid", { x: gate }, {}) }, {}, "gated_output");
 }
 
 export function normalize(

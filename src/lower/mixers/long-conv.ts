@@ -9,7 +9,7 @@ import { child, type GraphContext, type Scope } from "../context.js";
 import { lowerFilter } from "../filters/index.js";
 import type { Taps } from "../filters/layout.js";
 import { lowerGating, streamCount } from "../gatings/index.js";
-import { activate, chunks, lastExtent, linear } from "../layers.js";
+import { activate, chunks, lastExtent, project } from "../layers.js";
 import { depthwise } from "./short-conv.js";
 
 export function lowerLongConv(c: GraphContext, scope: Scope, x: Value, mixer: LongConvMixer): Value {
@@ -17,14 +17,14 @@ export function lowerLongConv(c: GraphContext, scope: Scope, x: Value, mixer: Lo
   const width = lastExtent(x);
   const inner = mixer.inner_factor * width;
   const count = streamCount(mixer.gating);
-  const projected =
-    mixer.in_proj.kind !== "linear"
-      ? x
-      : activate(
-          c,
-          linear(c, child(scope, "in_proj", "/in_proj"), x, count * inner, mixer.in_proj.bias, "streams"),
-          mixer.in_proj.activation,
-        );
+  const projected = project(
+    c,
+    child(scope, "in_proj", "/in_proj"),
+    x,
+    count * inner,
+    mixer.in_proj,
+    "streams",
+  );
   const mixed =
     mixer.short_conv.kind === "none"
       ? projected
@@ -57,13 +57,8 @@ export function lowerLongConv(c: GraphContext, scope: Scope, x: Value, mixer: Lo
     });
     y = b.emit("add", { a: y, b: parallel }, {});
   }
-  return outProjection(
-    c,
-    child(scope, "out_proj", "/out_proj"),
-    activate(c, y, mixer.activation),
-    width,
-    mixer,
-  );
+  const at = child(scope, "out_proj", "/out_proj");
+  return project(c, at, activate(c, y, mixer.activation), width, mixer.out_proj);
 }
 
 /** The streams of in_proj, f32[B, L, D] each: one after the other, or so within every head. */
@@ -100,22 +95,6 @@ function blockwise(
 /** Copies one after the other along an axis. */
 function repeated(c: GraphContext, x: Value, axis: number, copies: number): Value {
   return copies === 1 ? x : c.b.emit("concat", { xs: Array<Value>(copies).fill(x) }, { axis });
-}
-
-/** Linear, or a sigmoid(b) of the halves of a layer of twice the width. */
-function outProjection(
-  c: GraphContext,
-  scope: Scope,
-  y: Value,
-  width: number,
-  { out_proj: projection }: LongConvMixer,
-): Value {
-  if (projection.kind === "none") return y;
-  if (projection.kind === "linear")
-    return activate(c, linear(c, scope, y, width, projection.bias), projection.activation);
-  const both = linear(c, scope, y, 2 * width, projection.bias, "glu");
-  const [value, gate] = chunks(c, both, [width, width], ["value", "gate"]) as [Value, Value];
-  return c.b.emit("mul", { a: value, b: c.b.emit("sigmoid", { x: gate }, {}) }, {}, "gated_output");
 }
 
 function skipTerm(
