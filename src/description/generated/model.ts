@@ -142,10 +142,20 @@ export type ShortSpan = "causal" | "centered";
  */
 export type TapOrder = "convolution" | "correlation";
 /**
+ * A kernel that is made from the data, read from a stream s [L, width].
+ */
+export type AdaptiveFilter = CirculantSoftmaxFilter;
+/**
  * What carries information between positions.
  */
 export type Mixer =
-  LongConvMixer | ShortConvMixer | AttentionMixer | FnetMixer | AfnoMixer | GlobalFilterMixer;
+  | LongConvMixer
+  | ShortConvMixer
+  | AttentionMixer
+  | FnetMixer
+  | AfnoMixer
+  | GlobalFilterMixer
+  | AdaptiveConvMixer;
 /**
  * A number, or the checkpoint tensor of one element that holds it.
  */
@@ -1535,6 +1545,39 @@ export interface GlobalFilterMixer {
    * Rows of the grid, a divisor of the sequence length.
    */
   readonly rows: number;
+}
+/**
+ * out_proj(k(x) * in_proj(x)): a convolution over all positions, taken as a circle, whose kernel is made from the mixer's input x. Parameters mixer.in_proj, mixer.out_proj and mixer.filter.*.
+ */
+export interface AdaptiveConvMixer {
+  readonly kind: "adaptive_conv";
+  /**
+   * Linear layer that makes what is convolved, parameters mixer.in_proj.
+   */
+  readonly in_proj: Projection;
+  readonly filter: AdaptiveFilter;
+  /**
+   * Linear layer at the end, parameters mixer.out_proj.
+   */
+  readonly out_proj: Projection;
+}
+/**
+ * Attention whose weights depend on the distance alone (Yamada 2025, CAT): z = scores of s, one number for each position and head, w = softmax of z over the positions, y[i] = sum_j w[(j - i) mod L] v[j] for the channels of a head.
+ */
+export interface CirculantSoftmaxFilter {
+  readonly kind: "circulant_softmax";
+  /**
+   * Number of heads, a divisor of the width.
+   */
+  readonly heads: number;
+  /**
+   * linear: W s, parameters filter.scores [heads, width]. averaged_key: q k' / sqrt(head_dim), k' the mean of k over the positions, q and k from filter.q and filter.k [width, width] (CAT's averaged-key form).
+   */
+  readonly scores: "linear" | "averaged_key";
+  /**
+   * Whether these layers have a bias.
+   */
+  readonly bias: boolean;
 }
 /**
  * f(t) = cos^2(pi/2 (t + offset) / (1 + offset)), t in [0, 1] (Nichol and Dhariwal 2021).

@@ -2,6 +2,7 @@
 
 import type { Report } from "../../support/diagnostic.js";
 import type {
+  AdaptiveConvMixer,
   AfnoMixer,
   AttentionMixer,
   DepthwiseConv,
@@ -22,6 +23,25 @@ export function checkMixer(mixer: Mixer, place: MixerPlace): void {
   else if (mixer.kind === "short_conv") checkShortConv(mixer, place.pointer, place.report);
   else if (mixer.kind === "afno") checkAfno(mixer, place);
   else if (mixer.kind === "global_filter") checkGlobalFilter(mixer, place);
+  else if (mixer.kind === "adaptive_conv") checkAdaptiveConv(mixer, place);
+}
+
+function checkAdaptiveConv({ in_proj, filter }: AdaptiveConvMixer, place: MixerPlace): void {
+  const { pointer, width, report } = place;
+  if (in_proj.kind === "glu") gatedAtStart(place);
+  if (width.value % filter.heads !== 0)
+    report.error("model/heads-divide", `${filter.heads} heads do not divide the width ${width.value}`, {
+      pointer: `${pointer}/filter/heads`,
+      notes: [width.note],
+      help: `numbers of heads that divide it: ${divisorList(width.value, filter.heads)}`,
+    });
+}
+
+function gatedAtStart({ pointer, report }: MixerPlace): void {
+  report.error("model/glu-in", "a gated projection stands at the end of a mixer", {
+    pointer: `${pointer}/in_proj/kind`,
+    help: 'use "linear"',
+  });
 }
 
 function checkAfno({ blocks, spectrum, kept }: AfnoMixer, { pointer, width, report }: MixerPlace): void {
@@ -106,11 +126,7 @@ function checkLongConv(mixer: LongConvMixer, place: MixerPlace): void {
       notes: [{ message: "the gating", pointer: `${pointer}/gating` }],
       help: 'leave "in_proj" out: it is linear',
     });
-  if (in_proj.kind === "glu")
-    report.error("model/glu-in", "a gated projection stands at the end of a mixer", {
-      pointer: `${pointer}/in_proj/kind`,
-      help: 'use "linear"',
-    });
+  if (in_proj.kind === "glu") gatedAtStart(place);
   if (mixer.channels > 1 && (gating.kind !== "none" || residual.kind !== "none"))
     report.error(
       "model/channels-gating",

@@ -3,6 +3,7 @@
 import type { Mixer } from "../../description/description.js";
 import type { Value } from "../../ir/graph.js";
 import type { GraphContext, Scope } from "../context.js";
+import { lowerAdaptiveConv } from "./adaptive-conv.js";
 import { lowerAfno } from "./afno.js";
 import { lowerAttention } from "./attention.js";
 import { lowerFnet } from "./fnet.js";
@@ -26,6 +27,7 @@ const mixers: Lowerings = {
   fnet: lowerFnet,
   afno: lowerAfno,
   global_filter: lowerGlobalFilter,
+  adaptive_conv: lowerAdaptiveConv,
 };
 
 /** y = mixer(x), f32[B, L, width] both. */
