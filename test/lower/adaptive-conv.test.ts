@@ -53,3 +53,64 @@ test.each([
   expect(expected.length).toBe(2 * length * width);
   expectEach(run, expected);
 });
+
+/** The magnitudes |sum_t s[t] e^(-2 pi i k t / L)| of a line, k = 0 .. floor(L/2). */
+function magnitudes(line: readonly number[]): number[] {
+  const length = line.length;
+  return Array.from({ length: Math.floor(length / 2) + 1 }, (_, k) => {
+    const turn = (t: number) => (-2 * Math.PI * k * t) / length;
+    return Math.hypot(
+      line.reduce((sum, s, t) => sum + s * Math.cos(turn(t)), 0),
+      line.reduce((sum, s, t) => sum + s * Math.sin(turn(t)), 0),
+    );
+  });
+}
+
+/** A centred convolution of a line, taps stored in correlation order, zeros beyond both ends. */
+function centred(line: readonly number[], weight: readonly number[], bias: number): number[] {
+  const reach = (weight.length - 1) / 2;
+  return line.map((_, t) => weight.reduce((sum, w, j) => sum + w * (line[t + j - reach] ?? 0), bias));
+}
+
+/** The circular convolution of v with the kernel whose spectrum is made from the magnitudes of s. */
+function byMagnitude(run: MixerRun, at: string, s: number[], v: number[], channel: number): number[] {
+  const part = (name: string) => {
+    const all = Array.from(run.parameter(`${at}.${name}.weight`));
+    const taps = all.length / run.parameter(`${at}.${name}.bias`).length;
+    return [
+      all.slice(channel * taps, (channel + 1) * taps),
+      run.parameter(`${at}.${name}.bias`)[channel]!,
+    ] as const;
+  };
+  const gains = centred(magnitudes(centred(s, ...part("time"))), ...part("frequency"));
+  const length = s.length;
+  // The kernel of a real spectrum, every bin of it with its twin.
+  const kernel = Array.from({ length }, (_, t) => {
+    let sum = 0;
+    for (let k = 0; k < length; k++)
+      sum += gains[Math.min(k, length - k)]! * Math.cos((2 * Math.PI * k * t) / length);
+    return sum / length;
+  });
+  return v.map((_, i) => v.reduce((sum, x, j) => sum + kernel[(i - j + length) % length]! * x, 0));
+}
+
+const column = (x: ArrayLike<number>, width: number, channel: number): number[] =>
+  Array.from(x).filter((_, i) => i % width === channel);
+
+test.each([
+  { length: 9, taps: 3 },
+  { length: 8, taps: 5 },
+])("magnitudes of the spectrum, %o", async ({ length, taps }) => {
+  const width = 3;
+  const run = await runMixer(
+    { kind: "adaptive_conv", filter: { kind: "spectral_magnitude", taps }, out_proj: { kind: "none" } },
+    { batch: 1, length, width },
+  );
+  const v = layer(run, "in_proj", 0, true);
+  const y = new Float64Array(length * width);
+  for (let c = 0; c < width; c++)
+    byMagnitude(run, "filter", column(run.x, width, c), column(v, width, c), c).forEach((value, t) => {
+      y[t * width + c] = value;
+    });
+  expectEach(run, y);
+});

@@ -144,7 +144,7 @@ export type TapOrder = "convolution" | "correlation";
 /**
  * A kernel that is made from the data, read from a stream s [L, width].
  */
-export type AdaptiveFilter = CirculantSoftmaxFilter;
+export type AdaptiveFilter = CirculantSoftmaxFilter | SpectralMagnitudeFilter;
 /**
  * What carries information between positions.
  */
@@ -1576,6 +1576,20 @@ export interface CirculantSoftmaxFilter {
   readonly scores: "linear" | "averaged_key";
   /**
    * Whether these layers have a bias.
+   */
+  readonly bias: boolean;
+}
+/**
+ * The kernel's spectrum is real, smoothed magnitudes of the stream's own (Karami and Ghodsi 2024, Orchid): G = conv_f(|rfft(conv_t(s))|) per channel, both centred convolutions of a few taps, over positions and over frequencies; parameters filter.time and filter.frequency, weight [width, taps], bias [width]. |z| does not change when s is shifted, so shifts of the text shift the result.
+ */
+export interface SpectralMagnitudeFilter {
+  readonly kind: "spectral_magnitude";
+  /**
+   * Taps of both convolutions, odd.
+   */
+  readonly taps: Taps;
+  /**
+   * Whether these have a bias.
    */
   readonly bias: boolean;
 }

@@ -1,8 +1,9 @@
 // Rules of mixers.
 
-import type { Report } from "../../support/diagnostic.js";
+import type { Note, Report } from "../../support/diagnostic.js";
 import type {
   AdaptiveConvMixer,
+  AdaptiveFilter,
   AfnoMixer,
   AttentionMixer,
   DepthwiseConv,
@@ -27,11 +28,15 @@ export function checkMixer(mixer: Mixer, place: MixerPlace): void {
 }
 
 function checkAdaptiveConv({ in_proj, filter }: AdaptiveConvMixer, place: MixerPlace): void {
-  const { pointer, width, report } = place;
   if (in_proj.kind === "glu") gatedAtStart(place);
-  if (width.value % filter.heads !== 0)
+  checkAdaptive(filter, { ...place, pointer: `${place.pointer}/filter` });
+}
+
+function checkAdaptive(filter: AdaptiveFilter, { pointer, width, report }: MixerPlace): void {
+  if (filter.kind === "spectral_magnitude") checkOdd(filter.taps, pointer, report);
+  else if (width.value % filter.heads !== 0)
     report.error("model/heads-divide", `${filter.heads} heads do not divide the width ${width.value}`, {
-      pointer: `${pointer}/filter/heads`,
+      pointer: `${pointer}/heads`,
       notes: [width.note],
       help: `numbers of heads that divide it: ${divisorList(width.value, filter.heads)}`,
     });
@@ -238,10 +243,16 @@ function checkShortConv(
   pointer: string,
   report: Report,
 ): void {
-  if (span === "centered" && taps % 2 === 0)
+  if (span === "centered")
+    checkOdd(taps, pointer, report, [{ message: "the span", pointer: `${pointer}/span` }]);
+}
+
+/** A centred convolution has as many taps on both sides. */
+function checkOdd(taps: number, pointer: string, report: Report, notes: readonly Note[] = []): void {
+  if (taps % 2 === 0)
     report.error("model/taps-even", `a centered convolution has an odd number of taps, not ${taps}`, {
       pointer: `${pointer}/taps`,
-      notes: [{ message: "the span", pointer: `${pointer}/span` }],
+      notes,
       help: `use ${taps - 1} or ${taps + 1} taps`,
     });
 }
