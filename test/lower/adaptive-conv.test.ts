@@ -114,3 +114,40 @@ test.each([
     });
   expectEach(run, y);
 });
+
+test("beside a circular filter, between gates: the whole of Orchid's operator", async () => {
+  const [length, width] = [9, 3];
+  const run = await runMixer(
+    {
+      kind: "long_conv",
+      gating: { kind: "pre_post" },
+      short_conv: { kind: "depthwise", span: "centered" },
+      filter: { kind: "explicit", span: "circular" },
+      adaptive_filter: { kind: "spectral_magnitude" },
+      skip: "none",
+    },
+    { batch: 1, length, width },
+  );
+  const streams = layer(run, "in_proj", 0, true);
+  const [weight, bias] = [run.parameter("short_conv.weight"), run.parameter("short_conv.bias")];
+  const short = (channel: number): number[] =>
+    centred(
+      column(streams, 3 * width, channel),
+      Array.from(weight).slice(3 * channel, 3 * channel + 3),
+      bias[channel]!,
+    );
+  const taps = run.parameter("filters.0.taps");
+  const y = new Float64Array(length * width);
+  for (let c = 0; c < width; c++) {
+    const [x1, x2, v] = [short(c), short(width + c), short(2 * width + c)];
+    const gated = v.map((value, t) => value * x1[t]!);
+    const s = column(streams, 3 * width, 2 * width + c);
+    const adaptive = byMagnitude(run, "adaptive_filters.0", s, gated, c);
+    adaptive.forEach((value, t) => {
+      let sum = value;
+      for (let j = 0; j < length; j++) sum += taps[((t - j + length) % length) * width + c]! * gated[j]!;
+      y[t * width + c] = sum * x2[t]!;
+    });
+  }
+  expectEach(run, linearDirectly(y, run.parameter("out_proj.weight"), run.parameter("out_proj.bias"), width));
+});

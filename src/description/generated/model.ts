@@ -142,6 +142,10 @@ export type ShortSpan = "causal" | "centered";
  */
 export type TapOrder = "convolution" | "correlation";
 /**
+ * A kernel that is made from the data, or none.
+ */
+export type OptionalAdaptiveFilter = CirculantSoftmaxFilter | SpectralMagnitudeFilter | None;
+/**
  * A kernel that is made from the data, read from a stream s [L, width].
  */
 export type AdaptiveFilter = CirculantSoftmaxFilter | SpectralMagnitudeFilter;
@@ -1371,6 +1375,10 @@ export interface LongConvMixer {
    */
   readonly blocks: number;
   readonly filter: Filter;
+  /**
+   * A second kernel, made from the data: what the long convolutions read is also convolved with it, over all positions as a circle, and added to what they give (Orchid, with a circular filter). It reads the last stream as in_proj made it, before short_conv. Parameters adaptive_filters.{o}.
+   */
+  readonly adaptive_filter: OptionalAdaptiveFilter;
   readonly skip: Skip;
   /**
    * Filters per channel: the input is convolved with each, the outputs stand one after the other, all of the first filters first (S4 and LongConv). Above 1 only without gating.

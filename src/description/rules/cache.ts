@@ -92,7 +92,11 @@ function ofLongConv(mixer: LongConvMixer, pointer: string, length: number): Ahea
     residual.kind === "long_conv" && JSON.stringify(residual.filter) !== JSON.stringify(mixer.filter)
       ? ofFilter(residual.filter, `${pointer}/residual_conv/filter`, length)
       : [];
-  return [...centred, ...ofFilter(mixer.filter, `${pointer}/filter`, length), ...parallel];
+  const adaptive: Ahead[] =
+    mixer.adaptive_filter.kind === "none"
+      ? []
+      : [[`${pointer}/adaptive_filter/kind`, "an adaptive filter is made from all positions"]];
+  return [...centred, ...adaptive, ...ofFilter(mixer.filter, `${pointer}/filter`, length), ...parallel];
 }
 
 function ofFilter(filter: Filter, pointer: string, length: number): Ahead[] {

@@ -153,6 +153,7 @@ function checkLongConv(mixer: LongConvMixer, place: MixerPlace): void {
       },
     );
   checkInner(mixer, place);
+  if (mixer.adaptive_filter.kind !== "none") checkBeside(mixer, mixer.adaptive_filter, place);
   if (gating.kind === "outer_product") checkOuterProduct(mixer, gating, place);
   if (short_conv.kind === "depthwise") checkShortConv(short_conv, `${pointer}/short_conv`, report);
   const filtered = { ...place.width, value: filteredWidth(mixer, place.width.value) };
@@ -163,6 +164,19 @@ function checkLongConv(mixer: LongConvMixer, place: MixerPlace): void {
   // A derived filter is the mixer's own; its problems were just reported.
   if (residual.kind === "long_conv" && JSON.stringify(residual.filter) !== JSON.stringify(mixer.filter))
     checkFilter(residual.filter, { ...place, pointer: `${pointer}/residual_conv/filter` });
+}
+
+/** An adaptive filter beside a fixed one: both are convolved with one whole stream. */
+function checkBeside(mixer: LongConvMixer, filter: AdaptiveFilter, place: MixerPlace): void {
+  const { pointer, width, report } = place;
+  const { channels, channel_mixing, blocks, gating, inner_factor } = mixer;
+  if (channels > 1 || channel_mixing === "dense" || blocks > 1 || gating.kind === "outer_product")
+    report.error("model/adaptive-streams", "an adaptive filter is convolved with a whole stream", {
+      pointer: `${pointer}/adaptive_filter`,
+      help: "leave it out, or channels, channel_mixing, blocks and the gating outer_product",
+    });
+  const streams = { ...width, value: width.value * inner_factor };
+  checkAdaptive(filter, { ...place, width: streams, pointer: `${pointer}/adaptive_filter` });
 }
 
 /** Sizes inside a long convolution: streams, heads, blocks. */

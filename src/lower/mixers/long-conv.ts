@@ -5,6 +5,7 @@ import type { LongConvMixer } from "../../description/description.js";
 import { filteredWidth } from "../../description/widths.js";
 import { type Dim, dim, product } from "../../ir/dim.js";
 import type { Value } from "../../ir/graph.js";
+import { lowerAdaptive } from "../adaptive/index.js";
 import { child, type GraphContext, type Scope } from "../context.js";
 import { lowerFilter } from "../filters/index.js";
 import type { Taps } from "../filters/layout.js";
@@ -31,10 +32,11 @@ export function lowerLongConv(c: GraphContext, scope: Scope, x: Value, mixer: Lo
       : depthwise(c, child(scope, "short_conv", "/short_conv"), projected, mixer.short_conv);
   const streams = splitStreams(c, mixed, count, mixer.heads);
   const copies = mixer.head_filters === "shared" ? mixer.heads : 1;
+  const source = (): Value => splitStreams(c, projected, count, mixer.heads)[count - 1]!;
   const convolve = (o: number, input: Value, ungated = input): Value => {
     const taps = lowerFilter(c, child(scope, `filters.${o}`, "/filter"), mixer.filter);
     const skip = skipTerm(c, scope, mixer, o, filteredWidth(mixer, width));
-    return blockwise(c, mixer.blocks, input, (block) =>
+    const y = blockwise(c, mixer.blocks, input, (block) =>
       longConv(c, {
         k: { ...taps, k: repeated(c, taps.k, 1, copies) },
         x: block(input),
@@ -42,6 +44,10 @@ export function lowerLongConv(c: GraphContext, scope: Scope, x: Value, mixer: Lo
         ungated: mixer.skip === "input" ? block(ungated) : undefined,
       }),
     );
+    if (mixer.adaptive_filter.kind === "none") return y;
+    const at = child(scope, `adaptive_filters.${o}`, "/adaptive_filter");
+    const adapted = lowerAdaptive(c, at, { source: source(), v: input }, mixer.adaptive_filter);
+    return b.emit("add", { a: y, b: adapted }, {});
   };
   let y = lowerGating({ c, scope, mixer, streams, convolve }, mixer.gating);
   if (mixer.conv_bias)
