@@ -17,6 +17,7 @@ const loops = [
   "-confidence-cached",
   "-encoder",
   "-tokens-encoder",
+  "-confidence-encoder",
   "-simplex-encoder",
   "-plan",
 ];

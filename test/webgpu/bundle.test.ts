@@ -90,6 +90,7 @@ describe("files", () => {
     ["confidence decoding, settled blocks kept", "confidence-cached"],
     ["embeddings that attend to an encoder", "encoder"],
     ["tokens that attend to an encoder", "tokens-encoder"],
+    ["confidence decoding that attends to an encoder", "confidence-encoder"],
     ["a simplex that attends to an encoder", "simplex-encoder"],
   ] as const)("index.js of %s is one file below 15 kB gzipped that imports plan.js alone, when asked", (_, state) => {
     const files = new Map(pageFiles(state));

@@ -291,8 +291,8 @@ function loopOf(
   const takes = (wanted: string): boolean => denoise?.inputs.some(({ name }) => name === wanted) ?? false;
   if (takes("simplex")) return attends ? "simplex-encoder" : "simplex";
   if (!takes("tokens")) return attends ? "encoder" : "continuous";
-  if (attends) return "tokens-encoder";
   const parts = facts.sampler as { readonly sampler?: { readonly kind?: string } } | undefined;
   const kind = parts?.sampler?.kind === "confidence" ? "confidence" : "tokens";
+  if (attends) return `${kind}-encoder`;
   return graphs.some(({ name }) => name === "block") ? `${kind}-cached` : kind;
 }

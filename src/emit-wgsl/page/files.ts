@@ -14,6 +14,7 @@ export type LoopKind =
   | "confidence-cached"
   | "encoder"
   | "tokens-encoder"
+  | "confidence-encoder"
   | "simplex-encoder";
 
 /** Name in the bundle -> where the package has it. */

@@ -1,7 +1,7 @@
-// index.js of a bundle with a discrete state that attends to an encoder's output: as standalone-encoder.ts, with every
-// decoder.
+// index.js of a bundle with a discrete state that attends to an encoder's output: as standalone-encoder.ts, with the
+// decoders that draw tokens.
 
-import { decoders } from "../discrete/decoders.js";
+import { drawingDecoders } from "../discrete/drawing-decoders.js";
 import { guidedViews } from "../discrete/guided-views.js";
 import { tokenLoop } from "../discrete/token-loop.js";
 import { encoderRows } from "../encoder.js";
@@ -10,7 +10,7 @@ import { standalone } from "./load-beside.js";
 import { webgpuTokenRunner } from "./token-runner.js";
 
 export const { load, loadWebgpu } = standalone({
-  ...tokenLoop(decoders, guidedViews),
+  ...tokenLoop(drawingDecoders, guidedViews),
   runner: attending(webgpuTokenRunner),
   encoderRows,
 });
