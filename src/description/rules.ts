@@ -12,6 +12,7 @@ import { checkLongSkip } from "./rules/long-skip.js";
 import { checkOutput } from "./rules/output.js";
 import { checkPrefix } from "./rules/prefix.js";
 import { checkSampling } from "./rules/sampling.js";
+import { checkSelfConditioning } from "./rules/self-conditioning.js";
 import { checkState } from "./rules/state.js";
 import { checkTime } from "./rules/time.js";
 import { checkWeights } from "./rules/weights.js";
@@ -22,6 +23,7 @@ const rules: readonly ((description: Description, report: Report) => void)[] = [
   checkLongSkip,
   checkTime,
   checkState,
+  checkSelfConditioning,
   checkGuidance,
   checkPrefix,
   checkOutput,

@@ -1,6 +1,7 @@
 // Self-conditioning: how the previous prediction enters the network beside the state. y is of the same shape as x.
 
 import type { SelfConditioning } from "../description/index.js";
+import { dim } from "../ir/dim.js";
 import type { Value } from "../ir/graph.js";
 import { child, type GraphContext, type Scope } from "./context.js";
 import { lowerLayers } from "./ffn/dense.js";
@@ -46,15 +47,29 @@ const combinations: Readonly<Record<Exclude<SelfConditioning["combine"], "none">
     sum(c, x, c.b.emit("relu", { x: c.b.emit("sub", { a: previous, b: x }, {}) }, {}), "self_conditioned"),
 };
 
-/** x and the previous prediction, combined as the description says. */
+/** The positions that are self-conditioned, [B, canvas, n] of [B, L, n]; a value that holds no others stays as it is. */
+export function conditionedRows(c: GraphContext, { canvas }: SelfConditioning, x: Value): Value {
+  if (canvas === undefined || canvas >= x.type.shape[1]!.value!) return x;
+  const [start, length] = [c.lowering.length.minus(canvas), dim(canvas)];
+  return c.b.at(scope.pointer, () => c.b.emit("slice", { x }, { axis: 1, start, length }));
+}
+
+/** x and the previous prediction (of all positions, or of those that are conditioned), combined as the description says. */
 export function selfCondition(
   c: GraphContext,
   description: SelfConditioning,
   x: Value,
   previous: Value,
 ): Value {
-  const { combine } = description;
-  return combine === "none"
-    ? x
-    : c.b.at(scope.pointer, () => combinations[combine](c, description, x, previous));
+  const { combine, canvas } = description;
+  if (combine === "none") return x;
+  const rows = conditionedRows(c, description, x);
+  const seen = conditionedRows(c, description, previous);
+  return c.b.at(scope.pointer, () => {
+    const conditioned = combinations[combine](c, description, rows, seen);
+    if (canvas === undefined || rows === x) return conditioned;
+    const length = c.lowering.length.minus(canvas);
+    const before = c.b.emit("slice", { x }, { axis: 1, start: dim(0), length });
+    return c.b.emit("concat", { xs: [before, conditioned] }, { axis: 1 }, "self_conditioned");
+  });
 }

@@ -120,6 +120,18 @@ test.each(formulas)("embeddings: %j", (self_conditioning, formula) => {
   });
 });
 
+test.each(formulas)("only the canvas is conditioned: %j", (self_conditioning, formula) => {
+  const module = load({ self_conditioning: { ...self_conditioning, canvas: 2 } });
+  const [state, previous] = [wave(length * width, 0), wave(length * width, 1)];
+  const found = rowsOf(entering(module, width, state, previous), width);
+  rowsOf(state, width).forEach((x, i) => {
+    const expected = i < length - 2 ? x : formula(module, x, rowsOf(previous, width)[i]!);
+    expected.forEach((v, c) => {
+      expect(found[i]![c]).toBeCloseTo(v, 12);
+    });
+  });
+});
+
 const softmax = (x: readonly number[]) => {
   const weights = x.map(Math.exp);
   const sum = weights.reduce((s, w) => s + w, 0);

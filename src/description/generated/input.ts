@@ -2559,6 +2559,10 @@ export interface SelfConditioning {
    */
   readonly eps?: number;
   /**
+   * The last positions, which alone are self-conditioned; those before them enter as they are (the prompt of DiffusionGemma). Absent: all positions.
+   */
+  readonly canvas?: number;
+  /**
    * What sum, mean and max act on, with a simplex state S. embeddings: softmax(S) E and softmax(l) E. probabilities: softmax(S) and softmax(l), before E. logits: S and l, before the softmax (TESS's self_condition_mix_before_weights and self_condition_mix_logits_before_weights).
    */
   readonly mix?: "embeddings" | "probabilities" | "logits";

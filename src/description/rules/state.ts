@@ -19,7 +19,6 @@ export function checkState(description: Description, report: Report): void {
   if (description.state_space.kind === "continuous_embedding") checkContinuous(description, report);
   else checkTokens(description, report);
   checkSimplex(description, report);
-  if (description.part === "model") checkMix(description, report);
 }
 
 function stateNote({ state_space: { kind } }: Stated) {
@@ -196,18 +195,4 @@ function checkSimplex(description: Stated, report: Report): void {
     refuse("/conditioning/table", "given tokens have a table of their own beside a simplex");
   if (given?.time === "free")
     refuse("/conditioning/time", "time is left out of given positions where the network is told them");
-}
-
-/** Mixing before the embedding needs two states of logits, and a rule without a matrix. */
-function checkMix({ self_conditioning: self, state_space: state }: ModelDescription, report: Report): void {
-  const { mix, combine } = self;
-  if (mix === "embeddings") return;
-  const simplex = state.kind === "simplex";
-  if (simplex && (combine === "sum" || combine === "mean" || combine === "max")) return;
-  const at = simplex ? "/self_conditioning/combine" : "/state_space/kind";
-  report.error("model/mix", `${mix} are mixed by sum, mean or max, with a simplex state`, {
-    pointer: "/self_conditioning/mix",
-    notes: [{ message: simplex ? `this is ${combine}` : `the state is ${state.kind}`, pointer: at }],
-    help: 'use "embeddings"',
-  });
 }
