@@ -4,6 +4,14 @@
 
 import type { EncoderPort, EncoderRows, FloatArray } from "./step-runner.js";
 
+/** What the call before gave, for networks that see it (self-conditioning). */
+export interface PreviousLogits {
+  /** [B, L, V], as the decoder read them: guided, and as `onLogits` left them. An array that a runner gave is unchanged. */
+  readonly logits: FloatArray;
+  /** The temperature that the decoder read them at. */
+  readonly temperature: number;
+}
+
 /** What one call of the network takes; B is `batch`, L and V are the runner's. */
 export interface TokenInputs {
   readonly batch: number;
@@ -11,6 +19,8 @@ export interface TokenInputs {
   readonly tokens: Int32Array;
   /** The number the time features take, one for the batch or one per row; ignored by a network without time. */
   readonly level: ArrayLike<number>;
+  /** Absent in the first call of a block; ignored by a network that is not self-conditioned. */
+  readonly previous?: PreviousLogits;
   /** For models that attend to one. */
   readonly encoder?: EncoderRows;
 }
@@ -42,6 +52,8 @@ export interface TokenRunner {
   readonly vocabulary: number;
   /** What the model takes of an encoder; undefined where it attends to none. */
   readonly encoder?: EncoderPort;
+  /** Whether logits depend on `previous`: the same state may then be asked for again. */
+  readonly selfConditioned?: boolean;
   /** The head's output as the description's prediction type defines it, [B, L, V]. */
   logits(inputs: TokenInputs): Promise<FloatArray>;
   /** Begins a session; absent where the model has no exact cache. */

@@ -26,8 +26,11 @@ export interface DecodeContext {
   readonly places?: (draw: number, row: number, count: number) => readonly number[] | undefined;
   /** Number of the first draw of this block: two blocks never use the same numbers. */
   readonly firstDraw: number;
-  /** The network's output at the state as it stands, [B, length, V]; `level` is what it is told, one number or one per row. */
-  score(level: number | readonly number[]): Promise<FloatArray>;
+  /**
+   * The network's output at the state as it stands, [B, length, V]; `level` is what it is told, one number or one per row.
+   * `temperature` is what the decoder reads it at, for networks that see their previous output.
+   */
+  score(level: number | readonly number[], temperature: number | undefined): Promise<FloatArray>;
 }
 
 /** An update that was made. */

@@ -33,7 +33,8 @@ export const firstHitting: Decoder = async function* decode(context) {
       if (masked[row]!.length > 0)
         times[row]! *= uniform(firstDraw + 2 * k, row, 0, 0) ** (1 / masked[row]!.length);
     // Its plan is never a table (diffusion/plan-table.ts).
-    const logits = await context.score(times.map((t) => plan.levelAt!(t)));
+    const levels = times.map((t) => plan.levelAt!(t));
+    const logits = await context.score(levels, plan.sampler.temperature);
     for (let row = 0; row < batch; row++) {
       const among = masked[row]!;
       if (among.length === 0) continue;

@@ -18,7 +18,7 @@ export function gridDecoder(sampler: TokenSampler): Decoder {
     const of = plan.rows.length + (plan.final === "none" ? 0 : 1);
     const read = new Float64Array(process.vocabulary);
     for (const [k, row] of plan.rows.entries()) {
-      const logits = await context.score(row.level);
+      const logits = await context.score(row.level, plan.sampler.temperature);
       const weights = move(context, logits, firstDraw + k + 1, (position, token, out) => {
         if (sampler.reads === "probabilities") reading.probabilities(position, token, row.totalNoise, read);
         else exponentials(reading.logScores(position, token, row.totalNoise, read));
@@ -28,7 +28,7 @@ export function gridDecoder(sampler: TokenSampler): Decoder {
     }
     if (plan.final === "none") return;
     const { finalRow } = plan;
-    const logits = await context.score(finalRow.level);
+    const logits = await context.score(finalRow.level, plan.sampler.temperature);
     let weights: Float64Array | undefined;
     if (plan.final === "argmax") settle(context, logits, reading, finalRow.totalNoise);
     else

@@ -3,7 +3,7 @@
 import type { TokenPlan } from "../../diffusion/discrete/token-plan.js";
 import { margins } from "../margins.js";
 import type { FloatArray } from "../step-runner.js";
-import type { TokenRunner } from "../token-runner.js";
+import type { PreviousLogits, TokenRunner } from "../token-runner.js";
 import type { DecodeContext } from "./decoder.js";
 
 /** Sees the logits of a call before they are read, see `DecodeOptions.onLogits`. */
@@ -54,22 +54,23 @@ export type OpenViews = (source: ViewSource) => Views;
 export const wholeViews: OpenViews = ({ runner, batch, tokens, onLogits }) => {
   let calls = 0;
   let last: FloatArray | undefined;
-  const ask = async (state: Int32Array, level: readonly number[]): Promise<FloatArray> => {
+  let previous: PreviousLogits | undefined;
+  const ask: Ask = async (state, level, temperature = 1) => {
     calls++;
-    last = await runner.logits({ batch, tokens: state, level });
+    // A hook may have changed the array that the runner gave.
+    if (onLogits && previous) previous = { ...previous, logits: previous.logits.slice() };
+    last = await runner.logits({ batch, tokens: state, level, ...(previous && { previous }) });
+    previous = { logits: last, temperature };
     return last;
   };
-  const score = remembered(ask, { tokens, batch, onLogits, first: 0 });
+  const again = runner.selfConditioned === true;
+  const score = remembered(ask, { tokens, batch, onLogits, first: 0, again });
   return {
-    view: async (free) => ({
-      tokens,
-      free,
-      first: 0,
-      length: runner.length,
-      score,
-      store() {},
-      load() {},
-    }),
+    async view(free) {
+      // A block is a generation of its own.
+      previous = undefined;
+      return { tokens, free, first: 0, length: runner.length, score, store() {}, load() {} };
+    },
     calls: () => calls,
     sureness: () => (last === undefined ? {} : { logits: last, margins: margins(last, runner.vocabulary) }),
     close() {},
@@ -80,22 +81,27 @@ export const wholeViews: OpenViews = ({ runner, batch, tokens, onLogits }) => {
 interface Asked extends Pick<ViewSource, "tokens" | "batch" | "onLogits"> {
   /** The position of the first token. */
   readonly first: number;
+  /** Whether another call may give another answer. */
+  readonly again?: boolean;
 }
+
+/** One call of the network; it is read at this temperature. */
+type Ask = (tokens: Int32Array, level: readonly number[], temperature?: number) => Promise<FloatArray>;
 
 /** The network with its last answer kept: the same state at the same level is not computed twice. */
 export function remembered(
-  ask: (tokens: Int32Array, level: readonly number[]) => Promise<FloatArray>,
-  { tokens, batch, onLogits, first }: Asked,
+  ask: Ask,
+  { tokens, batch, onLogits, first, again }: Asked,
 ): DecodeContext["score"] {
   let key = "";
   let kept: FloatArray | undefined;
-  return async (level) => {
+  return async (level, temperature) => {
     const levels = typeof level === "number" ? new Array<number>(batch).fill(level) : level;
     const asked = `${tokens};${levels}`;
-    if (asked !== key || kept === undefined) {
+    if (again || asked !== key || kept === undefined) {
       key = asked;
       const state = tokens.slice();
-      kept = await ask(state, levels);
+      kept = await ask(state, levels, temperature);
       onLogits?.(kept, state, first);
     }
     return kept;

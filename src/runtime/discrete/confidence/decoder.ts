@@ -42,9 +42,10 @@ export function confidenceDecoder(sampler: TokenSamplerDescription): Decoder {
     const most = longest(sampler, steps, states);
     for (let step = 0; step < most && states.some(({ done }) => !done); step++) {
       const point = plan.rows[Math.min(step, plan.rows.length - 1)];
-      const logits = await context.score(point?.level ?? plan.finalRow.level);
+      const temperature = between(sampler.temperature ?? 0, sampler.final_temperature, step, steps);
+      const logits = await context.score(point?.level ?? plan.finalRow.level, temperature);
       for (const [row, state] of states.entries())
-        if (!state.done) advance(context, sampler, { row, state, step, steps, logits });
+        if (!state.done) advance(context, sampler, { row, state, step, steps, logits, temperature });
       yield { of: most, ...(point && { point }) };
     }
   };
@@ -67,6 +68,7 @@ interface StepOfRow {
   readonly step: number;
   readonly steps: number;
   readonly logits: FloatArray;
+  readonly temperature: number;
 }
 
 function openPositions({ plan, tokens, free, length }: DecodeContext, row: number): number[] {
@@ -80,7 +82,7 @@ function openPositions({ plan, tokens, free, length }: DecodeContext, row: numbe
 function advance(
   context: DecodeContext,
   sampler: TokenSamplerDescription,
-  { row, state, step, steps, logits }: StepOfRow,
+  { row, state, step, steps, logits, temperature }: StepOfRow,
 ): void {
   const { plan, tokens, length, first, free } = context;
   const n = plan.process.vocabulary;
@@ -98,7 +100,7 @@ function advance(
     looked.map((i) => [
       i,
       propose(logits.subarray((row * length + i) * n, (row * length + i + 1) * n), {
-        temperature: between(sampler.temperature ?? 0, sampler.final_temperature, step, steps),
+        temperature,
         top_k: sampler.top_k ?? 0,
         top_p: sampler.top_p ?? 1,
         nucleus_of: sampler.nucleus_of ?? "all",
