@@ -81,6 +81,15 @@ export function embedTokens(c: GraphContext, description: WithTable, tokens: Val
   });
 }
 
+/** The mean embedding under probabilities f32[B, n, V]. A stored table is scaled row by row, not copied. */
+export function embedProbabilities(c: GraphContext, description: WithTable, probabilities: Value): Value {
+  const { normalization, scale } = description.embedding;
+  const stored = normalization === "none" && scale !== 1;
+  const b = stored ? storedTable(c, description) : embeddingTable(c, description);
+  const mean = c.b.emit("matmul", { a: probabilities, b }, {}, "mean_embedding");
+  return stored ? c.b.emit("scale", { x: mean }, { factor: scale }) : mean;
+}
+
 /** The head's logits, capped where the description says so. */
 export function lowerLogits(c: GraphContext, description: WithTable, input: Value): Value {
   const { logit_softcap: cap } = description.prediction_type;
@@ -139,9 +148,12 @@ export function lowerTokenNetwork(
   c: GraphContext,
   description: ModelDescription,
   tokens: Value,
-  conditions: Conditions,
+  conditions: Conditions & Pick<NetworkInputs, "previous">,
 ): Value {
-  return lowerTrunkLogits(c, description, embedTokens(c, description, tokens), conditions);
+  const x = embedTokens(c, description, tokens);
+  const { previous } = conditions;
+  const read = previous === undefined ? x : selfCondition(c, description.self_conditioning, x, previous);
+  return lowerTrunkLogits(c, description, read, conditions);
 }
 
 /** What networks that predict tokens share: embeddings f32[B, L, d] that enter the trunk to logits f32[B, L, V]. */

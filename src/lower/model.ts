@@ -7,6 +7,7 @@ import { type } from "../ir/type.js";
 import type { GraphContext, Lowering } from "./context.js";
 import {
   embeddingTable,
+  embedProbabilities,
   embedTokens,
   lowerLogits,
   lowerNetwork,
@@ -16,6 +17,7 @@ import {
 import { encoderInput } from "./encoder.js";
 import { guidanceOf, lowerGuided } from "./guidance.js";
 import { clampToEmbeddings, headReadsState, readsTrunk, tokensOf } from "./heads.js";
+import { conditionedRows } from "./self-condition.js";
 import { denoiseSimplex } from "./simplex.js";
 
 export function lowerModel(lowering: Lowering, description: ModelDescription): Graph[] {
@@ -47,14 +49,44 @@ function denoise(lowering: Lowering, description: ModelDescription): Graph {
   return c.finish({ x0, logits });
 }
 
-/** @denoise(tokens, level?, encoder?, encoder_mask?) -> logits, for discrete states: everything after the logits is the decoder's. */
+/**
+ * @denoise(tokens, level?, self_cond_logits?, self_cond_mask?, self_cond_scale?, encoder?, encoder_mask?) -> logits, for
+ * discrete states: everything after the logits is the decoder's.
+ */
 function denoiseTokens(lowering: Lowering, description: ModelDescription): Graph {
   const c = lowering.graph("denoise");
   const tokens = c.b.input("tokens", type("i32", [lowering.batch, lowering.length]));
   const { injection } = description.time_conditioning;
   const level = injection === "none" ? undefined : c.b.input("level", type("f32", [lowering.batch]));
+  const previous = previousPrediction(c, description);
   const encoded = encoderInput(c, description);
-  return c.finish({ logits: lowerTokenNetwork(c, description, tokens, { level, encoded }) });
+  return c.finish({ logits: lowerTokenNetwork(c, description, tokens, { level, previous, encoded }) });
+}
+
+/** What the call before predicted of the conditioned positions, f32[B, n, d]: softmax(logits scale) E, 0 in the first call. */
+function previousPrediction(c: GraphContext, description: ModelDescription): Value | undefined {
+  const { self_conditioning: self, state_space: state } = description;
+  if (self.combine === "none") return undefined;
+  const { b, lowering } = c;
+  const given = b.input("self_cond_logits", lowering.activation(state.vocab_size));
+  const mask = b.input("self_cond_mask", type("bool", [lowering.batch]));
+  const perText = (x: Value): Value =>
+    b.emit("reshape", { x }, { shape: [lowering.batch, Dim.of(1), Dim.of(1)] });
+  const own = conditionedRows(c, self, given);
+  return b.at("/self_conditioning", () => {
+    const logits =
+      self.temperature === "none"
+        ? own
+        : b.emit(
+            "mul",
+            { a: own, b: perText(b.input("self_cond_scale", type("f32", [lowering.batch]))) },
+            {},
+          );
+    const probabilities = b.emit("softmax", { x: logits }, { axis: 2 }, "probabilities");
+    const zero = b.emit("literal", {}, { values: [0], shape: [Dim.of(1)] });
+    const x0 = embedProbabilities(c, description, probabilities);
+    return b.emit("where", { condition: perText(mask), a: x0, b: zero }, {}, "previous_x0");
+  });
 }
 
 /** The inputs beside x that this network takes, in the order of the interface. */

@@ -6,7 +6,7 @@ import { Dim } from "../ir/dim.js";
 import type { Graph, Value } from "../ir/graph.js";
 import { type } from "../ir/type.js";
 import type { GraphContext, Lowering, Scope } from "./context.js";
-import { embeddingTable, embedTokens, lowerTrunkLogits } from "./denoise.js";
+import { embedProbabilities, embedTokens, lowerTrunkLogits } from "./denoise.js";
 import { encoderInput } from "./encoder.js";
 import { selfCondition } from "./self-condition.js";
 
@@ -41,12 +41,8 @@ function entering(
   const { self_conditioning: self } = description;
   const softmax = (x: Value): Value =>
     c.b.at("/state_space", () => c.b.emit("softmax", { x }, { axis: 2 }, "probabilities"));
-  const embedded = (probabilities: Value): Value => {
-    const table = embeddingTable(c, description);
-    return c.b.at("/state_space", () =>
-      c.b.emit("matmul", { a: probabilities, b: table }, {}, "mean_embedding"),
-    );
-  };
+  const embedded = (probabilities: Value): Value =>
+    c.b.at("/state_space", () => embedProbabilities(c, description, probabilities));
   if (previous === undefined) return embedded(softmax(simplex));
   switch (self.mix) {
     case "logits":

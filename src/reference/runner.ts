@@ -8,6 +8,7 @@ import { type Tensor, tensor } from "../ir/tensor.js";
 import type { Runner } from "../runtime/any-runner.js";
 import { hostBlocks } from "../runtime/discrete/host-blocks.js";
 import { noEncoder } from "../runtime/encoder.js";
+import { previousPort, previousRows } from "../runtime/self-conditioning.js";
 import type { SimplexRunner } from "../runtime/simplex/simplex-runner.js";
 import type {
   EncoderPort,
@@ -18,7 +19,7 @@ import type {
   StepOutputs,
   StepRunner,
 } from "../runtime/step-runner.js";
-import type { BlockSession, TokenRunner } from "../runtime/token-runner.js";
+import type { BlockSession, PreviousLogits, TokenRunner } from "../runtime/token-runner.js";
 import { bug } from "../support/diagnostic.js";
 
 type Named = Readonly<Record<string, Tensor>>;
@@ -32,14 +33,31 @@ export function referenceRunner(module: Module): Runner {
 function tokenRunner(module: Module): TokenRunner {
   const denoise = graphOf(module, "denoise");
   const [, length, vocabulary] = denoise.outputs[0]!.type.shape.map((extent) => extent.value);
+  const selfConditioned = inputOf(denoise, previousPort) !== undefined;
+  const seen = (previous: PreviousLogits | undefined, batch: number): Named => {
+    if (!selfConditioned) return {};
+    const { self_cond_mask: mask, self_cond_scale: scale } = previousRows(previous, batch);
+    const n = batch * length! * vocabulary!;
+    return {
+      [previousPort]: tensor(
+        "f32",
+        [batch, length!, vocabulary!],
+        Float64Array.from(previous?.logits ?? new Float64Array(n)),
+      ),
+      self_cond_mask: tensor("bool", [batch], Float64Array.from(mask)),
+      self_cond_scale: tensor("f32", [batch], Float64Array.from(scale)),
+    };
+  };
   return {
     length: length!,
     vocabulary: vocabulary!,
+    selfConditioned,
     ...encoderOf(denoise),
-    async logits({ batch, tokens, level, encoder }) {
+    async logits({ batch, tokens, level, previous, encoder }) {
       const outputs = run(module, denoise, {
         tokens: tensor("i32", [batch, length!], Float64Array.from(tokens)),
         level: tensor("f32", [batch], perRow(level, batch)),
+        ...seen(previous, batch),
         ...encoderInputs(denoise, encoder, batch),
       });
       return outputs.logits!.data;

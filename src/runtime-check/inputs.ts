@@ -57,8 +57,10 @@ function makeInput(
   const fill = (f: (i: number) => number): void => {
     for (let i = 0; i < out.data.length; i++) out.data[i] = f(i);
   };
+  // Some text of a batch was seen before.
+  if (value.hint === "self_cond_mask") fill((i) => (i === 0 || draw(i) < 0.5 ? 1 : 0));
   // Of a text something is there, most often most of it.
-  if (value.hint === "encoder_mask") fill((i) => (i % shape[1]! === 0 || draw(i) < 0.75 ? 1 : 0));
+  else if (value.hint === "encoder_mask") fill((i) => (i % shape[1]! === 0 || draw(i) < 0.75 ? 1 : 0));
   else if (element === "bool") fill((i) => (draw(i) < 0.25 ? 1 : 0));
   else if (element === "i32") {
     const rows = indexedRows(graph, value);
@@ -66,6 +68,7 @@ function makeInput(
   } else if (value.hint === "level") fill((i) => row?.level ?? draw(i));
   else if (value.hint?.match(/^c_(in|skip|out)$/))
     fill((i) => row?.scales?.[value.hint as keyof NetworkScales] ?? 0.25 + draw(i));
+  else if (value.hint === "self_cond_scale") fill((i) => 0.5 + 2 * draw(i));
   else if (value.hint === "prior_scale") fill((i) => row?.priorScale ?? Math.exp(4 * draw(i) - 2));
   else if (value.hint === "coefficients" && n === 4)
     out.data.set(row === undefined ? plausibleStep(draw(0)) : [row.a, row.b, row.c, row.s]);

@@ -3,6 +3,8 @@
 import type { TokenPlan } from "../diffusion/discrete/token-plan.js";
 import type { Graph, Module } from "../ir/graph.js";
 import { decodeTokens } from "../runtime/discrete/decode-tokens.js";
+import { previousPort, previousRows } from "../runtime/self-conditioning.js";
+import type { TokenInputs } from "../runtime/token-runner.js";
 import { type CallLoop, type CallOptions, checkCalls } from "./call-trajectory.js";
 import type { Candidate } from "./candidate.js";
 import type { TrajectoryReport } from "./trajectory.js";
@@ -29,8 +31,14 @@ function decoding(graph: Graph, { plan, batch = 1, seed = 0 }: TokenTrajectoryOp
       const runner = {
         length,
         vocabulary,
-        logits: ({ tokens, level }: { tokens: Int32Array; level: ArrayLike<number> }) =>
-          network({ tokens, level }),
+        selfConditioned: graph.inputs.some(({ hint }) => hint === previousPort),
+        logits: ({ tokens, level, previous }: TokenInputs) =>
+          network({
+            tokens,
+            level,
+            [previousPort]: previous?.logits ?? [0],
+            ...previousRows(previous, batch),
+          }),
         async dispose() {},
       };
       let reached = 0;

@@ -68,7 +68,7 @@ export type {
   StepOutputs,
   StepRunner,
 } from "./step-runner.js";
-export type { TokenInputs, TokenRunner } from "./token-runner.js";
+export type { PreviousLogits, TokenInputs, TokenRunner } from "./token-runner.js";
 export type { Loop, TokenOptions, TokenState } from "./token-state.js";
 export { createTokenizer, type Tokenizer, type TokenizerOptions } from "./tokenizer.js";
 export {

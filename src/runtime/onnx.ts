@@ -18,6 +18,7 @@ import { onnxSimplexRunner } from "./onnx-simplex.js";
 import { importOrt, type OrtModule } from "./ort.js";
 import { floatsOf, tokensOf } from "./ort-tensor.js";
 import { inside, isUrl, readText } from "./read-text.js";
+import { previousPort, previousRows } from "./self-conditioning.js";
 import type { StepRunner } from "./step-runner.js";
 import type { BlockSession, TokenRunner } from "./token-runner.js";
 
@@ -115,12 +116,24 @@ function tokenRunner(graphs: OpenGraphs): TokenRunner {
   const { need, has, port, known, run, length, encoder, dispose } = graphs;
   const denoise = need("denoise");
   const { shape } = port(denoise.graph.outputs, "logits");
+  const sequence = known(typeof shape[1] === "number" ? shape[1] : length, "sequence length");
+  const vocabulary = known(shape[2], "vocabulary");
+  const selfConditioned = denoise.graph.inputs.some(({ name }) => name === previousPort);
   return {
-    length: known(typeof shape[1] === "number" ? shape[1] : length, "sequence length"),
-    vocabulary: known(shape[2], "vocabulary"),
+    length: sequence,
+    vocabulary,
+    selfConditioned,
     ...(encoder && { encoder }),
-    async logits({ batch, tokens, level, encoder }) {
-      const values = { tokens, level: Float64Array.from(level), ...encoderValues(encoder) };
+    async logits({ batch, tokens, level, previous, encoder }) {
+      const values = {
+        tokens,
+        level: Float64Array.from(level),
+        ...(selfConditioned && {
+          [previousPort]: previous?.logits ?? new Float32Array(batch * sequence * vocabulary),
+          ...previousRows(previous, batch),
+        }),
+        ...encoderValues(encoder),
+      };
       return floatsOf((await run(denoise, values, batch)).logits!);
     },
     ...(has("block") && { openBlocks: (batch) => blockSession(graphs, batch) }),

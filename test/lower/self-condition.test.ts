@@ -10,6 +10,13 @@ import { tensor } from "../../src/ir/tensor.js";
 
 const [length, width, vocabulary] = [3, 4, 7];
 
+const tokenState = {
+  state_space: { kind: "uniform", vocab_size: vocabulary, seq_len: length },
+  noise_schedule: { family: "log_linear" },
+  timesteps: { kind: "linspace", num_steps: 4 },
+  sampler: { kind: "confidence", temperature: 0.8 },
+};
+
 function load(change: object): Module {
   const directory = mkdtempSync(join(tmpdir(), "dlmc-self-"));
   const model = join(directory, "model.json");
@@ -167,3 +174,55 @@ for (const mix of ["embeddings", "probabilities", "logits"] as const)
       });
     });
   });
+
+// Tokens: the previous prediction is softmax(logits scale) E, and 0 of a text that has none.
+const rows = 2;
+const tokens = Float64Array.of(3, 0, 5, 6, 3, 1);
+const scales = Float64Array.of(1.25, 0.5);
+
+/** What enters the first block for two texts, the second without a call before it. */
+function enteringTokens(module: Module, logits: Float64Array): number[][] {
+  const graph = findGraph(module, "denoise")!;
+  const query = graph.ops.find((op) => op.name === "linear" && op.loc.pointer.startsWith("/blocks"))!;
+  const cut = { ...graph, outputs: [query.operands[0]!], outputNames: ["h"] };
+  const given: Readonly<Record<string, ReturnType<typeof tensor>>> = {
+    tokens: tensor("i32", [rows, length], tokens),
+    self_cond_logits: tensor("f32", [rows, length, vocabulary], logits),
+    self_cond_mask: tensor("bool", [rows], Float64Array.of(1, 0)),
+    self_cond_scale: tensor("f32", [rows], scales),
+  };
+  const inputs = graph.inputs.map(({ hint }) => given[hint!]!);
+  return rowsOf(evaluate({ ...module, graphs: [cut] }, "denoise", inputs)[0]!.data as Float64Array, width);
+}
+
+const embeddings = [
+  { dim: width },
+  { dim: width, scale: 1.5 },
+  { dim: width, scale: 1.5, normalization: "unit" },
+] as const;
+
+for (const embedding of embeddings)
+  for (const own of [{}, { temperature: "sampler" }, { canvas: 2 }])
+    test.each(formulas)(`tokens, ${JSON.stringify([embedding, own])}: %j`, (self_conditioning, formula) => {
+      const module = load({ ...tokenState, embedding, self_conditioning: { ...self_conditioning, ...own } });
+      const scale = "scale" in embedding ? embedding.scale : 1;
+      const table = rowsOf(module.weights.read("embedding.table").data as Float64Array, width).map((e) => {
+        const norm = "normalization" in embedding ? Math.hypot(...e) : 1;
+        return e.map((v) => (v * scale) / norm);
+      });
+      const logits = wave(rows * length * vocabulary, 1);
+      const found = enteringTokens(module, logits);
+      for (const [at, row] of rowsOf(logits, vocabulary).entries()) {
+        const [text, position] = [Math.floor(at / length), at % length];
+        const p = softmax(row.map((l) => l * ("temperature" in own ? scales[text]! : 1)));
+        const mean = Array.from({ length: width }, (_, c) =>
+          p.reduce((sum, w, v) => sum + w * table[v]![c]!, 0),
+        );
+        const y = text === 0 ? mean : mean.map(() => 0);
+        const x = table[tokens[at]!]!;
+        const expected = "canvas" in own && position < length - own.canvas! ? x : formula(module, x, y);
+        expected.forEach((v, c) => {
+          expect(found[at]![c]).toBeCloseTo(v, 12);
+        });
+      }
+    });

@@ -2522,7 +2522,7 @@ export interface FlowSampler {
   readonly guidance?: Guidance;
 }
 /**
- * The network also sees its own previous x0 prediction, zeros at the first step (Chen et al. 2023, Analog Bits). It enters before embedding.in_proj. Of a simplex state the previous logits l are fed back, zeros at the first step, and x0 is softmax(l) E.
+ * The network also sees its own previous x0 prediction, zeros at the first step (Chen et al. 2023, Analog Bits). It enters before embedding.in_proj. Of a simplex state and of tokens the previous logits l are fed back and x0 is softmax(l) E, E the embeddings as used: with l zero at the first step of a simplex, with x0 zero at the first of tokens and of each of their blocks.
  */
 export interface SelfConditioning {
   /**
@@ -2558,6 +2558,10 @@ export interface SelfConditioning {
    * Added to the mean square under the roots of gated_mlp.
    */
   readonly eps?: number;
+  /**
+   * What the previous logits of tokens are divided by before their softmax. none: 1. sampler: the sampler's temperature at the step that they are of (DiffusionGemma).
+   */
+  readonly temperature?: "none" | "sampler";
   /**
    * The last positions, which alone are self-conditioned; those before them enter as they are (the prompt of DiffusionGemma). Absent: all positions.
    */

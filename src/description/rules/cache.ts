@@ -25,7 +25,7 @@ export function checkCache(description: Description, report: Report): void {
 }
 
 function checkSampler(
-  { sampler, conditioning, time_conditioning: time }: ModelDescription,
+  { sampler, conditioning, time_conditioning: time, self_conditioning: self }: ModelDescription,
   report: Report,
 ): void {
   const notes = [{ message: "the cache", pointer: `${here}/cache` }];
@@ -43,6 +43,16 @@ function checkSampler(
         pointer: "/sampler/guidance",
         notes,
         help: 'leave "cache" or "guidance" out',
+      },
+    );
+  if (self.combine !== "none")
+    report.error(
+      "model/cache-self-conditioning",
+      "settled blocks would change with what was predicted of them",
+      {
+        pointer: "/self_conditioning/combine",
+        notes,
+        help: 'leave "cache" or self-conditioning out',
       },
     );
   if (conditioning.encoder !== undefined)

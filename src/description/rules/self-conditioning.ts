@@ -1,6 +1,6 @@
 // Rules of self-conditioning: what may be fed back, and where it enters.
 
-import type { Report } from "../../support/diagnostic.js";
+import type { Note, Report } from "../../support/diagnostic.js";
 import type { Description, ModelDescription } from "../description.js";
 import { placedLength } from "./place.js";
 
@@ -9,6 +9,8 @@ export function checkSelfConditioning(description: Description, report: Report):
   if (description.part !== "model") return;
   checkMix(description, report);
   checkCanvas(description, report);
+  checkTarget(description, report);
+  checkTemperature(description, report);
 }
 
 /** Mixing before the embedding needs two states of logits, and a rule without a matrix. */
@@ -34,4 +36,47 @@ function checkCanvas(description: ModelDescription, report: Report): void {
     pointer: "/self_conditioning/canvas",
     notes: [length.note],
   });
+}
+
+/** What is fed back is a distribution of tokens. */
+function checkTarget(description: ModelDescription, report: Report): void {
+  const { self_conditioning: self, prediction_type: prediction } = description;
+  if (self.combine === "none" || prediction.target !== "log_score") return;
+  report.error(
+    "model/self-conditioning-target",
+    "the previous logits are fed back, and log scores are none",
+    {
+      pointer: "/self_conditioning/combine",
+      notes: [{ message: "the target", pointer: "/prediction_type/target" }],
+      help: 'use the target "x0", or leave self-conditioning out',
+    },
+  );
+}
+
+/** A sampler that divides logits by a number, which is not 0. */
+function checkTemperature(description: ModelDescription, report: Report): void {
+  const { self_conditioning: self, state_space: state, sampler } = description;
+  if (self.temperature === "none") return;
+  const refuse = (why: string, note: Note, help: string): void => {
+    report.error("model/self-conditioning-temperature", why, {
+      pointer: "/self_conditioning/temperature",
+      notes: [note],
+      help,
+    });
+  };
+  if (state.kind !== "absorbing" && state.kind !== "uniform") {
+    refuse(
+      "samplers read logits at a temperature where the state is one of tokens",
+      { message: `the state is ${state.kind}`, pointer: "/state_space/kind" },
+      "leave it out",
+    );
+    return;
+  }
+  for (const name of ["temperature", "final_temperature"] as const)
+    if (name in sampler && (sampler as { readonly [member in typeof name]?: number })[name] === 0)
+      refuse(
+        "the previous logits would be divided by 0",
+        { message: "the sampler takes the best token", pointer: `/sampler/${name}` },
+        'use "none", or a temperature above 0',
+      );
 }

@@ -167,8 +167,6 @@ function checkTokens(description: Stated, report: Report): void {
     refuse("/prediction_type/prior_skip", "the prior skip reads a noisy embedding");
   if (head.kind === "l2_nearest") refuse("/rounding_head/kind", "l2_nearest rounds embeddings");
   if (head.clamp !== "none") refuse("/rounding_head/clamp", "the clamp rounds embeddings");
-  if (!simplex && "self_conditioning" in description && description.self_conditioning.combine !== "none")
-    refuse("/self_conditioning/combine", "self-conditioning feeds embeddings back");
 }
 
 /** What only a simplex state has, and what it cannot have. */

@@ -11,12 +11,13 @@ import type { Memory } from "./memory.js";
 export interface GraphCalls {
   readonly execution: Execution;
   graph(name: string): LoadedGraph;
-  /** Uploads by name, runs one graph after what `before` encodes, reads outputs by name. */
+  /** Uploads by name, runs one graph between what `before` and `after` encode, reads outputs by name. */
   run(
     to: LoadedGraph,
     values: Readonly<Record<string, HostArray>>,
     names: readonly string[],
     before?: (encoder: CommandEncoder) => void,
+    after?: (encoder: CommandEncoder) => void,
   ): Promise<(Float32Array | Int32Array)[]>;
   /** Throws `generate/batch` for another batch than the kernels were built for. */
   ofBatch(wanted: number): void;
@@ -77,6 +78,7 @@ export function graphCalls(graphs: Graphs, memory: Memory, batch: number, file: 
     values: Readonly<Record<string, HostArray>>,
     names: readonly string[],
     before?: (encoder: CommandEncoder) => void,
+    after?: (encoder: CommandEncoder) => void,
   ): Promise<(Float32Array | Int32Array)[]> => {
     refuseWhileOpen();
     for (const [name, value] of Object.entries(values)) to.write(name, value);
@@ -85,6 +87,7 @@ export function graphCalls(graphs: Graphs, memory: Memory, batch: number, file: 
       (encoder) => {
         before?.(encoder);
         to.encode(encoder);
+        after?.(encoder);
       },
       present.map((name) => to.output(name)),
     );
