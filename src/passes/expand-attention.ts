@@ -1,4 +1,4 @@
-// attention(q, k, v) = softmax(scale q k^T + mask) v per head. Heads become an axis: [B, L, H s] -> [B, H, L, s].
+// attention(q, k, v) = softmax(scale q k^T + bias + mask) v per head. Heads become an axis: [B, L, H s] -> [B, H, L, s].
 // With kv_heads = H / r, the r query heads that share a key head are rows of one product: [B, G, r L, s] by
 // [B, G, s, K], so keys and values are never repeated.
 
@@ -12,7 +12,7 @@ import type { Pass } from "./pass.js";
 /** A score whose exp is 0 in every float format, and which no target has to write as an infinity. */
 const masked = -1e30;
 
-const expand = rule("attention", ({ q, k, v, visible }, { heads, kv_heads, scale, ...seen }, b) => {
+const expand = rule("attention", ({ q, k, v, visible, bias }, { heads, kv_heads, scale, ...seen }, b) => {
   const [batch, length, width] = q.type.shape as [Dim, Dim, Dim];
   const keys = k.type.shape[1]!;
   const size = dim(width.value! / heads);
@@ -32,7 +32,15 @@ const expand = rule("attention", ({ q, k, v, visible }, { heads, kv_heads, scale
   );
   const across = transpose(reshape(k, batch, keys, kv_heads, size), 0, 2, 3, 1);
   const values = transpose(reshape(v, batch, keys, kv_heads, size), 0, 2, 1, 3);
-  const products = b.emit("matmul", { a: queries, b: across }, {});
+  const unbiased = b.emit("matmul", { a: queries, b: across }, {});
+  const products =
+    bias === undefined
+      ? unbiased
+      : b.emit(
+          "add",
+          { a: unbiased, b: reshape(byDistance(b, bias, length, keys), kv_heads, rows, keys) },
+          {},
+        );
   const low = (): Value => b.emit("constant", {}, { value: lowest(products), element: elementOf(products) });
   const scores =
     visible !== undefined
@@ -44,6 +52,16 @@ const expand = rule("attention", ({ q, k, v, visible }, { heads, kv_heads, scale
   const mixed = reshape(b.emit("matmul", { a: weights, b: values }, {}), batch, heads, length, size);
   return [reshape(transpose(mixed, 0, 2, 1, 3), batch, length, width)];
 });
+
+/** The biases [heads, Q + K - 1] as a number for every query and key, [heads, Q, K]. */
+function byDistance(b: Rewriter, bias: Value, queries: Dim, keys: Dim): Value {
+  const [q, k] = [queries.value!, keys.value!];
+  const values = Array.from({ length: q * k }, (_, at) => (at % k) - Math.floor(at / k) + q - 1);
+  const indices = b.emit("literal", {}, { values, shape: [queries, keys], element: "i32" });
+  const table = b.emit("transpose", { x: bias }, { permutation: [1, 0] });
+  const taken = b.emit("take", { table, indices }, {});
+  return b.emit("transpose", { x: taken }, { permutation: [2, 0, 1] }, "distance_bias");
+}
 
 /** Scores of the keys that a query does not see become so low that their weights are 0. */
 function hide(b: Rewriter, scores: Value, mask: AttentionMask): Value {

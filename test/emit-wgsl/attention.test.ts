@@ -27,6 +27,8 @@ interface Shape {
   readonly scale?: number;
   /** Whether some keys are hidden; of the second row all. */
   readonly hides?: boolean;
+  /** Whether scores have a bias by distance. */
+  readonly biased?: boolean;
 }
 
 function made(shape: Shape, turn: (b: Builder, x: Value) => Value = (_, x) => x): Case {
@@ -39,6 +41,7 @@ function made(shape: Shape, turn: (b: Builder, x: Value) => Value = (_, x) => x)
     keys = length,
     scale = 1,
     hides = false,
+    biased = false,
   } = shape;
   const { span = 1, window = 0 } = shape;
   const shown = Array.from({ length: 2 * keys }, (_, i) => (i < keys && i % 3 === 1 ? 1 : 0));
@@ -50,6 +53,7 @@ function made(shape: Shape, turn: (b: Builder, x: Value) => Value = (_, x) => x)
         k: turn(b, input("k", [2, keys, shared * size], { scale })),
         v: input("v", [2, keys, shared * size]),
         visible: hides ? input("visible", [2, keys], { element: "bool", data: shown }) : undefined,
+        bias: biased ? input("bias", [heads, length + keys - 1], { scale: 2 }) : undefined,
       },
       { heads, kv_heads: shared, scale: 1 / Math.sqrt(size), mask, span, window },
     ),
@@ -73,6 +77,9 @@ const shapes: readonly Shape[] = [
   { length: 70, heads: 2, size: 8, mask: "sliding", span: 20 },
   { length: 5, heads: 2, size: 3, keys: 37, hides: true, scale: 20 },
   { length: 33, heads: 2, size: 128, shared: 1, keys: 7, hides: true },
+  { length: 37, heads: 4, size: 6, shared: 2, biased: true },
+  { length: 35, heads: 2, size: 8, keys: 41, hides: true, biased: true },
+  { length: 70, heads: 2, size: 8, mask: "sliding", span: 20, biased: true },
 ];
 
 test.each(shapes.map((shape) => [JSON.stringify(shape), shape] as const))("%s", async (_, shape) => {

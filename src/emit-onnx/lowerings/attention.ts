@@ -40,6 +40,19 @@ function maskTable(
   });
 }
 
+/** The biases [heads, Q + K - 1] as a number for every query and key, [heads, Q, K]. */
+function byDistance(b: GraphBuilder, bias: OnnxValue, [queries, keys]: readonly [number, number]): OnnxValue {
+  const columns = b.memoized(`distances ${queries} ${keys}`, () => {
+    const numbers = Array.from(
+      { length: queries * keys },
+      (_, at) => (at % keys) - Math.floor(at / keys) + queries - 1,
+    );
+    return b.literal("int64", [queries, keys], numbers, "distances");
+  });
+  const shape = [bias.type.shape[0]!, dim(queries), dim(keys)];
+  return b.node("Gather", [bias, columns], { element: bias.type.element, shape }, { axis: attr.int(1) });
+}
+
 interface Rotation {
   readonly rotary: number;
   readonly base: number;
@@ -60,7 +73,7 @@ function rotation(b: GraphBuilder, f: "cos" | "sin", length: number, of: Rotatio
 }
 
 export const attentions = {
-  attention({ q, k, v, visible: shown }, { heads, kv_heads, scale, ...mask }, b) {
+  attention({ q, k, v, visible: shown, bias }, { heads, kv_heads, scale, ...mask }, b) {
     const [batch, length, width] = q.type.shape as [Dim, Dim, Dim];
     const keys = k.type.shape[1]!;
     const size = extentNumber(width) / heads;
@@ -78,14 +91,20 @@ export const attentions = {
     const queries = shared
       ? transpose(b, reshape(b, scaled, [batch, length, kv_heads, group, size]), [0, 2, 3, 1, 4])
       : split4(scaled, length, false);
-    const scores = matmul(b, queries, split4(k, keys, true));
+    const products = matmul(b, queries, split4(k, keys, true));
+    const counts = [extentNumber(length), extentNumber(keys)] as const;
+    const groups = shared ? [kv_heads, group] : [kv_heads];
+    const scores =
+      bias === undefined
+        ? products
+        : add(b, products, reshape(b, byDistance(b, bias, counts), [...groups, ...counts]));
     const ones = new Array<number>(shared ? 3 : 2).fill(1);
     const visible =
       shown !== undefined
         ? where(b, reshape(b, shown, [batch, ...ones, keys]), scores, scalar(b, masked[element], element))
         : mask.mask === "full"
           ? scores
-          : add(b, scores, maskTable(b, mask, [extentNumber(length), extentNumber(keys)], element));
+          : add(b, scores, maskTable(b, mask, counts, element));
     const weights = unary(b, "Softmax", visible, { axis: attr.int(-1) });
     const mixed = matmul(b, weights, split4(v, keys, false));
     const back = transpose(b, mixed, shared ? [0, 3, 1, 2, 4] : [0, 2, 1, 3]);

@@ -153,6 +153,10 @@ export function attention(request: KernelRequest<"attention">): Implementation {
           ...visibleKey(mask, keys, number, at),
         ];
         const update = (): void => {
+          if (operands.bias !== undefined)
+            w.line(
+              `${score} += ${operands.bias.load(axesPlace(operands.bias.shape, [head, `${plus(at, `${length - 1}u`)} - ${query}`]))};`,
+            );
           // A hidden key has the lowest score: its weight vanishes as soon as a visible one is met.
           const seenScore =
             shown === undefined
@@ -186,7 +190,7 @@ export function attention(request: KernelRequest<"attention">): Implementation {
   const kernel = w.finish({
     name: `attention_${heads}x${size}_${length}${keys === length ? "" : `_over_${keys}`}${maskSuffix(mask)}${suffix}`,
     comment: [
-      `softmax(${scale} q k^T) v for ${heads} heads of ${size} channels, ${length} queries, ${keys} keys${seen(mask)}.`,
+      `softmax(${scale} q k^T${operands.bias === undefined ? "" : " + bias by distance"}) v for ${heads} heads of ${size} channels, ${length} queries, ${keys} keys${seen(mask)}.`,
       `${queries} queries a workgroup, ${parts} invocation${parts === 1 ? "" : "s"} each; tiles of ${tile} keys.`,
       ...around.map((text) => `  with ${text}`),
     ],

@@ -53,7 +53,14 @@ function attend(
     k,
     v,
     visible: given,
-  }: { readonly q: Tensor; readonly k: Tensor; readonly v: Tensor; readonly visible?: Tensor | undefined },
+    bias,
+  }: {
+    readonly q: Tensor;
+    readonly k: Tensor;
+    readonly v: Tensor;
+    readonly visible?: Tensor | undefined;
+    readonly bias?: Tensor | undefined;
+  },
   heads: number,
   kvHeads: number,
   scale: number,
@@ -80,7 +87,8 @@ function attend(
           const at = (b * keys + j) * kvWidth + kvHead * size;
           let dot = 0;
           for (let c = 0; c < size; c++) dot += q.data[from + c]! * k.data[at + c]!;
-          scores[j] = allHidden ? 0 : dot * scale;
+          const distance = bias === undefined ? 0 : bias.data[h * (length + keys - 1) + length - 1 + j - i]!;
+          scores[j] = allHidden ? 0 : dot * scale + distance;
           most = Math.max(most, scores[j]!);
         }
         let total = 0;
@@ -100,8 +108,8 @@ function attend(
 export const attention = defineOp({
   name: "attention",
   summary:
-    "y = softmax(scale q k^T) v per head (Vaswani et al. 2017); kv_heads < heads shares keys (GQA); query i sees key j: full always, causal j <= i, block_causal floor(j / span) <= floor(i / span), sliding |i - j| < span; canvas, with c = L - span: j <= i before c, all from c on, and with window > 0 only j > min(i, c) - window; of keys not visible none, and where no key is, the mean of all",
-  operands: ["q", "k", "v", "visible?"],
+    "y = softmax(scale q k^T + bias) v per head (Vaswani et al. 2017), bias of query i of Q and key j in column j - i + Q - 1; kv_heads < heads shares keys (GQA); query i sees key j: full always, causal j <= i, block_causal floor(j / span) <= floor(i / span), sliding |i - j| < span; canvas, with c = L - span: j <= i before c, all from c on, and with window > 0 only j > min(i, c) - window; of keys not visible none, and where no key is, the mean of all",
+  operands: ["q", "k", "v", "visible?", "bias?"],
   attributes: {
     heads: attribute.int,
     kv_heads: attribute.int,
@@ -111,7 +119,7 @@ export const attention = defineOp({
     window: withDefault(attribute.int, 0),
   },
   fusion: "opaque",
-  type({ q, k, v, visible }, { heads, kv_heads, mask, span, window }, check) {
+  type({ q, k, v, visible, bias }, { heads, kv_heads, mask, span, window }, check) {
     check.that(
       q.shape.length === 3 &&
         k.shape.length === 3 &&
@@ -152,6 +160,15 @@ export const attention = defineOp({
         "attention_c7",
         `visible keys are bool [B, S] beside the mask full, got ${typeText(visible)} beside ${mask}`,
       );
+    if (bias !== undefined)
+      check.that(
+        bias.element === q.element &&
+          bias.shape.length === 2 &&
+          bias.shape[0]!.value === heads &&
+          bias.shape[1]!.equals(q.shape[1]!.plus(k.shape[1]!).minus(1)),
+        "attention_c8",
+        `a bias by distance is [heads, Q + K - 1], got ${typeText(bias)} for ${q.shape[1]} queries and ${k.shape[1]} keys`,
+      );
     return [q];
   },
   evaluate: (operands, { heads, kv_heads, scale, ...mask }) => [
@@ -159,12 +176,13 @@ export const attention = defineOp({
   ],
   // Each score rounds like a product of head_dim terms; exp turns that into a relative error of the weights,
   // so an output is off by about |score rounding| times the mean of |v| it averages.
-  rounding({ q, k, v, visible }, _, { heads, kv_heads, scale, ...mask }, { ulps }) {
+  rounding({ q, k, v, visible, bias }, _, { heads, kv_heads, scale, ...mask }, { ulps }) {
     const size = q.shape[2]! / heads;
     const largest = (t: Tensor): number => Math.sqrt(t.data.reduce((m, x) => Math.max(m, x * x), 0));
-    const score = scale * Math.sqrt(size) * largest(q) * largest(k);
+    const added = bias === undefined ? 0 : largest(bias);
+    const score = scale * Math.sqrt(size) * largest(q) * largest(k) + added;
     const averages = attend(
-      { q, k, v: { ...v, data: v.data.map(Math.abs) }, visible },
+      { q, k, v: { ...v, data: v.data.map(Math.abs) }, visible, bias },
       heads,
       kv_heads,
       scale,

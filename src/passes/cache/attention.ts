@@ -18,7 +18,8 @@ export function attentionRows(op: Op, c: BlockWriter): Rows {
     return c.refuse(op, `its mask "${mask}" sees positions to come`);
   if (mask === "block_causal" && c.size % span !== 0)
     return c.refuse(op, `a block of ${c.size} positions holds no whole number of its blocks of ${span}`);
-  const [query, key, value, visible] = op.operands as readonly [Value, Value, Value, Value | undefined];
+  const [query, key, value, visible, bias] = op.operands as readonly [Value, Value, Value, ...Value[]];
+  if (bias !== undefined) return c.refuse(op, "its scores have a bias by distance");
   if (visible !== undefined) return c.refuse(op, "its keys are not the sequence's");
   const { b } = c.block;
   const [q, k, v] = [query, key, value].map((operand) => c.lineOf(op, operand)) as [Value, Value, Value];
