@@ -114,6 +114,10 @@ export type AttentionMask = FullMask | CausalMask | BlockCausalMask | SlidingMas
  */
 export type Rope = RotaryPositions | None;
 /**
+ * What is added to scale q k^T of query i and key j.
+ */
+export type PositionBias = AlibiBias | None;
+/**
  * The streams that in_proj makes and how they multiply.
  */
 export type Gating = HyenaGating | PrePostGating | PostGating | OuterProductGating | None;
@@ -1222,7 +1226,7 @@ export interface ShiftFilter {
   readonly states?: number;
 }
 /**
- * softmax(scale q k^T + mask) v per head (Vaswani et al. 2017). q, k, v come from mixer.qkv, rows ordered (q, k, v) then head then channel, or from mixer.q, mixer.k, mixer.v.
+ * softmax(scale q k^T + position_bias + mask) v per head (Vaswani et al. 2017). q, k, v come from mixer.qkv, rows ordered (q, k, v) then head then channel, or from mixer.q, mixer.k, mixer.v.
  */
 export interface AttentionMixer {
   readonly kind: "attention";
@@ -1260,6 +1264,7 @@ export interface AttentionMixer {
   readonly v_norm?: OptionalNorm;
   readonly mask?: AttentionMask;
   readonly rope?: Rope;
+  readonly position_bias?: PositionBias;
   readonly bias?: AttentionBias;
 }
 /**
@@ -1346,6 +1351,12 @@ export interface RotaryPositions {
    * Positions at the start that are not rotated; the others count from 0 behind them (ELF's prefix tokens).
    */
   readonly skip?: number;
+}
+/**
+ * -m_h |j - i|, m_h = 2^(-8 (h + 1) / n) for n heads, n a power of two; of other numbers the slopes of the power p below, and then every other one of those of 2 p (Press et al. 2022, ALiBi). No parameter.
+ */
+export interface AlibiBias {
+  readonly kind: "alibi";
 }
 /**
  * in_proj -> short_conv -> gated long convolutions -> out_proj. Every convolution is y[i] = sum_j K[i-j] x[j] per channel with K as long as the sequence; how K is made is the filter's business.

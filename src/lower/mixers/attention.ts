@@ -5,6 +5,7 @@ import { type Dim, dim } from "../../ir/dim.js";
 import type { Value } from "../../ir/graph.js";
 import { child, type GraphContext, type Scope } from "../context.js";
 import { chunks, lastExtent, linear, normalize } from "../layers.js";
+import { positionBias } from "./position-bias.js";
 
 export function lowerAttention(c: GraphContext, scope: Scope, x: Value, mixer: AttentionMixer): Value {
   const { heads, kv_heads, head_dim, scale, mask, rope, bias, qk_norm: norm } = mixer;
@@ -30,9 +31,11 @@ export function lowerAttention(c: GraphContext, scope: Scope, x: Value, mixer: A
       `${name}_rotated`,
     );
   };
+  const at = child(scope, "position_bias", "/position_bias");
+  const added = c.b.at(at.pointer, () => positionBias(c, at, mixer, x.type.shape[1]!.value!));
   const y = c.b.emit(
     "attention",
-    { q: prepared(q, "q", heads), k: prepared(k, "k", kv_heads), v: values },
+    { q: prepared(q, "q", heads), k: prepared(k, "k", kv_heads), v: values, bias: added },
     { heads, kv_heads, scale, ...seen(mask) },
     "attention",
   );
