@@ -43,3 +43,28 @@ test.each([
     attended(run, heads, 1 / Math.sqrt(size), (h, i, j) => -slopes[h]! * Math.abs(i - j)),
   );
 });
+
+// T5's own buckets of the distances 0, 1, .. with 16 a direction and 128 as the largest.
+const starts = [0, 1, 2, 3, 4, 5, 6, 7, 8, 12, 16, 23, 32, 46, 64, 91];
+const t5 = (r: number): number => starts.filter((start) => start <= r).length - 1;
+
+test.each([
+  { directions: "both", of: (d: number) => (d > 0 ? 16 : 0) + t5(Math.abs(d)), buckets: 32, length: 137 },
+  { directions: "past", of: (d: number) => (d > 0 ? 0 : t5(-d)), buckets: 16, length: 95 },
+  {
+    directions: "both",
+    of: (d: number) => (d > 0 ? 2 : 0) + Math.min(1, Math.abs(d)),
+    buckets: 4,
+    length: 5,
+  },
+])("$buckets buckets of distances, $directions", async ({ directions, of, buckets, length }) => {
+  const bias = { kind: "bucketed", buckets, directions };
+  const mixer = { kind: "attention", heads: 2, scale: 1, position_bias: bias };
+  const run = await runMixer(mixer, { batch: 1, length, width: 4 });
+  const table = run.parameter("position_bias.table");
+  expect(table.length).toBe(2 * buckets);
+  expectEach(
+    run,
+    attended(run, 2, 1, (h, i, j) => table[2 * of(j - i) + h]!),
+  );
+});

@@ -116,7 +116,7 @@ export type Rope = RotaryPositions | None;
 /**
  * What is added to scale q k^T of query i and key j.
  */
-export type PositionBias = AlibiBias | None;
+export type PositionBias = AlibiBias | BucketedBias | None;
 /**
  * The streams that in_proj makes and how they multiply.
  */
@@ -1357,6 +1357,24 @@ export interface RotaryPositions {
  */
 export interface AlibiBias {
   readonly kind: "alibi";
+}
+/**
+ * A trained number for each head and bucket, mixer.position_bias.table [buckets, heads] (Raffel et al. 2020, T5). Of the n buckets of one direction, the first n/2 hold one distance each, the others ever longer stretches up to max_distance; the last holds all beyond. Distance r = |j - i| >= n/2 lies in n/2 + floor(ln(2 r / n) / ln(2 max_distance / n) n/2). T5 has scale 1 in its attention.
+ */
+export interface BucketedBias {
+  readonly kind: "bucketed";
+  /**
+   * Number of buckets, even; with both directions half of them for keys behind the query, the second half for keys after it.
+   */
+  readonly buckets: number;
+  /**
+   * Distance from which on all are in the last bucket.
+   */
+  readonly max_distance: number;
+  /**
+   * both: keys before and after a query have buckets of their own (T5's encoder). past: all later keys are in bucket 0 (its decoder).
+   */
+  readonly directions: "both" | "past";
 }
 /**
  * in_proj -> short_conv -> gated long convolutions -> out_proj. Every convolution is y[i] = sum_j K[i-j] x[j] per channel with K as long as the sequence; how K is made is the filter's business.

@@ -6,6 +6,7 @@ import type {
   AdaptiveFilter,
   AfnoMixer,
   AttentionMixer,
+  BucketedBias,
   DepthwiseConv,
   GlobalFilterMixer,
   LongConvMixer,
@@ -108,6 +109,7 @@ function checkAttention(mixer: AttentionMixer, place: MixerPlace): void {
         notes: [length.note],
       },
     );
+  if (mixer.position_bias.kind === "bucketed") checkBuckets(mixer.position_bias, place);
   if (!checkHeads(mixer, place) || rope.kind === "none") return;
   const rotated = rope.fraction * head_dim;
   if (!Number.isInteger(rotated) || rotated % 2 !== 0)
@@ -120,6 +122,24 @@ function checkAttention(mixer: AttentionMixer, place: MixerPlace): void {
         help: "the rotated part of a head must be an even number of channels",
       },
     );
+}
+
+/** Buckets of one distance each end before the largest distance. */
+function checkBuckets(
+  { buckets, max_distance: last, directions }: BucketedBias,
+  { pointer, report }: MixerPlace,
+): void {
+  const exact = Math.floor((directions === "both" ? buckets / 2 : buckets) / 2);
+  if (last > exact) return;
+  report.error(
+    "model/bias-buckets",
+    `${exact} buckets of one distance each leave none up to distance ${last}`,
+    {
+      pointer: `${pointer}/position_bias/max_distance`,
+      notes: [{ message: "the buckets", pointer: `${pointer}/position_bias/buckets` }],
+      help: `max_distance is at least ${exact + 1}`,
+    },
+  );
 }
 
 function checkLongConv(mixer: LongConvMixer, place: MixerPlace): void {

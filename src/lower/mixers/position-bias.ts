@@ -1,7 +1,7 @@
 // Biases of attention scores by distance, [heads, 2 L - 1]: column j - i + L - 1 is added to the score of query i and key
 // j. To add a kind: a schema fragment, a case here.
 
-import type { AttentionMixer } from "../../description/description.js";
+import type { AttentionMixer, BucketedBias } from "../../description/description.js";
 import { dim } from "../../ir/dim.js";
 import type { Value } from "../../ir/graph.js";
 import type { GraphContext, Scope } from "../context.js";
@@ -9,7 +9,7 @@ import type { GraphContext, Scope } from "../context.js";
 /** The table of an attention mixer over the positions of the sequence; undefined where it has none. */
 export function positionBias(
   c: GraphContext,
-  _scope: Scope,
+  scope: Scope,
   { heads, position_bias: bias }: AttentionMixer,
   length: number,
 ): Value | undefined {
@@ -18,7 +18,41 @@ export function positionBias(
       return undefined;
     case "alibi":
       return linearBiases(c, heads, length);
+    case "bucketed":
+      return ofRows(c, scope, { rows: bias.buckets, heads, length }, (distance) => bucket(bias, distance));
   }
+}
+
+/** Column j - i + L - 1 is row `row(j - i)` of the parameter table [rows, heads]. */
+function ofRows(
+  c: GraphContext,
+  scope: Scope,
+  { rows, heads, length }: { readonly rows: number; readonly heads: number; readonly length: number },
+  row: (distance: number) => number,
+): Value {
+  const { b } = c;
+  const table = c.parameter(scope, "table", [rows, heads], "positions");
+  const values = Array.from({ length: 2 * length - 1 }, (_, at) => row(at - length + 1));
+  const indices = b.emit("literal", {}, { values, shape: [dim(values.length)], element: "i32" });
+  return b.emit(
+    "transpose",
+    { x: b.emit("take", { table, indices }, {}) },
+    { permutation: [1, 0] },
+    "position_bias",
+  );
+}
+
+/** The bucket of the distance j - i (Raffel et al. 2020, T5). */
+function bucket({ buckets, max_distance: last, directions }: BucketedBias, distance: number): number {
+  const both = directions === "both";
+  const count = both ? buckets / 2 : buckets;
+  const first = both && distance > 0 ? count : 0;
+  const r = both ? Math.abs(distance) : Math.max(0, -distance);
+  const exact = Math.floor(count / 2);
+  if (r < exact) return first + r;
+  // Ends of buckets at whole distances lose no bit to the logarithm.
+  const steps = Math.floor((Math.log(r / exact) / Math.log(last / exact)) * (count - exact) + 1e-9);
+  return first + Math.min(count - 1, exact + steps);
 }
 
 /** -m_h |j - i| (Press et al. 2022, "Train Short, Test Long", ALiBi). */
