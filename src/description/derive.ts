@@ -136,7 +136,15 @@ function deriveFeedForward(ffn: FeedForward, sizes: Sizes): FeedForward {
 
 function deriveMixer(mixer: Mixer, sizes: Sizes): Mixer {
   if (mixer.kind === "long_conv") return deriveLongConv(mixer, sizes);
-  return mixer.kind === "attention" ? deriveHeads(mixer, sizes) : mixer;
+  return mixer.kind === "attention" ? deriveAttention(mixer, sizes) : mixer;
+}
+
+function deriveAttention(mixer: AttentionMixer, sizes: Sizes): AttentionMixer {
+  const { position_bias: bias } = mixer;
+  const biased = bias?.kind === "distance" && {
+    position_bias: { max_distance: Math.max(0, sizes.length - 1), ...bias },
+  };
+  return { ...deriveHeads(mixer, sizes), ...biased };
 }
 
 function deriveHeads<A extends AttentionMixer | CrossAttention>(attention: A, { width }: Sizes): A {

@@ -68,3 +68,21 @@ test.each([
     attended(run, 2, 1, (h, i, j) => table[2 * of(j - i) + h]!),
   );
 });
+
+test.each([
+  { given: {}, last: 8 },
+  { given: { max_distance: 3 }, last: 3 },
+  { given: { max_distance: 0 }, last: 0 },
+])("a number for every distance up to $last", async ({ given, last }) => {
+  const mixer = { kind: "attention", heads: 3, position_bias: { kind: "distance", ...given } };
+  const run = await runMixer(mixer, { batch: 1, length: 9, width: 6 });
+  const table = run.parameter("position_bias.table");
+  expect(table.length).toBe(3 * (2 * last + 1));
+  expectEach(
+    run,
+    attended(run, 3, 1 / Math.sqrt(2), (h, i, j) => {
+      const distance = Math.sign(j - i) * Math.min(Math.abs(j - i), last);
+      return table[3 * (distance + last) + h]!;
+    }),
+  );
+});

@@ -116,7 +116,7 @@ export type Rope = RotaryPositions | None;
 /**
  * What is added to scale q k^T of query i and key j.
  */
-export type PositionBias = AlibiBias | BucketedBias | None;
+export type PositionBias = AlibiBias | BucketedBias | DistanceBias | None;
 /**
  * The streams that in_proj makes and how they multiply.
  */
@@ -1375,6 +1375,16 @@ export interface BucketedBias {
    * both: keys before and after a query have buckets of their own (T5's encoder). past: all later keys are in bucket 0 (its decoder).
    */
   readonly directions: "both" | "past";
+}
+/**
+ * A trained number for each head and distance, mixer.position_bias.table [2 max_distance + 1, heads], row j - i + max_distance; distances beyond count as the largest.
+ */
+export interface DistanceBias {
+  readonly kind: "distance";
+  /**
+   * Largest distance with a number of its own.
+   */
+  readonly max_distance: number;
 }
 /**
  * in_proj -> short_conv -> gated long convolutions -> out_proj. Every convolution is y[i] = sum_j K[i-j] x[j] per channel with K as long as the sequence; how K is made is the filter's business.

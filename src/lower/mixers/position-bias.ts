@@ -20,6 +20,11 @@ export function positionBias(
       return linearBiases(c, heads, length);
     case "bucketed":
       return ofRows(c, scope, { rows: bias.buckets, heads, length }, (distance) => bucket(bias, distance));
+    case "distance": {
+      const { max_distance: last } = bias;
+      const row = (distance: number): number => Math.max(-last, Math.min(last, distance)) + last;
+      return ofRows(c, scope, { rows: 2 * last + 1, heads, length }, row);
+    }
   }
 }
 
