@@ -35,6 +35,7 @@ function functionsOf(source: Source, prefix: string, keys: string[]): Scope["fun
       while (source.shapes.has(prefix + String(pattern).replace("{i}", String(n)))) n++;
       return n;
     },
+    sqrt: (x) => (typeof x === "number" ? Math.sqrt(x) : undefined),
     number: (text) => (text === undefined || Number.isNaN(Number(text)) ? text : Number(text)),
     config: (...names) => {
       keys.push(...names.map(String));
