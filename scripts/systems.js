@@ -13,7 +13,7 @@ const systems = JSON.parse(readFileSync(at("examples/systems.json"), "utf8"));
 
 /** The concepts of a description in a few words each. */
 function concepts(model) {
-  const d = JSON.parse(resolved(model));
+  const d = JSON.parse(resolved({ model }));
   const blocks =
     d.blocks === undefined ? [] : (d.blocks.pattern ?? (Array.isArray(d.blocks) ? d.blocks : [d.blocks]));
   const mixers = [
