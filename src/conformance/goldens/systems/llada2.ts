@@ -1,14 +1,12 @@
 // LLaDA2's mixture-of-experts network, described by its import layout: logits of in.tokens and what each layer gives.
 
-import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
-import { importCheckpoint } from "../../../api/import.js";
 import { loadModel } from "../../../api/load.js";
 import { tensor } from "../../../ir/tensor.js";
 import { openGraph } from "../backends.js";
 import type { Computed } from "../compare.js";
 import { mapEach } from "../each.js";
 import { type GoldenCase, hasTensor, numberOption, tensorOf } from "../golden-case.js";
+import { importedCase } from "../imported.js";
 import { probesOf } from "../probes.js";
 import type { GoldenSystem } from "./system.js";
 
@@ -20,7 +18,7 @@ export const llada2: GoldenSystem = {
 
 async function network(golden: GoldenCase, work: string): Promise<Computed[]> {
   const tokens = tensorOf(golden, "in.tokens");
-  const model = loadModel({ model: described(golden, work, tokens.shape[1]!) });
+  const model = loadModel({ model: importedCase(golden, work, "llada2", tokens.shape[1]!) });
   const probes = probesOf(model.module, "denoise");
   const layers = Array.from({ length: numberOption(golden, "num_hidden_layers") ?? 0 }, (_, i) => i);
   const inside = {
@@ -34,15 +32,4 @@ async function network(golden: GoldenCase, work: string): Promise<Computed[]> {
     { name: "out", ...mapEach(outputs, (values) => values.logits!) },
     ...Object.keys(inside).map((name) => ({ name, ...mapEach(outputs, (values) => values[name]!) })),
   ].filter(({ name }) => hasTensor(golden, name));
-}
-
-/** The case as a checkpoint directory, imported: the description's file. */
-function described(golden: GoldenCase, work: string, length: number): string {
-  const checkpoint = join(work, "checkpoint");
-  mkdirSync(checkpoint, { recursive: true });
-  copyFileSync(join(golden.directory, "weights.safetensors"), join(checkpoint, "model.safetensors"));
-  writeFileSync(join(checkpoint, "config.json"), JSON.stringify(golden.facts.args));
-  const out = join(work, "model.json");
-  importCheckpoint({ checkpoint, out, layout: "llada2", length });
-  return out;
 }
