@@ -12,6 +12,7 @@ import { floats } from "../../src/conformance/goldens/backends.js";
 import {
   firstTensor,
   type GoldenCase,
+  numberOption,
   readCase,
   tensorOf,
 } from "../../src/conformance/goldens/golden-case.js";
@@ -57,6 +58,7 @@ const cases: readonly Case[] = [
   { id: "sedd-net-a", layout: "sedd", output: "logits", logScores: true },
   { id: "llada-net-a", layout: "llada", output: "logits" },
   { id: "llada2-net-a", layout: "llada2", output: "logits" },
+  { id: "diffusion-gemma-net-a", layout: "diffusion-gemma", output: "logits" },
   { id: "dream-net-a", layout: "dream", output: "logits", out: "out.shifted" },
   { id: "hyena-a", layout: "hyena", graph: "mixer", output: "y" },
   { id: "m2-mixer-a", layout: "m2-bert", graph: "mixer", output: "y" },
@@ -90,6 +92,7 @@ function inputsOf(golden: GoldenCase, channelsFirst: boolean): Record<string, Te
   const levels = Array.from({ length: rows }, (_, i) => level?.data[level.data.length === 1 ? 0 : i] ?? 0);
   const states = x !== undefined && channelsFirst ? swapLastAxes(x) : x;
   const previous = firstTensor(golden, "in.x_self_cond", "in.x_sc", "in.x_prev");
+  const logits = firstTensor(golden, "in.self_cond_logits");
   return {
     ...(states && { x: floats(states.shape, states.data) }),
     ...(tokens && { tokens: tensor("i32", tokens.shape, Float64Array.from(tokens.data)) }),
@@ -99,6 +102,11 @@ function inputsOf(golden: GoldenCase, channelsFirst: boolean): Record<string, Te
       levels.map((gamma) => priorScale(levelFromGamma(gamma))),
     ),
     ...(previous && { self_cond: floats(previous.shape, previous.data) }),
+    ...(logits && {
+      self_cond_logits: floats(logits.shape, logits.data),
+      self_cond_mask: tensor("bool", [rows], new Float64Array(rows).fill(1)),
+      self_cond_scale: floats([rows], new Float64Array(rows).fill(1 / numberOption(golden, "temperature")!)),
+    }),
   };
 }
 

@@ -1,6 +1,7 @@
 // The systems of the golden data that dlmc covers. To add one: a file here and a line below.
 
 import { bd3 } from "./bd3.js";
+import { diffusionGemma } from "./diffusion-gemma.js";
 import { diffusionLmNetwork } from "./diffusion-lm-net.js";
 import { diffusionLmSampler } from "./diffusion-lm-sampler.js";
 import { diffusionLmSchedule } from "./diffusion-lm-schedule.js";
@@ -39,6 +40,7 @@ export const systems: readonly GoldenSystem[] = [
   lladaNetwork,
   dreamNetwork,
   llada2,
+  diffusionGemma,
   longConv,
   longConvKernel,
   s4d,
