@@ -37,6 +37,11 @@ export function levelFromPowers(alphaBar: number, sigma2: number): NoiseLevel {
   return { alphaBar, sigma2, gamma: Math.log(sigma2) - Math.log(alphaBar) };
 }
 
+/** The level of a total noise: 1 - e^-s without the subtraction. */
+export function levelFromTotalNoise(s: number): NoiseLevel {
+  return levelFromPowers(Math.exp(-s), -Math.expm1(-s));
+}
+
 /** alpha / sigma^2: the weight of <x, e_v> in log p(x | token v) when all rows e_v have one norm. */
 export function priorScale(level: NoiseLevel): number {
   return Math.sqrt(level.alphaBar) / level.sigma2;

@@ -10,6 +10,7 @@ export function planOf(parts: SamplerParts, options: PlanOptions = {}): Plan {
   switch (parts.state_space?.kind) {
     case "absorbing":
     case "uniform":
+    case "hybrid":
       return planTokens(parts, options);
     case "simplex":
       return planSimplex(parts, options);

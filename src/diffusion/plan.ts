@@ -2,6 +2,7 @@
 // walks this table; none computes a coefficient of its own.
 
 import type { TokenSamplerDescription } from "./discrete/sampler-description.js";
+import type { RandomTokens } from "./discrete/token-process.js";
 import { type GridPoint, levelBelow, resolveGrid, type TimestepsDescription } from "./grid.js";
 import { type NetworkScales, networkScales } from "./network-scales.js";
 import { clean, type NoiseLevel, priorScale } from "./noise-level.js";
@@ -15,6 +16,8 @@ export interface StateSpaceDescription {
   readonly kind: string;
   readonly vocab_size?: number;
   readonly mask_token_id?: number;
+  /** Of a hybrid state. */
+  readonly random_tokens?: RandomTokens;
   /** Of a simplex: the logit of the token in a clean state. */
   readonly value?: number;
 }

@@ -15,19 +15,23 @@ export interface ScheduleCurve {
 /** Part of the power that is signal: alpha_bar where the process preserves variance. */
 const signal = ({ alphaBar, sigma2 }: NoiseLevel): number => alphaBar / (alphaBar + sigma2);
 
-/** The part of the power that is signal at `samples` times, and at the visited points of `grid`. */
+/**
+ * The part of the power that is signal at `samples` times, and at the visited points of `grid`; `of` makes the process's
+ * level of the schedule's, which those of `grid` are already.
+ */
 export function scheduleCurve(
   schedule: ResolvedSchedule,
   grid: readonly GridPoint[],
+  of: (level: NoiseLevel) => NoiseLevel = (level) => level,
   samples = 200,
 ): ScheduleCurve {
   const inside = (alphaBar: number) => Math.min(1, Math.max(0, alphaBar));
   const curve = Array.from({ length: samples }, (_, i): readonly [number, number] => {
     // Quantile families are infinite at exactly 0 and 1: sample the middles.
     const x = (i + 0.5) / samples;
-    if (schedule.kind === "continuous") return [x, inside(signal(schedule.at(x)))];
+    if (schedule.kind === "continuous") return [x, inside(signal(of(schedule.at(x))))];
     const index = Math.min(schedule.steps - 1, Math.floor(x * schedule.steps));
-    return [x, signal(levelAt(schedule, index))];
+    return [x, signal(of(levelAt(schedule, index)))];
   });
   return { curve, visited: grid.map(({ t, level }) => [t, inside(signal(level))] as const) };
 }

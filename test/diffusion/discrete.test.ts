@@ -10,13 +10,16 @@ import { analytic, tauLeaping } from "../../src/diffusion/discrete/samplers/scor
 import { planTokens, type TokenPlan } from "../../src/diffusion/discrete/token-plan.js";
 import type { TokenProcess } from "../../src/diffusion/discrete/token-process.js";
 import { transposedTransition } from "../../src/diffusion/discrete/transitions.js";
+import { levelFromTotalNoise } from "../../src/diffusion/noise-level.js";
 
-const masked: TokenProcess = { kind: "absorbing", vocabulary: 3, mask: 2 };
-const random: TokenProcess = { kind: "uniform", vocabulary: 4 };
+type Ends = Exclude<TokenProcess, { kind: "hybrid" }>;
+
+const masked: Ends = { kind: "absorbing", vocabulary: 3, mask: 2 };
+const random: Ends = { kind: "uniform", vocabulary: 4 };
 
 const logLinear = { family: "log_linear" };
 
-function planFor(process: TokenProcess, kind: string, numSteps: number, schedule = logLinear): TokenPlan {
+function planFor(process: Ends, kind: string, numSteps: number, schedule = logLinear): TokenPlan {
   return planTokens({
     state_space: {
       kind: process.kind,
@@ -30,7 +33,7 @@ function planFor(process: TokenProcess, kind: string, numSteps: number, schedule
 }
 
 /** q(x | x_0) at total noise s. */
-function forward(process: TokenProcess, s: number, x0: number): number[] {
+function forward(process: Ends, s: number, x0: number): number[] {
   const kept = Math.exp(-s);
   return Array.from({ length: process.vocabulary }, (_, x) => {
     const noise = process.kind === "uniform" ? 1 / process.vocabulary : x === process.mask ? 1 : 0;
@@ -39,13 +42,13 @@ function forward(process: TokenProcess, s: number, x0: number): number[] {
 }
 
 /** The law of x_0 that both tests use; the mask is never clean. */
-const prior: Readonly<Record<TokenProcess["kind"], readonly number[]>> = {
+const prior = {
   absorbing: [0.7, 0.3, 0],
   uniform: [0.5, 0.1, 0.25, 0.15],
 };
 
 /** p(x_0 | x) by Bayes, and p_s(x). */
-function bayes(process: TokenProcess, s: number, x: number): { posterior: number[]; marginal: number } {
+function bayes(process: Ends, s: number, x: number): { posterior: number[]; marginal: number } {
   const joint = prior[process.kind].map((p, x0) => (p === 0 ? 0 : p * forward(process, s, x0)[x]!));
   const marginal = joint.reduce((sum, p) => sum + p, 0);
   return { posterior: joint.map((p) => p / marginal), marginal };
@@ -57,7 +60,7 @@ const normalized = (weights: Float64Array): number[] => {
 };
 
 /** Whether the token can stand at that noise at all. */
-const reachable = (process: TokenProcess, s: number): number[] =>
+const reachable = (process: Ends, s: number): number[] =>
   Array.from({ length: process.vocabulary }, (_, x) => x).filter((x) => bayes(process, s, x).marginal > 0);
 
 describe.each([masked, random])("$kind: with the exact network", (process) => {
@@ -70,7 +73,9 @@ describe.each([masked, random])("$kind: with the exact network", (process) => {
       for (const x of reachable(process, s)) {
         // A mask's ratio to a clean token is set to the schedule's, whatever the prior (it is never drawn).
         if (process.kind === "absorbing" && x !== process.mask) continue;
-        const scores = reading.logScores(logits(s, x), x, s, new Float64Array(n)).map(Math.exp);
+        const scores = reading
+          .logScores(logits(s, x), x, levelFromTotalNoise(s), new Float64Array(n))
+          .map(Math.exp);
         for (let y = 0; y < n; y++)
           expect(scores[y]).toBeCloseTo(bayes(process, s, y).marginal / bayes(process, s, x).marginal, 12);
       }
@@ -85,7 +90,7 @@ describe.each([masked, random])("$kind: with the exact network", (process) => {
         const scores = Array.from({ length: n }, (_, y) =>
           Math.log(bayes(process, s, y).marginal / marginal),
         );
-        const found = scoring.probabilities(scores, x, s, new Float64Array(n));
+        const found = scoring.probabilities(scores, x, levelFromTotalNoise(s), new Float64Array(n));
         for (let v = 0; v < n; v++) expect(found[v]).toBeCloseTo(posterior[v]!, 12);
       }
   });
@@ -99,11 +104,11 @@ describe.each([masked, random])("$kind: with the exact network", (process) => {
       const after = new Array<number>(n).fill(0);
       for (const x of reachable(process, row.totalNoise)) {
         const s = row.totalNoise;
-        const p = reading.probabilities(logits(s, x), x, s, new Float64Array(n));
+        const p = reading.probabilities(logits(s, x), x, levelFromTotalNoise(s), new Float64Array(n));
         const read =
           sampler.reads === "probabilities"
             ? p
-            : reading.logScores(logits(s, x), x, s, new Float64Array(n)).map(Math.exp);
+            : reading.logScores(logits(s, x), x, levelFromTotalNoise(s), new Float64Array(n)).map(Math.exp);
         const out = new Float64Array(n);
         const moves = sampler.weights(process, read, x, row, out);
         const next = moves ? normalized(out) : Array.from(out, (_w, y) => (y === x ? 1 : 0));
@@ -122,7 +127,9 @@ describe.each([masked, random])("$kind: with the exact network", (process) => {
       // The same place in time for both: the middle of the grid.
       const x = process.kind === "absorbing" ? process.mask : 1;
       const s = row.totalNoise;
-      const scores = reading.logScores(logits(s, x), x, s, new Float64Array(n)).map(Math.exp);
+      const scores = reading
+        .logScores(logits(s, x), x, levelFromTotalNoise(s), new Float64Array(n))
+        .map(Math.exp);
       const [leap, exact] = [new Float64Array(n), new Float64Array(n)];
       tauLeaping.weights(process, scores, x, row, leap);
       analytic.weights(process, scores, x, row, exact);
@@ -165,10 +172,12 @@ test("transitions are the matrix exponential of the rates", () => {
 
 test("subs: the mask is never predicted, and tokens that are not masked stay", () => {
   const reading = readingOf(masked, { target: "subs" });
-  const p = reading.probabilities([1, 2, 50], 2, 1, new Float64Array(3));
+  const p = reading.probabilities([1, 2, 50], 2, levelFromTotalNoise(1), new Float64Array(3));
   expect(p[2]).toBe(0);
   expect(p[1]! / p[0]!).toBeCloseTo(Math.E, 12);
-  expect([...reading.probabilities([1, 2, 50], 0, 1, new Float64Array(3))]).toEqual([1, 0, 0]);
+  expect([...reading.probabilities([1, 2, 50], 0, levelFromTotalNoise(1), new Float64Array(3))]).toEqual([
+    1, 0, 0,
+  ]);
 });
 
 test("the nucleus holds the tokens up to the one that crosses p; ties go to the lower index", () => {
@@ -210,7 +219,7 @@ test("plug_in: Duo's posterior, and Bayes where the output is the prior itself",
   const x = [0.1, 0.6, 0.25, 0.05];
   for (const row of plan.rows)
     for (let token = 0; token < n; token++) {
-      const p = reading.probabilities(x.map(Math.log), token, row.totalNoise, new Float64Array(n));
+      const p = reading.probabilities(x.map(Math.log), token, row, new Float64Array(n));
       const weights = new Float64Array(n);
       ancestral().weights(random, p, token, row, weights);
       const [at, as] = [row.alphaBar, row.to.alphaBar];
@@ -221,17 +230,12 @@ test("plug_in: Duo's posterior, and Bayes where the output is the prior itself",
           at * n * x[v]! * here + (both - at) * here + (as - at) * x[v]! + ((1 - both) * (1 - as)) / n;
         expect(normalized(weights)[v]).toBeCloseTo(above / (at * n * x[token]! + (1 - at)), 12);
       }
-      const exact = reading.probabilities(
-        prior.uniform.map(Math.log),
-        token,
-        row.totalNoise,
-        new Float64Array(n),
-      );
+      const exact = reading.probabilities(prior.uniform.map(Math.log), token, row, new Float64Array(n));
       for (let v = 0; v < n; v++)
         expect(exact[v]).toBeCloseTo(bayes(random, row.totalNoise, token).posterior[v]!, 12);
     }
   // The argmax at the end is of the output itself: 3 at the position makes 3 likely, not the network's best.
-  expect([...reading.own(x.map(Math.log), 3, 1e-5, new Float64Array(n))]).toEqual(
+  expect([...reading.own(x.map(Math.log), 3, levelFromTotalNoise(1e-5), new Float64Array(n))]).toEqual(
     x.map((p) => expect.closeTo(p, 12)),
   );
 });
@@ -280,14 +284,16 @@ test("temperature and nucleus act on log scores as on the probabilities that the
     const ratio = logits.map((l) => l - logits[x]!);
     const clean = readingOf(process, { target: "x0" }, choice);
     for (const read of ["probabilities", "logScores"] as const) {
-      const ours = scored[read](ratio, x, s, new Float64Array(n));
-      const direct = clean[read](posterior.map(Math.log), x, s, new Float64Array(n));
+      const ours = scored[read](ratio, x, levelFromTotalNoise(s), new Float64Array(n));
+      const direct = clean[read](posterior.map(Math.log), x, levelFromTotalNoise(s), new Float64Array(n));
       for (let v = 0; v < n; v++) expect(Math.exp(ours[v]!)).toBeCloseTo(Math.exp(direct[v]!), 10);
     }
     // By hand: squares of the posterior, the best ones up to .7.
     const squares = posterior.map((p) => p * p);
     const best = Math.max(...squares) / squares.reduce((sum, p) => sum + p, 0);
-    const kept = scored.probabilities(ratio, x, s, new Float64Array(n)).filter((p) => p > 0).length;
+    const kept = scored
+      .probabilities(ratio, x, levelFromTotalNoise(s), new Float64Array(n))
+      .filter((p) => p > 0).length;
     expect(kept === 1).toBe(best >= 0.7);
   }
 });

@@ -19,6 +19,7 @@ import {
 import { swapLastAxes } from "../../src/conformance/goldens/layout.js";
 import { readingOf } from "../../src/diffusion/discrete/reading.js";
 import { isTokenPlan, levelFromGamma, priorScale } from "../../src/diffusion/index.js";
+import { levelFromTotalNoise } from "../../src/diffusion/noise-level.js";
 import { importCheckpoint, importLayouts } from "../../src/index.js";
 import { evaluate } from "../../src/ir/evaluate.js";
 import { type Tensor, tensor } from "../../src/ir/tensor.js";
@@ -120,7 +121,7 @@ function logScoresOf(model: LoadedModel, logits: Float64Array, inputs: Record<st
   const scores = new Float64Array(logits.length);
   for (let at = 0; at < tokens.length; at++) {
     const row = Array.from(logits.subarray(at * n, (at + 1) * n));
-    const noise = inputs.level!.data[Math.floor(at / shape[1]!)]!;
+    const noise = levelFromTotalNoise(inputs.level!.data[Math.floor(at / shape[1]!)]!);
     reading.logScores(row, tokens[at]!, noise, scores.subarray(at * n, (at + 1) * n));
   }
   return scores;

@@ -1,10 +1,10 @@
 // The visited times of a discrete process, with everything a sampler reads at them.
 
-import type { NoiseLevel } from "../noise-level.js";
 import type { PlanPoint } from "../plan.js";
+import type { TokenLevel } from "./token-process.js";
 
 /** A visited time of a discrete process. */
-export interface TokenPoint extends Omit<PlanPoint, "priorScale">, NoiseLevel {
+export interface TokenPoint extends Omit<PlanPoint, "priorScale">, TokenLevel {
   /** -ln alpha_bar. */
   readonly totalNoise: number;
 }

@@ -2,12 +2,15 @@
 // noise -ln alpha_bar. A network gives probabilities p_v = p(x_0 = v | x_t) or scores s_y = p_t(y) / p_t(x); either
 // follows from the other. Absorbing, x masked (Ou et al. 2024, RADD):  s_y = p_y / (e^s - 1). Uniform, a = (1 - e^-s)/n:
 //   s_y = sum_v p_v q(y | v) / q(x | v) = a z + e^-s p_y / a for y != x,   z = sum_v p_v / q(x | v).
+// Scores are of those two processes alone; the samplers that read them are.
 // plug_in: the output is an x_0 put into the posterior, q(x_s | x_t, x_0) = q(x_t | x_s) sum_v x_v q(x_s | v) up to scale
-// (D3PM, UDLM, Duo). That is the mixture of the posteriors of all v with p_v = x_v q(x_t | v) up to scale, so every
+// (D3PM, UDLM, Duo, GIDD). That is the mixture of the posteriors of all v with p_v = x_v q(x_t | v) up to scale, so every
 // sampler that reads p serves it.
 
+import { totalNoise } from "../noise-level.js";
 import { type Choice, restricted, softmaxInto } from "./choice.js";
-import type { TokenProcess } from "./token-process.js";
+import { likelihoods } from "./noising.js";
+import type { TokenLevel, TokenProcess } from "./token-process.js";
 import { analyticWeights } from "./transitions.js";
 
 /** What the logits of a network stand for (schema: prediction_type). */
@@ -19,11 +22,11 @@ export interface TokenPrediction {
 /** Reads one position's output of a network. */
 export interface Reading {
   /** p(x_0 = v | x_t) into `out`, n numbers that sum to one. */
-  probabilities(logits: ArrayLike<number>, token: number, s: number, out: Float64Array): Float64Array;
+  probabilities(logits: ArrayLike<number>, token: number, at: TokenLevel, out: Float64Array): Float64Array;
   /** What the network itself holds for x_0 at the position, before the token there is weighed in: the argmax is of it. */
-  own(logits: ArrayLike<number>, token: number, s: number, out: Float64Array): Float64Array;
+  own(logits: ArrayLike<number>, token: number, at: TokenLevel, out: Float64Array): Float64Array;
   /** ln p_t(y) / p_t(token) into `out`, 0 at the token itself. */
-  logScores(logits: ArrayLike<number>, token: number, s: number, out: Float64Array): Float64Array;
+  logScores(logits: ArrayLike<number>, token: number, at: TokenLevel, out: Float64Array): Float64Array;
 }
 
 /** How outputs of this kind are read; `choice` limits what may be drawn from the probabilities. */
@@ -39,23 +42,27 @@ type Probabilities = Reading["probabilities"];
 
 /** Outputs are logits of x_0. With `subs` the mask has probability 0 and tokens that are not masked stay. */
 function clean(process: TokenProcess, subs: boolean, choice: Choice): Probabilities {
-  const mask = subs && process.kind === "absorbing" ? process.mask : undefined;
+  const mask = neverClean(process, subs);
   return (logits, token, _, out) => {
-    if (mask !== undefined && token !== mask) return oneHot(out, token);
+    if (subs && mask !== undefined && token !== mask) return oneHot(out, token);
     return restricted(softmaxInto(logits, choice.temperature ?? 1, out, mask), choice);
   };
 }
 
+/** The token that no text has: the mask, where the prediction excludes it or a hybrid's noise does. */
+export function neverClean(process: TokenProcess, subs: boolean): number | undefined {
+  return process.kind === "hybrid" || (process.kind === "absorbing" && subs) ? process.mask : undefined;
+}
+
 /** Outputs are logits of x_0 before the token is looked at: p(x_0 = v | x_t) is proportional to x_v q(token | v). */
 function weighed(process: TokenProcess, unlooked: Probabilities): Probabilities {
-  return (logits, token, s, out) => {
-    unlooked(logits, token, s, out);
-    const [kept, moved] = [Math.exp(-s), -Math.expm1(-s)];
+  const weights = new Float64Array(process.vocabulary);
+  return (logits, token, at, out) => {
+    unlooked(logits, token, at, out);
+    likelihoods(process, at, token, weights);
     let sum = 0;
     for (let v = 0; v < out.length; v++) {
-      const arrived =
-        process.kind === "uniform" ? moved / process.vocabulary : token === process.mask ? moved : 0;
-      out[v]! *= arrived + (v === token ? kept : 0);
+      out[v]! *= weights[v]!;
       sum += out[v]!;
     }
     if (sum === 0) return oneHot(out, token);
@@ -74,19 +81,19 @@ function probabilityReading(
   return {
     own,
     probabilities,
-    logScores(logits, token, s, out) {
-      const p = probabilities(logits, token, s, out);
-      const grown = Math.expm1(s);
+    logScores(logits, token, at, out) {
+      const p = probabilities(logits, token, at, out);
+      const { alphaBar: kept, sigma2: moved } = at;
       if (process.kind === "absorbing") {
         const masked = token === process.mask;
+        const grown = moved / kept;
         for (let y = 0; y < n; y++)
           out[y] = masked ? Math.log(p[y]!) - Math.log(grown) : Number.NEGATIVE_INFINITY;
         if (!masked) out[process.mask] = Math.log(grown);
         out[token] = 0;
         return out;
       }
-      const kept = Math.exp(-s);
-      const spread = -Math.expm1(-s) / n;
+      const spread = moved / n;
       const z = (1 - p[token]!) / spread + p[token]! / (spread + kept);
       for (let y = 0; y < n; y++) out[y] = Math.log(spread * z + (kept * p[y]!) / spread);
       out[token] = 0;
@@ -98,16 +105,21 @@ function probabilityReading(
 /** Outputs are log scores, up to SEDD's scale: ln(e^s - 1) + ln(n - 1) is then subtracted. */
 function scoreReading(process: TokenProcess, scaled: boolean, choice: Choice): Reading {
   const n = process.vocabulary;
-  const stated = (logits: ArrayLike<number>, token: number, s: number, out: Float64Array): Float64Array => {
-    const shift = scaled ? Math.log(Math.expm1(s)) + Math.log(n - 1) : 0;
+  const stated = (
+    logits: ArrayLike<number>,
+    token: number,
+    at: TokenLevel,
+    out: Float64Array,
+  ): Float64Array => {
+    const shift = scaled ? Math.log(at.sigma2 / at.alphaBar) + Math.log(n - 1) : 0;
     for (let y = 0; y < n; y++) out[y] = logits[y]! - shift;
     out[token] = 0;
     return out;
   };
-  const probabilities: Probabilities = (logits, token, s, out) => {
+  const probabilities: Probabilities = (logits, token, at, out) => {
     if (process.kind === "absorbing" && token !== process.mask) return oneHot(out, token);
-    const scores = stated(logits, token, s, out).map(Math.exp);
-    analyticWeights(process, scores, token, s, out);
+    const scores = stated(logits, token, at, out).map(Math.exp);
+    analyticWeights(process, scores, token, totalNoise(at), out);
     if (process.kind === "absorbing") out[process.mask] = 0;
     let sum = 0;
     for (let v = 0; v < n; v++) {

@@ -2,19 +2,21 @@
 // read. Made once from the description, in float64; every back end walks the same.
 
 import { type GridPoint, resolveGrid } from "../grid.js";
-import { totalNoise } from "../noise-level.js";
+import { type NoiseLevel, totalNoise } from "../noise-level.js";
 import type { PlanOptions, SamplerParts, StateSpaceDescription } from "../plan.js";
 import { resolveSchedule } from "../resolve.js";
 import { timeInput } from "../time-input.js";
 import type { TokenPoint, TokenRow } from "./points.js";
 import type { TokenPrediction } from "./reading.js";
 import type { TokenSamplerDescription } from "./sampler-description.js";
-import type { TokenProcess } from "./token-process.js";
+import { firstShare, levelOf, type TokenLevel, type TokenProcess } from "./token-process.js";
 
 /** Everything a decoder of tokens needs besides the network. */
 export interface TokenPlan {
   readonly kind: "tokens";
   readonly process: TokenProcess;
+  /** Share of the first state's tokens that are random; the others are masks. */
+  readonly firstShare: number;
   readonly prediction: TokenPrediction;
   readonly sampler: TokenSamplerDescription;
   readonly rows: readonly TokenRow[];
@@ -29,9 +31,18 @@ export interface TokenPlan {
 /** The token process of a state space. */
 export function processOf(state: StateSpaceDescription): TokenProcess {
   const vocabulary = state.vocab_size!;
-  return state.kind === "absorbing"
-    ? { kind: "absorbing", vocabulary, mask: state.mask_token_id ?? vocabulary - 1 }
-    : { kind: "uniform", vocabulary };
+  if (state.kind === "uniform") return { kind: "uniform", vocabulary };
+  const mask = state.mask_token_id ?? vocabulary - 1;
+  return state.kind === "hybrid"
+    ? { kind: "hybrid", vocabulary, mask, random: state.random_tokens! }
+    : { kind: "absorbing", vocabulary, mask };
+}
+
+/** The process's level at a level of the noise schedule, whatever the state. */
+export function levelsOf(state: StateSpaceDescription | undefined): (level: NoiseLevel) => TokenLevel {
+  if (state?.kind !== "hybrid") return (level) => level;
+  const process = processOf(state);
+  return (level) => levelOf(process, level);
 }
 
 /**
@@ -43,18 +54,23 @@ export function planTokens(parts: SamplerParts, options: PlanOptions = {}): Toke
   const grid = resolveGrid(parts.timesteps, schedule, options.numSteps);
   const sampler = parts.sampler as TokenSamplerDescription;
   const rate = schedule.kind === "continuous" ? schedule.rate : undefined;
-  const point = (visited: GridPoint): TokenPoint => ({
-    t: visited.t,
-    ...(visited.index === undefined ? {} : { index: visited.index }),
-    level: timeInput(parts.time_conditioning ?? {}, visited),
-    ...visited.level,
-    totalNoise: totalNoise(visited.level),
-  });
+  const process = processOf(parts.state_space!);
+  const point = (visited: GridPoint): TokenPoint => {
+    const level = levelOf(process, visited.level);
+    return {
+      t: visited.t,
+      ...(visited.index === undefined ? {} : { index: visited.index }),
+      level: timeInput(parts.time_conditioning ?? {}, { ...visited, level }),
+      ...level,
+      totalNoise: totalNoise(level),
+    };
+  };
   const points = grid.map(point);
   const { final = "argmax" } = sampler;
   return {
     kind: "tokens",
-    process: processOf(parts.state_space!),
+    process,
+    firstShare: firstShare(process),
     prediction: { target: "x0", ...(parts.prediction_type as Partial<TokenPrediction>) },
     sampler,
     rows: points.slice(0, -1).map((from, step) => ({

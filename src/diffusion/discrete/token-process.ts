@@ -1,13 +1,63 @@
-// Noise on tokens. With the total noise s = -ln alpha_bar and n tokens:
-//   absorbing   q(x_t | x_0) = e^-s x_0 + (1 - e^-s) mask
-//   uniform     q(x_t | x_0) = e^-s x_0 + (1 - e^-s) / n
+// Noise on tokens. With the signal a = alpha_bar, n tokens and the share r of noise that is random tokens:
+//   absorbing   q(x_t | x_0) = a x_0 + (1 - a) mask
+//   uniform     q(x_t | x_0) = a x_0 + (1 - a) / n
+//   hybrid      q(x_t | x_0) = a x_0 + (1 - a) ((1 - r) mask + r / (n - 1) on the others),   r changes with a
+// The share of a hybrid (von Rütte et al. 2025, "Generalized Interpolating Discrete Diffusion", GIDD, section 3.2) mixes
+// random tokens into masked diffusion with the signal a of the schedule, m = 1 - a:
+//   hump       a' = a / (1 + c),  mask mass m / (1 + c),  random mass c / (1 + c),
+//              c = 2^e p / (1 - p) (a m)^(e/2): at most c / (1 + c) = p of all tokens are random, at a = 1/2
+//   constant   a' = a, r the share
+
+import { levelFromPowers, type NoiseLevel } from "../noise-level.js";
+
+/** How much of the noise of a hybrid state is random tokens (schema: state_space.random_tokens). */
+export type RandomTokens =
+  | { readonly kind: "hump"; readonly peak: number; readonly exponent: number }
+  | { readonly kind: "constant"; readonly share: number };
 
 /** What noise does to a token. */
 export type TokenProcess =
   | { readonly kind: "absorbing"; readonly vocabulary: number; readonly mask: number }
-  | { readonly kind: "uniform"; readonly vocabulary: number };
+  | { readonly kind: "uniform"; readonly vocabulary: number }
+  | {
+      readonly kind: "hybrid";
+      readonly vocabulary: number;
+      readonly mask: number;
+      readonly random: RandomTokens;
+    };
+
+/** A noise level of tokens. */
+export interface TokenLevel extends NoiseLevel {
+  /** Share of the noise that is random tokens rather than masks, where a process has both. */
+  readonly random?: number;
+}
+
+/** The mask token of a process that has one. */
+export function maskOf(process: TokenProcess): number | undefined {
+  return process.kind === "uniform" ? undefined : process.mask;
+}
 
 /** Whether the token is noise for certain: the mask. */
 export function isMasked(process: TokenProcess, token: number): boolean {
-  return process.kind === "absorbing" && token === process.mask;
+  return token === maskOf(process);
+}
+
+/** The process's level at a level of the noise schedule. */
+export function levelOf(process: TokenProcess, level: NoiseLevel): TokenLevel {
+  if (process.kind !== "hybrid") return level;
+  const { random } = process;
+  if (random.kind === "constant") return { ...level, random: random.share };
+  const { alphaBar: a, sigma2: m } = level;
+  const odds =
+    ((2 ** random.exponent * random.peak) / (1 - random.peak)) * Math.max(0, a * m) ** (random.exponent / 2);
+  return {
+    ...levelFromPowers(a / (1 + odds), (m + odds) / (1 + odds)),
+    random: m + odds > 0 ? odds / (m + odds) : 0,
+  };
+}
+
+/** The share of random tokens where no signal is left: what generation starts from. */
+export function firstShare(process: TokenProcess): number {
+  if (process.kind === "uniform") return 1;
+  return levelOf(process, levelFromPowers(0, 1)).random ?? 0;
 }

@@ -8,13 +8,8 @@
 //   sine           m = sin((1 - eps) pi t/2)                             (Duo: cosine)
 //   cosine_power   alpha_bar = eps + (1 - eps) c, or (1 - eps) c, c = cos^p(pi t/2)    (MDLM; BD3-LM)
 
-import { levelFromPowers, type NoiseLevel } from "../noise-level.js";
+import { levelFromPowers, levelFromTotalNoise } from "../noise-level.js";
 import type { ScheduleFamily } from "./family.js";
-
-/** The level of a total noise: 1 - e^-s without the subtraction. */
-function levelFromTotalNoise(s: number): NoiseLevel {
-  return levelFromPowers(Math.exp(-s), -Math.expm1(-s));
-}
 
 export const geometric: ScheduleFamily<{ readonly sigma_min: number; readonly sigma_max: number }> = {
   defaults: { sigma_min: 1e-4, sigma_max: 20 },

@@ -13,6 +13,7 @@
 
 import { seededUniforms, type UniformSource } from "../../diffusion/discrete/draws.js";
 import type { TokenPlan } from "../../diffusion/discrete/token-plan.js";
+import { maskOf } from "../../diffusion/discrete/token-process.js";
 import { fail } from "../../support/diagnostic.js";
 import { type FixedTokens, fixedBatch } from "../fixed-positions.js";
 import type { EncoderRows } from "../step-runner.js";
@@ -24,7 +25,7 @@ import type { OnLogits, OpenViews, Sureness } from "./views.js";
 /** Where random numbers come from when they are the caller's own. */
 export interface TokenDraws {
   readonly uniform: UniformSource;
-  /** The first state, [B, L]; without it masks, or uniform tokens of draw 0. */
+  /** The first state, [B, L]; without it masks, or random tokens of draw 0. */
   readonly start?: Int32Array;
   /** The token that draw `draw` gives a position, instead of one by the numbers; undefined for one that it does not. */
   readonly chosen?: (draw: number, row: number, position: number) => number | undefined;
@@ -147,7 +148,8 @@ function drawsFrom(noise: number | bigint | TokenDraws, vocabulary: number): Tok
   return typeof noise === "object" ? noise : { uniform: seededUniforms(noise, vocabulary) };
 }
 
-function startTokens({ process }: TokenPlan, draws: TokenDraws, batch: number, length: number): Int32Array {
+function startTokens(plan: TokenPlan, draws: TokenDraws, batch: number, length: number): Int32Array {
+  const { process, firstShare: share } = plan;
   const size = batch * length;
   if (draws.start !== undefined) {
     if (draws.start.length !== size)
@@ -157,10 +159,16 @@ function startTokens({ process }: TokenPlan, draws: TokenDraws, batch: number, l
       );
     return draws.start.slice();
   }
-  if (process.kind === "absorbing") return new Int32Array(size).fill(process.mask);
-  return Int32Array.from({ length: size }, (_, at) =>
-    Math.floor(draws.uniform(0, Math.floor(at / length), at % length, 0) * process.vocabulary),
-  );
+  const { vocabulary } = process;
+  const mask = maskOf(process);
+  return Int32Array.from({ length: size }, (_, at) => {
+    if (share === 0) return mask!;
+    const u = draws.uniform(0, Math.floor(at / length), at % length, 0) / share;
+    if (mask === undefined) return Math.floor(u * vocabulary);
+    if (u >= 1) return mask;
+    const other = Math.floor(u * (vocabulary - 1));
+    return other < mask ? other : other + 1;
+  });
 }
 
 /** The network with an encoder's output beside every call. */

@@ -9,6 +9,7 @@
 import { drawFrom } from "../../diffusion/discrete/choice.js";
 import { readingOf } from "../../diffusion/discrete/reading.js";
 import { isMasked } from "../../diffusion/discrete/token-process.js";
+import { levelFromPowers } from "../../diffusion/noise-level.js";
 import type { DecodeContext, Decoder } from "./decoder.js";
 
 /** Positions of a row that are free and masked. */
@@ -40,8 +41,8 @@ export const firstHitting: Decoder = async function* decode(context) {
       if (among.length === 0) continue;
       const position = among[Math.floor(uniform(firstDraw + 2 * k, row, 0, 1) * among.length)]!;
       const at = row * length + position;
-      const s = -Math.log1p(-times[row]!);
-      reading.probabilities(logits.subarray(at * n, (at + 1) * n), tokens[at]!, s, p);
+      const level = levelFromPowers(1 - times[row]!, times[row]!);
+      reading.probabilities(logits.subarray(at * n, (at + 1) * n), tokens[at]!, level, p);
       if (plan.process.kind === "absorbing") p[plan.process.mask] = 0;
       tokens[at] = drawFrom(p, (v) => uniform(firstDraw + 2 * k + 1, row, first + position, v));
     }

@@ -4,7 +4,7 @@
 import { argmax, drawFrom } from "../../diffusion/discrete/choice.js";
 import { type Reading, readingOf } from "../../diffusion/discrete/reading.js";
 import type { TokenSampler } from "../../diffusion/discrete/samplers/sampler.js";
-import { isMasked } from "../../diffusion/discrete/token-process.js";
+import { isMasked, type TokenLevel } from "../../diffusion/discrete/token-process.js";
 import { analyticWeights } from "../../diffusion/discrete/transitions.js";
 import type { FloatArray } from "../step-runner.js";
 import type { DecodeContext, Decoder } from "./decoder.js";
@@ -20,8 +20,8 @@ export function gridDecoder(sampler: TokenSampler): Decoder {
     for (const [k, row] of plan.rows.entries()) {
       const logits = await context.score(row.level, plan.sampler.temperature);
       const weights = move(context, logits, firstDraw + k + 1, (position, token, out) => {
-        if (sampler.reads === "probabilities") reading.probabilities(position, token, row.totalNoise, read);
-        else exponentials(reading.logScores(position, token, row.totalNoise, read));
+        if (sampler.reads === "probabilities") reading.probabilities(position, token, row, read);
+        else exponentials(reading.logScores(position, token, row, read));
         return sampler.weights(process, read, token, row, out);
       });
       yield { of, weights, point: row };
@@ -30,12 +30,16 @@ export function gridDecoder(sampler: TokenSampler): Decoder {
     const { finalRow } = plan;
     const logits = await context.score(finalRow.level, plan.sampler.temperature);
     let weights: Float64Array | undefined;
-    if (plan.final === "argmax") settle(context, logits, reading, finalRow.totalNoise);
+    if (plan.final === "argmax") settle(context, logits, reading, finalRow);
     else
       weights = move(context, logits, firstDraw + plan.rows.length + 1, (position, token, out) => {
-        exponentials(reading.logScores(position, token, finalRow.totalNoise, read));
-        analyticWeights(process, read, token, finalRow.totalNoise, out);
-        if (process.kind === "absorbing") out[process.mask] = 0;
+        // Both states with scores take them to the clean end; it is p(x_0 | x_t) too, but for the network's own scale.
+        if (process.kind === "hybrid") reading.probabilities(position, token, finalRow, out);
+        else {
+          exponentials(reading.logScores(position, token, finalRow, read));
+          analyticWeights(process, read, token, finalRow.totalNoise, out);
+          if (process.kind === "absorbing") out[process.mask] = 0;
+        }
         return true;
       });
     yield { of, point: finalRow, ...(weights && { weights }) };
@@ -67,15 +71,15 @@ function settle(
   { tokens, free, plan }: DecodeContext,
   logits: FloatArray,
   reading: Reading,
-  s: number,
+  at: TokenLevel,
 ): void {
   const n = plan.process.vocabulary;
   const p = new Float64Array(n);
-  for (let at = 0; at < tokens.length; at++) {
-    if (free[at] !== 1) continue;
-    const settled = plan.process.kind === "absorbing" && !isMasked(plan.process, tokens[at]!);
+  for (let i = 0; i < tokens.length; i++) {
+    if (free[i] !== 1) continue;
+    const settled = plan.process.kind === "absorbing" && !isMasked(plan.process, tokens[i]!);
     if (settled) continue;
-    tokens[at] = argmax(reading.own(logits.subarray(at * n, (at + 1) * n), tokens[at]!, s, p));
+    tokens[i] = argmax(reading.own(logits.subarray(i * n, (i + 1) * n), tokens[i]!, at, p));
   }
 }
 

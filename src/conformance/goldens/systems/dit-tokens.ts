@@ -4,6 +4,7 @@ import type { LoadedModel } from "../../../api/load.js";
 import { planOfModel } from "../../../api/sampler-source.js";
 import { readingOf } from "../../../diffusion/discrete/reading.js";
 import { isTokenPlan, type TokenPlan } from "../../../diffusion/index.js";
+import { levelFromTotalNoise } from "../../../diffusion/noise-level.js";
 import { tensor } from "../../../ir/tensor.js";
 import { bug } from "../../../support/diagnostic.js";
 import { floats, openGraph } from "../backends.js";
@@ -65,7 +66,7 @@ export function probabilities(plan: TokenPlan, logits: ArrayLike<number>, tokens
     reading.own(
       Array.from({ length: n }, (_, v) => logits[at * n + v]!),
       token,
-      1,
+      levelFromTotalNoise(1),
       out.subarray(at * n, (at + 1) * n),
     );
   return out;

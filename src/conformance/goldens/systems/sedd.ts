@@ -4,6 +4,7 @@
 import { planOfModel } from "../../../api/sampler-source.js";
 import { readingOf, type TokenPrediction } from "../../../diffusion/discrete/reading.js";
 import { isTokenPlan, planTokens, type TokenPlan } from "../../../diffusion/index.js";
+import { levelFromTotalNoise } from "../../../diffusion/noise-level.js";
 import { tensor } from "../../../ir/tensor.js";
 import type { TokenRunner } from "../../../runtime/token-runner.js";
 import { bug } from "../../../support/diagnostic.js";
@@ -168,7 +169,7 @@ function logScores(
     reading.logScores(
       Array.from({ length: n }, (_, v) => logits[at * n + v]!),
       tokens[at]!,
-      noise(at),
+      levelFromTotalNoise(noise(at)),
       out.subarray(at * n, (at + 1) * n),
     );
   return out;

@@ -7,6 +7,7 @@
 //              m = min(1, (1 - a_s) / a_t) is the largest that keeps the marginals.
 
 import { fail } from "../../../support/diagnostic.js";
+import { noised } from "../noising.js";
 import type { TokenRow } from "../points.js";
 import type { KappaDescription } from "../sampler-description.js";
 import { ancestral } from "./ancestral.js";
@@ -51,13 +52,10 @@ export function psi(kappa: KappaDescription = { kind: "constant", value: 1 }): T
       if (!moves) out.fill(0)[x] = 1;
       let sum = 0;
       for (const w of out) sum += w;
-      const [signal, noise] = [row.to.alphaBar, row.to.sigma2];
-      for (let v = 0; v < out.length; v++) {
-        // What stands is its own clean token where it is not the mask.
-        const clean = moves ? p[v]! : v === x ? 1 : 0;
-        const spread = process.kind === "uniform" ? 1 / out.length : v === process.mask ? 1 : 0;
-        out[v] = (k * out[v]!) / sum + (1 - k) * (signal * clean + noise * spread);
-      }
+      // What stands is its own clean token where it does not move.
+      const clean = moves ? p : out;
+      const again = noised(process, row.to, clean, new Float64Array(out.length));
+      for (let v = 0; v < out.length; v++) out[v] = (k * out[v]!) / sum + (1 - k) * again[v]!;
       return moves || k < 1;
     },
   };

@@ -11,8 +11,9 @@
 // chance to be placed, n + 1 its new noise, n + 2 its place among drawn positions.
 
 import { drawFrom } from "../../../diffusion/discrete/choice.js";
+import { neverClean } from "../../../diffusion/discrete/reading.js";
 import type { TokenSamplerDescription } from "../../../diffusion/discrete/sampler-description.js";
-import { isMasked } from "../../../diffusion/discrete/token-process.js";
+import { isMasked, maskOf } from "../../../diffusion/discrete/token-process.js";
 import type { FloatArray } from "../../step-runner.js";
 import type { DecodeContext, Decoder } from "../decoder.js";
 import { type Proposal, propose } from "./propose.js";
@@ -149,8 +150,9 @@ function advance(
       tokens[row * length + i] = token;
       edited = true;
     }
-  if (again && plan.process.kind === "absorbing")
-    for (const i of pool) if (!positions.includes(i)) tokens[row * length + i] = plan.process.mask;
+  const mask = maskOf(plan.process);
+  if (again && mask !== undefined)
+    for (const i of pool) if (!positions.includes(i)) tokens[row * length + i] = mask;
   if (sampler.renoise === "uniform") {
     const placed = new Set(positions);
     for (const i of open) if (!placed.has(i)) tokens[row * length + i] = Math.floor(uniform(i, n + 1) * n);
@@ -212,9 +214,8 @@ function suppressedTokens(
   { plan }: DecodeContext,
   { suppress_tokens: own = [] }: TokenSamplerDescription,
 ): readonly number[] {
-  return plan.prediction.target === "subs" && plan.process.kind === "absorbing"
-    ? [...own, plan.process.mask]
-    : own;
+  const mask = neverClean(plan.process, plan.prediction.target === "subs");
+  return mask === undefined ? own : [...own, mask];
 }
 
 /** Linear from `first` in the first step to `last` in the last; without `last`, constant. */
