@@ -4,11 +4,14 @@ import { describe, lowerDescription } from "../compile.js";
 import { type Description, printDescription } from "../description/index.js";
 import {
   checkSchedule,
+  type GridPoint,
+  levelsOf,
   type Plan,
   resolveGrid,
   resolveSchedule,
   type ScheduleCurve,
   scheduleCurve,
+  type TokenLevel,
 } from "../diffusion/index.js";
 import { findGraph, type Module } from "../ir/graph.js";
 import { typeText } from "../ir/type.js";
@@ -108,6 +111,9 @@ export interface ScheduleInspection {
     readonly alphaBar: number;
     readonly sigma2: number;
     readonly gamma: number;
+    /** Of a hybrid state: the chances that noise made the token a mask, and a random one. */
+    readonly masks?: number;
+    readonly random?: number;
   }[];
   readonly curve: ScheduleCurve;
 }
@@ -128,7 +134,8 @@ export function inspectSchedule(options: ModelOptions & { readonly steps?: numbe
     });
   const schedule = resolveSchedule(source.noise_schedule, source.constants);
   const grid = resolveGrid(source.timesteps, schedule, options.steps);
-  const sampler = samplerParts(model)?.parts.sampler;
+  const parts = samplerParts(model)?.parts;
+  const sampler = parts?.sampler;
   // Of the grid as described the reader has spoken, but for constants that are in the weights and other step counts.
   const found = checkSchedule(grid, sampler).map((diagnostic) => ({ file: options.model, ...diagnostic }));
   const errors = found.filter(({ severity }) => severity === "error");
@@ -136,21 +143,27 @@ export function inspectSchedule(options: ModelOptions & { readonly steps?: numbe
   const known = new Set(said.map(({ message }) => message));
   const warnings = [...said, ...found.filter(({ message }) => !known.has(message))];
   if (warnings.length > 0) options.warn?.(warnings);
+  const of = levelsOf(parts?.state_space);
+  const points = grid.map((point) => ({ ...point, level: of(point.level) }));
   return {
     ...(sampler && { plan: planOfModel(model, options.steps) }),
-    levels: grid.map(levelRow),
-    curve: scheduleCurve(schedule, grid),
+    levels: points.map(levelRow),
+    curve: scheduleCurve(schedule, points, of),
   };
 }
 
-type Point = ReturnType<typeof resolveGrid>[number];
+interface Point extends GridPoint {
+  readonly level: TokenLevel;
+}
 
 function levelRow({ t, index, level }: Point): ScheduleInspection["levels"][number] {
+  const { random } = level;
   return {
     t,
     ...(index !== undefined && { index }),
     alphaBar: level.alphaBar,
     sigma2: level.sigma2,
     gamma: level.gamma,
+    ...(random !== undefined && { masks: level.sigma2 * (1 - random), random: level.sigma2 * random }),
   };
 }

@@ -42,7 +42,7 @@ export function derive(file: DescriptionFile): DescriptionFile {
   if (time !== undefined) out.time_conditioning = deriveTime(time, file.noise_schedule, sizes);
   if (prediction !== undefined) out.prediction_type = derivePrediction(prediction, out.blocks);
   const { state_space: state } = file;
-  if (state?.kind === "absorbing")
+  if (state?.kind === "absorbing" || state?.kind === "hybrid")
     out.state_space = { mask_token_id: Math.max(0, state.vocab_size - 1), ...state };
   if (state !== undefined) out.sampler = deriveSampler(sampler, state, prediction);
   return out;
@@ -70,7 +70,8 @@ function deriveSampler(
   state: StateSpace,
   prediction: PredictionType | undefined,
 ): Sampler {
-  if (state.kind === "absorbing" || state.kind === "uniform") return sampler ?? { kind: "ancestral" };
+  if (state.kind !== "continuous_embedding" && state.kind !== "simplex")
+    return sampler ?? { kind: "ancestral" };
   const described = sampler ?? { kind: state.kind === "simplex" ? "renoise" : "ddim" };
   const final = prediction?.x0_from === "softmax_embedding" ? "denoise" : "round";
   switch (described.kind) {

@@ -98,13 +98,19 @@ function showSchedule(schedule: ScheduleInspection, flags: Flags): void {
     });
     return;
   }
-  const number = (value: number): string => value.toPrecision(6).padStart(13);
-  print(
-    `${"index".padStart(7)}${["t", "alpha_bar", "sigma^2", "gamma"].map((name) => name.padStart(13)).join("")}`,
-  );
-  for (const row of schedule.levels)
-    print(
-      `${String(row.index ?? "").padStart(7)}${[row.t, row.alphaBar, row.sigma2, row.gamma].map(number).join("")}`,
-    );
+  const columns = [
+    ["t", "t"],
+    ["alpha_bar", "alphaBar"],
+    ["sigma^2", "sigma2"],
+    ["gamma", "gamma"],
+    ["masks", "masks"],
+    ["random", "random"],
+  ] as const;
+  const shown = columns.filter(([, key]) => schedule.levels[0]?.[key] !== undefined);
+  print(`${"index".padStart(7)}${shown.map(([name]) => name.padStart(13)).join("")}`);
+  for (const row of schedule.levels) {
+    const numbers = shown.map(([, key]) => row[key]!.toPrecision(6).padStart(13));
+    print(`${String(row.index ?? "").padStart(7)}${numbers.join("")}`);
+  }
   print(`\n${plotText(schedule.curve)}`);
 }

@@ -323,9 +323,13 @@ export type Sampler =
   | FirstHittingSampler
   | ConfidenceSampler;
 /**
+ * How much of a hybrid state's noise is random tokens rather than masks, as a function of the signal alpha_bar of the noise schedule: any schedule goes with any.
+ */
+export type RandomTokens = HumpOfRandomTokens | ConstantRandomTokens;
+/**
  * What the diffusion acts on, and the sizes of the text it stands for.
  */
-export type StateSpace = ContinuousEmbedding | Simplex | Absorbing | Uniform;
+export type StateSpace = ContinuousEmbedding | Simplex | Absorbing | Uniform | Hybrid;
 /**
  * t: continuous time in [0, 1]. t_index: index of the training step, 0 to T-1. t_scaled: the index (or the continuous time), for scale. gamma: -ln SNR = ln(sigma^2 / alpha^2). alpha, sigma: as in x_t = alpha x_0 + sigma e. log_sigma: ln sigma. total_noise: -ln alpha_bar, the sigma of discrete processes (SEDD, MDLM). constant: always 1, times scale (Difformer's decoding_fixed_t). zero: always 0, a network that is not told (MDLM without time conditioning).
  */
@@ -2112,7 +2116,7 @@ export interface FlowSchedule {
  */
 export interface PredictionType {
   /**
-   * What the output stands for. x0: the clean embeddings; with a discrete state the logits of the clean tokens. epsilon: the noise; v: alpha epsilon - sigma x0 (Salimans and Ho 2022); score: -epsilon / sigma; velocity: x0 - s epsilon, the straight path's direction towards the data (schedule flow, noise s); edm: x0 = c_skip x + c_out output (Karras et al. 2022, table 1). All with x_t = alpha x0 + sigma epsilon; x0 is then an affine map of x_t and the output. subs: logits of clean tokens without the mask token, and tokens that are not masked stay (Sahoo et al. 2024, MDLM). plug_in: logits of the clean token of a uniform state as it stands in the posterior of x_s, before x_t at the position is looked at; p(x_0 = v | x_t) is proportional to softmax_v q(x_t | v) (Austin et al. 2021, D3PM; Sahoo et al. 2025, Duo). log_score: ln p_t(y) / p_t(x_t) of every token y (Lou et al. 2024, SEDD).
+   * What the output stands for. x0: the clean embeddings; with a discrete state the logits of the clean tokens. epsilon: the noise; v: alpha epsilon - sigma x0 (Salimans and Ho 2022); score: -epsilon / sigma; velocity: x0 - s epsilon, the straight path's direction towards the data (schedule flow, noise s); edm: x0 = c_skip x + c_out output (Karras et al. 2022, table 1). All with x_t = alpha x0 + sigma epsilon; x0 is then an affine map of x_t and the output. subs: logits of clean tokens without the mask token, and tokens that are not masked stay (Sahoo et al. 2024, MDLM). plug_in: logits of the clean token of a uniform or hybrid state as it stands in the posterior of x_s, before x_t at the position is looked at; p(x_0 = v | x_t) is proportional to softmax_v q(x_t | v) (Austin et al. 2021, D3PM; Sahoo et al. 2025, Duo; GIDD). log_score: ln p_t(y) / p_t(x_t) of every token y (Lou et al. 2024, SEDD).
    */
   readonly target: "x0" | "epsilon" | "v" | "score" | "velocity" | "edm" | "subs" | "plug_in" | "log_score";
   /**
@@ -2231,12 +2235,12 @@ export interface SampleProjection {
   readonly top_p: TopP;
 }
 /**
- * The posterior q(x_s | x_t, x0) with the predicted clean tokens in it. Absorbing: a masked position becomes token v with weight p_v (m_t - m_s) and stays masked with weight m_s, m = 1 - alpha_bar (MDLM's ddpm). Uniform: the posterior of Austin et al. 2021 (Duo).
+ * The posterior q(x_s | x_t, x0) with the predicted clean tokens in it. Absorbing: a masked position becomes token v with weight p_v (m_t - m_s) and stays masked with weight m_s, m = 1 - alpha_bar (MDLM's ddpm). Else the posterior of Austin et al. 2021 (Duo, GIDD).
  */
 export interface AncestralSampler {
   readonly kind: "ancestral";
   /**
-   * schedule: m is that of the noise schedule. time: m_t = t itself, whatever the schedule says (MDLM's ddpm_cache).
+   * schedule: m is that of the noise schedule. time: m_t = t itself, whatever the schedule says (MDLM's ddpm_cache); not of a hybrid state.
    */
   readonly move_chance: "schedule" | "time";
   readonly temperature: Temperature;
@@ -2677,6 +2681,50 @@ export interface Uniform {
    */
   readonly seq_len: number;
   readonly vocabulary?: Vocabulary;
+}
+/**
+ * The state is one token per position; noise replaces tokens by the mask token or by random other tokens, q(x_t | x_0) = a x_0 + (1 - a) ((1 - r) mask + r / (V - 1)), r the share of random tokens at the time (von Rütte et al. 2025, GIDD). absorbing is r = 0; uniform is r = 1 without a mask in the vocabulary.
+ */
+export interface Hybrid {
+  readonly kind: "hybrid";
+  /**
+   * Number of tokens V, the mask token among them: rows of the embedding table and logits of the head.
+   */
+  readonly vocab_size: number;
+  /**
+   * Sequence length L the model was made for; a build may choose another.
+   */
+  readonly seq_len: number;
+  /**
+   * The mask token, one of the vocab_size rows of the embedding table; no text has it, and the network's logit for it is not read.
+   */
+  readonly mask_token_id: number;
+  readonly random_tokens: RandomTokens;
+  readonly vocabulary?: Vocabulary;
+}
+/**
+ * Random tokens come to signal and masks in the ratio c = 2^exponent peak / (1 - peak) (alpha_bar (1 - alpha_bar))^(exponent / 2), all divided by 1 + c: none at either end, the share peak of all tokens where alpha_bar is 1/2 (GIDD, whose schedule is power with exponent 1).
+ */
+export interface HumpOfRandomTokens {
+  readonly kind: "hump";
+  /**
+   * Largest share of tokens that are random (p_u of GIDD).
+   */
+  readonly peak: number;
+  /**
+   * How sharply the share falls to both ends (gamma of GIDD); above 2 a step would have to take random tokens back.
+   */
+  readonly exponent: number;
+}
+/**
+ * The share of the noise is the same at every time.
+ */
+export interface ConstantRandomTokens {
+  readonly kind: "constant";
+  /**
+   * Share of the noise that is random tokens.
+   */
+  readonly share: number;
 }
 /**
  * How text becomes tokens: symbols in place or in a JSON file beside the description. Only generate and the runtime's tokenizer read it; without it a prompt is given as tokens.

@@ -7,7 +7,9 @@ type Stated = ModelDescription | SamplerDescription;
 
 const gaussian = ["ddim", "ddpm", "euler", "heun", "dpmpp_2m", "renoise", "flow"];
 const ofSimplex = ["renoise", "ddim", "ddpm"];
-const ofTokens = ["ancestral", "psi", "tau_leaping", "analytic", "first_hitting", "confidence"];
+/** Samplers of tokens that read probabilities alone; the others read scores, or uncover masks. */
+const ofAnyNoise = ["ancestral", "psi", "confidence"];
+const ofTokens = [...ofAnyNoise, "tau_leaping", "analytic", "first_hitting"];
 
 /** Checks that what a description says fits the state it acts on. */
 export function checkState(description: Description, report: Report): void {
@@ -26,7 +28,7 @@ function stateNote({ state_space: { kind } }: Stated) {
 }
 
 function checkMask({ state_space: state }: Stated, report: Report): void {
-  if (state.kind === "absorbing" && state.mask_token_id >= state.vocab_size)
+  if ("mask_token_id" in state && state.mask_token_id >= state.vocab_size)
     report.error(
       "model/mask-token",
       `the mask token ${state.mask_token_id} is not one of ${state.vocab_size} tokens`,
@@ -45,6 +47,7 @@ function checkSamplerKind(description: Stated, report: Report): void {
     simplex: ofSimplex,
     absorbing: ofTokens,
     uniform: ofTokens,
+    hybrid: ofAnyNoise,
   }[state.kind];
   if (!fitting.includes(sampler.kind))
     report.error("model/sampler-state", `the sampler ${sampler.kind} does not act on this state`, {
@@ -62,13 +65,19 @@ function checkSamplerKind(description: Stated, report: Report): void {
         help: 'use the state "absorbing", or the sampler "ancestral"',
       },
     );
+  else if (state.kind === "hybrid" && sampler.kind === "ancestral" && sampler.move_chance === "time")
+    report.error("model/move-chance", "the share of random tokens is that of the schedule, not of the time", {
+      pointer: "/sampler/move_chance",
+      notes: stateNote(description),
+      help: 'use "schedule"',
+    });
 }
 
 function checkQuota(description: Stated, report: Report): void {
   const { state_space: state, sampler } = description;
   if (sampler.kind !== "confidence" || sampler.quota.kind !== "schedule" || sampler.quota.among !== "all")
     return;
-  if (state.kind !== "absorbing")
+  if (!("mask_token_id" in state))
     report.error("model/quota-state", "placed positions are masked again, and this state has no mask", {
       pointer: "/sampler/quota/among",
       notes: stateNote(description),
@@ -83,6 +92,7 @@ function checkTarget(description: Stated, report: Report): void {
     simplex: ["x0"],
     absorbing: ["x0", "subs", "log_score"],
     uniform: ["x0", "plug_in", "log_score"],
+    hybrid: ["x0", "plug_in"],
   };
   const fitting = targets[state.kind];
   if (!fitting.includes(prediction.target))
