@@ -22,12 +22,19 @@ test.each([
   "first_hitting",
   "ancestral",
   "confidence",
-])("%s, in blocks longer than half the text", async (kind) => {
+  "ancestral with self-correction",
+])("%s, in blocks longer than half the text", async (name) => {
+  const [kind, corrected] = name.split(" with ");
   const plan = planTokens({
     state_space: { kind: "absorbing", vocab_size: vocabulary },
     noise_schedule: { family: "log_linear" },
     timesteps: { kind: "linspace", num_steps: 3 },
-    sampler: { kind, blocks: { length: 5 }, ...(kind === "confidence" && { temperature: 1 }) },
+    sampler: {
+      kind,
+      blocks: { length: 5 },
+      ...(kind === "confidence" && { temperature: 1 }),
+      ...(corrected && { self_correction: { temperature: 1, max_steps: 20 } }),
+    },
   } as never);
   const asked: string[] = [];
   const uniform = (...key: readonly number[]): number => {

@@ -2248,6 +2248,7 @@ export interface AncestralSampler {
   readonly top_p: TopP;
   readonly nucleus_of: NucleusOf;
   readonly final: FinalTokens;
+  readonly self_correction?: SelfCorrection;
   readonly blocks?: DecodingBlocks;
   readonly guidance?: Guidance;
 }
@@ -2262,6 +2263,7 @@ export interface PsiSampler {
   readonly top_p: TopP;
   readonly nucleus_of: NucleusOf;
   readonly final: FinalTokens;
+  readonly self_correction?: SelfCorrection;
   readonly blocks?: DecodingBlocks;
   readonly guidance?: Guidance;
 }
@@ -2316,6 +2318,7 @@ export interface TauLeapingSampler {
   readonly top_p: TopP;
   readonly nucleus_of: NucleusOf;
   readonly final: FinalTokens;
+  readonly self_correction?: SelfCorrection;
   readonly blocks?: DecodingBlocks;
   readonly guidance?: Guidance;
 }
@@ -2329,8 +2332,34 @@ export interface AnalyticSampler {
   readonly top_p: TopP;
   readonly nucleus_of: NucleusOf;
   readonly final: FinalTokens;
+  readonly self_correction?: SelfCorrection;
   readonly blocks?: DecodingBlocks;
   readonly guidance?: Guidance;
+}
+/**
+ * After the last step the text is revised at one noise level: every position proposes a token drawn from softmax(logits / temperature), and of the proposals that differ from what stands, the most probable ones replace it. It ends when none differs, when the number of positions that hold the network's best token has not risen for `patience` steps (the last of them is then not made), or after max_steps (von Rütte et al. 2025, GIDD). Left out: none.
+ */
+export interface SelfCorrection {
+  /**
+   * The time that the network is told, with a continuous schedule (0.01 in GIDD). Left out: the last visited one.
+   */
+  readonly t?: number;
+  /**
+   * Temperature of the proposals.
+   */
+  readonly temperature: number;
+  /**
+   * Most tokens of a text that a step replaces.
+   */
+  readonly tokens_per_step: number;
+  /**
+   * Most steps.
+   */
+  readonly max_steps: number;
+  /**
+   * Steps without a new best agreement that are let pass.
+   */
+  readonly patience: number;
 }
 /**
  * With n masked positions the next one is uncovered at time t u^(1/n), u uniform; it is one of them at random and its token is drawn from the prediction: the law of ancestral sampling in the limit of many steps with one call of the network per token (Zheng et al. 2024; BD3-LM). Needs 1 - alpha_bar = t.

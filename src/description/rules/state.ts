@@ -18,6 +18,7 @@ export function checkState(description: Description, report: Report): void {
   checkSamplerKind(description, report);
   checkTarget(description, report);
   checkQuota(description, report);
+  checkSelfCorrection(description, report);
   if (description.state_space.kind === "continuous_embedding") checkContinuous(description, report);
   else checkTokens(description, report);
   checkSimplex(description, report);
@@ -82,6 +83,23 @@ function checkQuota(description: Stated, report: Report): void {
       pointer: "/sampler/quota/among",
       notes: stateNote(description),
       help: 'use the state "absorbing", or leave "among" out',
+    });
+}
+
+function checkSelfCorrection(description: Stated, report: Report): void {
+  const { sampler, prediction_type: prediction, noise_schedule: schedule } = description;
+  if (!("self_correction" in sampler) || sampler.self_correction === undefined) return;
+  if (prediction.target === "subs")
+    report.error("model/self-correction", "self-correction replaces placed tokens, and with subs they stay", {
+      pointer: "/sampler/self_correction",
+      notes: [{ message: "the target", pointer: "/prediction_type/target" }],
+      help: "leave it out",
+    });
+  if (sampler.self_correction.t !== undefined && schedule.discretization.kind !== "continuous")
+    report.error("model/self-correction", "a time between trained steps has no noise level", {
+      pointer: "/sampler/self_correction/t",
+      notes: [{ message: "the schedule", pointer: "/noise_schedule/discretization" }],
+      help: "leave it out: the last visited step is then used",
     });
 }
 

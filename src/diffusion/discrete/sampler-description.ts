@@ -20,6 +20,15 @@ export interface GuidanceDescription {
   readonly form?: "difference" | "mix";
 }
 
+/** Revising the text after the last step; its rule is src/runtime/discrete/self-correction.ts. */
+export interface SelfCorrectionDescription {
+  readonly t?: number;
+  readonly temperature?: number;
+  readonly tokens_per_step?: number;
+  readonly max_steps?: number;
+  readonly patience?: number;
+}
+
 /** `sampler` of a description with a discrete state; which members matter depends on the kind. */
 export interface TokenSamplerDescription {
   readonly kind: string;
@@ -41,6 +50,7 @@ export interface TokenSamplerDescription {
     readonly stop_tokens?: readonly number[];
   };
   readonly guidance?: GuidanceDescription;
+  readonly self_correction?: SelfCorrectionDescription;
   readonly score?: ScoreName;
   readonly score_from?: "logits" | "choice";
   readonly quota?: QuotaDescription;

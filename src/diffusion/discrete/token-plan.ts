@@ -24,6 +24,8 @@ export interface TokenPlan {
   readonly final: "argmax" | "sample" | "none";
   /** The last visited time. */
   readonly finalRow: TokenPoint;
+  /** The point at which the text is revised after the last step, where the sampler asks for it. */
+  readonly revisedAt?: TokenPoint;
   /** The number the network is told at a time that is not on the grid; absent from a table, see plan-table.ts. */
   levelAt?(t: number): number;
 }
@@ -66,7 +68,11 @@ export function planTokens(parts: SamplerParts, options: PlanOptions = {}): Toke
     };
   };
   const points = grid.map(point);
-  const { final = "argmax" } = sampler;
+  const { final = "argmax", self_correction: correction } = sampler;
+  const revisedAt =
+    correction?.t === undefined || schedule.kind !== "continuous"
+      ? points.at(-1)!
+      : point({ t: correction.t, level: schedule.at(correction.t) });
   return {
     kind: "tokens",
     process,
@@ -81,6 +87,7 @@ export function planTokens(parts: SamplerParts, options: PlanOptions = {}): Toke
     })),
     final,
     finalRow: points.at(-1)!,
+    ...(correction && { revisedAt }),
     levelAt: (t) =>
       schedule.kind === "continuous" ? point({ t, level: schedule.at(t) }).level : points[0]!.level,
   };

@@ -65,7 +65,7 @@ export function decoderOf(sampler: TokenSamplerDescription, decoders: Decoders):
 }
 
 /**
- * Number of draws that a block on a grid of `steps` steps may use, for texts of `length` tokens: first-hitting takes two for
+ * Number of draws that a block of `steps` steps, revisions included, may use, for texts of `length` tokens: first-hitting takes two for
  * every position, and reads them at position 0 whichever the block.
  */
 export function drawsPerBlock(steps: number, length: number): number {

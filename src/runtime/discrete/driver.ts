@@ -20,6 +20,7 @@ import type { EncoderRows } from "../step-runner.js";
 import type { TokenRunner } from "../token-runner.js";
 import { blocksOf, stopped } from "./blocks.js";
 import { type Decoders, decoderOf, drawsPerBlock, type Update } from "./decoder.js";
+import { mostRevisions } from "./self-correction.js";
 import type { OnLogits, OpenViews, Sureness } from "./views.js";
 
 /** Where random numbers come from when they are the caller's own. */
@@ -113,7 +114,7 @@ export async function* decodeWith(
         uniform: draws.uniform,
         ...(draws.chosen && { chosen: draws.chosen }),
         ...(draws.places && { places: draws.places }),
-        firstDraw: b * drawsPerBlock(plan.rows.length, length),
+        firstDraw: b * drawsPerBlock(plan.rows.length + mostRevisions(plan), length),
       };
       for await (const update of decoder(context)) {
         view.store();

@@ -1,5 +1,6 @@
 // Samplers on a grid of times: at every time each free position draws its next token from weights
-// (src/diffusion/discrete/samplers), and one more call at the last time settles what is left.
+// (src/diffusion/discrete/samplers), one more call at the last time settles what is left, and
+// where the sampler says so the text is revised.
 
 import { argmax, drawFrom } from "../../diffusion/discrete/choice.js";
 import { type Reading, readingOf } from "../../diffusion/discrete/reading.js";
@@ -7,7 +8,8 @@ import type { TokenSampler } from "../../diffusion/discrete/samplers/sampler.js"
 import { isMasked, type TokenLevel } from "../../diffusion/discrete/token-process.js";
 import { analyticWeights } from "../../diffusion/discrete/transitions.js";
 import type { FloatArray } from "../step-runner.js";
-import type { DecodeContext, Decoder } from "./decoder.js";
+import type { DecodeContext, Decoder, Update } from "./decoder.js";
+import { mostRevisions, selfCorrect } from "./self-correction.js";
 
 /** The decoder of a sampler that draws from weights. */
 export function gridDecoder(sampler: TokenSampler): Decoder {
@@ -15,7 +17,8 @@ export function gridDecoder(sampler: TokenSampler): Decoder {
     const { plan, firstDraw } = context;
     const { process } = plan;
     const reading = readingOf(process, plan.prediction, plan.sampler);
-    const of = plan.rows.length + (plan.final === "none" ? 0 : 1);
+    const revisions = mostRevisions(plan);
+    const of = plan.rows.length + (plan.final === "none" ? 0 : 1) + revisions;
     const read = new Float64Array(process.vocabulary);
     for (const [k, row] of plan.rows.entries()) {
       const logits = await context.score(row.level, plan.sampler.temperature);
@@ -26,24 +29,31 @@ export function gridDecoder(sampler: TokenSampler): Decoder {
       });
       yield { of, weights, point: row };
     }
-    if (plan.final === "none") return;
-    const { finalRow } = plan;
-    const logits = await context.score(finalRow.level, plan.sampler.temperature);
-    let weights: Float64Array | undefined;
-    if (plan.final === "argmax") settle(context, logits, reading, finalRow);
-    else
-      weights = move(context, logits, firstDraw + plan.rows.length + 1, (position, token, out) => {
-        // Both states with scores take them to the clean end; it is p(x_0 | x_t) too, but for the network's own scale.
-        if (process.kind === "hybrid") reading.probabilities(position, token, finalRow, out);
-        else {
-          exponentials(reading.logScores(position, token, finalRow, read));
-          analyticWeights(process, read, token, finalRow.totalNoise, out);
-          if (process.kind === "absorbing") out[process.mask] = 0;
-        }
-        return true;
-      });
-    yield { of, point: finalRow, ...(weights && { weights }) };
+    if (plan.final !== "none") yield { of, ...(await settled(context, reading)) };
+    if (revisions > 0) yield* selfCorrect(context, firstDraw + plan.rows.length + 2, of);
   };
+}
+
+/** The update of the call at the last time. */
+async function settled(context: DecodeContext, reading: Reading): Promise<Omit<Update, "of">> {
+  const { plan, firstDraw } = context;
+  const { process, finalRow } = plan;
+  const read = new Float64Array(process.vocabulary);
+  const logits = await context.score(finalRow.level, plan.sampler.temperature);
+  let weights: Float64Array | undefined;
+  if (plan.final === "argmax") takeBest(context, logits, reading, finalRow);
+  else
+    weights = move(context, logits, firstDraw + plan.rows.length + 1, (position, token, out) => {
+      // Both states with scores take them to the clean end; it is p(x_0 | x_t) too, but for the network's own scale.
+      if (process.kind === "hybrid") reading.probabilities(position, token, finalRow, out);
+      else {
+        exponentials(reading.logScores(position, token, finalRow, read));
+        analyticWeights(process, read, token, finalRow.totalNoise, out);
+        if (process.kind === "absorbing") out[process.mask] = 0;
+      }
+      return true;
+    });
+  return { point: finalRow, ...(weights && { weights }) };
 }
 
 type Weigh = (logits: FloatArray, token: number, out: Float64Array) => boolean;
@@ -67,7 +77,7 @@ function move(context: DecodeContext, logits: FloatArray, draw: number, weigh: W
 }
 
 /** The most probable clean token of every free position that is still noise. */
-function settle(
+function takeBest(
   { tokens, free, plan }: DecodeContext,
   logits: FloatArray,
   reading: Reading,
