@@ -43,7 +43,8 @@ export function tableFromBetas(betas: Float64Array, edge: "left" | "right" = "ri
   let signal = 1;
   let noise = 0;
   for (const [i, beta] of betas.entries()) {
-    noise += signal * beta;
+    // Rounding must not pass the whole.
+    noise = Math.min(1, noise + signal * beta);
     signal *= 1 - beta;
     alphaBar[i] = signal;
     sigma2[i] = Math.min(noise, 1);
