@@ -4,14 +4,17 @@ import { describe, lowerDescription } from "../compile.js";
 import { type Description, printDescription } from "../description/index.js";
 import {
   checkSchedule,
-  type GridPoint,
-  levelsOf,
+  isTokenPlan,
+  keptChance,
+  levelOf,
+  type NoiseLevel,
   type Plan,
   resolveGrid,
   resolveSchedule,
   type ScheduleCurve,
   scheduleCurve,
-  type TokenLevel,
+  type TokenPoint,
+  type TokenProcess,
 } from "../diffusion/index.js";
 import { findGraph, type Module } from "../ir/graph.js";
 import { typeText } from "../ir/type.js";
@@ -114,6 +117,8 @@ export interface ScheduleInspection {
     /** Of a hybrid state: the chances that noise made the token a mask, and a random one. */
     readonly masks?: number;
     readonly random?: number;
+    /** Of a matrix state: the chance that a token is itself, the mean over tokens. */
+    readonly kept?: number;
   }[];
   readonly curve: ScheduleCurve;
 }
@@ -134,8 +139,7 @@ export function inspectSchedule(options: ModelOptions & { readonly steps?: numbe
     });
   const schedule = resolveSchedule(source.noise_schedule, source.constants);
   const grid = resolveGrid(source.timesteps, schedule, options.steps);
-  const parts = samplerParts(model)?.parts;
-  const sampler = parts?.sampler;
+  const sampler = samplerParts(model)?.parts.sampler;
   // Of the grid as described the reader has spoken, but for constants that are in the weights and other step counts.
   const found = checkSchedule(grid, sampler).map((diagnostic) => ({ file: options.model, ...diagnostic }));
   const errors = found.filter(({ severity }) => severity === "error");
@@ -143,27 +147,36 @@ export function inspectSchedule(options: ModelOptions & { readonly steps?: numbe
   const known = new Set(said.map(({ message }) => message));
   const warnings = [...said, ...found.filter(({ message }) => !known.has(message))];
   if (warnings.length > 0) options.warn?.(warnings);
-  const of = levelsOf(parts?.state_space);
-  const points = grid.map((point) => ({ ...point, level: of(point.level) }));
+  const plan = sampler && planOfModel(model, options.steps);
+  if (plan === undefined || !isTokenPlan(plan))
+    return { ...(plan && { plan }), levels: grid.map(levelRow), curve: scheduleCurve(schedule, grid) };
+  const of = (level: NoiseLevel): NoiseLevel => levelOf(plan.process, level);
+  const points = grid.map(({ level, ...point }) => ({ ...point, level: of(level) }));
   return {
-    ...(sampler && { plan: planOfModel(model, options.steps) }),
-    levels: points.map(levelRow),
+    plan,
+    levels: [...plan.rows, plan.finalRow].map((point) => tokenRow(plan.process, point)),
     curve: scheduleCurve(schedule, points, of),
   };
 }
 
-interface Point extends GridPoint {
-  readonly level: TokenLevel;
+function tokenRow(process: TokenProcess, point: TokenPoint): ScheduleInspection["levels"][number] {
+  const { sigma2, random } = point;
+  const kept = keptChance(process, point);
+  return {
+    ...levelRow({ ...point, level: point }),
+    ...(random !== undefined && { masks: sigma2 * (1 - random), random: sigma2 * random }),
+    ...(kept !== undefined && { kept }),
+  };
 }
 
+type Point = ReturnType<typeof resolveGrid>[number];
+
 function levelRow({ t, index, level }: Point): ScheduleInspection["levels"][number] {
-  const { random } = level;
   return {
     t,
     ...(index !== undefined && { index }),
     alphaBar: level.alphaBar,
     sigma2: level.sigma2,
     gamma: level.gamma,
-    ...(random !== undefined && { masks: level.sigma2 * (1 - random), random: level.sigma2 * random }),
   };
 }

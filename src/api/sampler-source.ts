@@ -1,6 +1,6 @@
 // The sampler of a model: what a description says of it, the schedule's constants that come with the weights, the plan.
 
-import type { Description, Timesteps } from "../description/description.js";
+import type { Description, StateSpace, Timesteps } from "../description/description.js";
 import { type Plan, planOf, type SamplerParts, type SamplerPlan, samplerPlanOf } from "../diffusion/index.js";
 import type { Tensor } from "../ir/tensor.js";
 import { fail } from "../support/diagnostic.js";
@@ -13,9 +13,12 @@ export interface Scheduled {
   readonly file: string;
 }
 
-/** A number of the schedule or the grid that is a tensor of the checkpoint. */
+/** Fields of a state space whose members may be tensors. */
+const ofState = ["transition"] as const;
+
+/** A number of the schedule, the grid or the state's noise that is a tensor of the checkpoint. */
 export interface LearnedConstant {
-  readonly concept: "noise_schedule" | "timesteps";
+  readonly concept: "noise_schedule" | "timesteps" | `state_space.${(typeof ofState)[number]}`;
   readonly name: string;
   readonly key: string;
   readonly from: string;
@@ -40,11 +43,21 @@ export function learnedConstants(description: Description): LearnedConstant[] {
   return [
     ...learnedIn("noise_schedule", schedule, shapeOf),
     ...learnedIn("timesteps", timesteps ?? {}, () => knots),
+    ...("state_space" in description ? learnedOfState(description.state_space) : []),
   ];
 }
 
+function learnedOfState(state: StateSpace): LearnedConstant[] {
+  if (state.kind !== "matrix") return [];
+  const { transition, vocab_size: tokens } = state;
+  return learnedIn("state_space.transition", transition, () => [
+    tokens,
+    transition.kind === "nearest" ? transition.dim : tokens,
+  ]);
+}
+
 function learnedIn(
-  concept: "noise_schedule" | "timesteps",
+  concept: LearnedConstant["concept"],
   fields: object,
   shapeOf: (key: string) => readonly number[],
 ): LearnedConstant[] {
@@ -52,7 +65,7 @@ function learnedIn(
     const from = typeof value === "object" && value !== null && "from" in value ? value.from : undefined;
     const name = `${concept}.${key}`;
     return typeof from === "string"
-      ? [{ concept, name, key, from, pointer: `/${concept}/${key}`, shape: shapeOf(key) }]
+      ? [{ concept, name, key, from, pointer: `/${concept.replace(".", "/")}/${key}`, shape: shapeOf(key) }]
       : [];
   });
 }
@@ -63,6 +76,41 @@ function straight(timesteps: Timesteps): object {
   const from = Object.entries(timesteps).filter(([, value]) => typeof value === "object" && "from" in value);
   const line = Array.from({ length: timesteps.knots }, (_, i) => i);
   return Object.fromEntries(from.map(([key]) => [key, line]));
+}
+
+/** The fields that do not name a tensor. */
+function literals(fields: object): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(fields).filter(
+      ([, value]) => typeof value !== "object" || value === null || !("from" in value),
+    ),
+  );
+}
+
+/** The constants of a concept that came with the weights, by the names of its fields. */
+function readLearned({ description, store }: Pick<Scheduled, "description" | "store">) {
+  const learned = learnedConstants(description);
+  return (from: LearnedConstant["concept"]): Record<string, number | readonly number[]> =>
+    Object.fromEntries(
+      learned
+        .filter(({ concept }) => concept === from)
+        .flatMap(({ name, key }) =>
+          store.info(name) === undefined ? [] : [[key, constantOf(store.read(name))] as const],
+        ),
+    );
+}
+
+/** A state space with the tensors of its noise in the place of their names. */
+function withLearned(
+  { vocabulary: _, ...state }: StateSpace,
+  scheduled: Pick<Scheduled, "description" | "store">,
+): StateSpace {
+  const read = readLearned(scheduled);
+  const noise = ofState.flatMap((field) => {
+    const value: object | undefined = field in state ? state[field as never] : undefined;
+    return value === undefined ? [] : [[field, { ...literals(value), ...read(`state_space.${field}`) }]];
+  });
+  return { ...state, ...Object.fromEntries(noise) };
 }
 
 /** What says which levels are visited, with the constants that came with the weights. */
@@ -77,23 +125,10 @@ export function scheduleParts({
 }: Pick<Scheduled, "description" | "store">): ScheduleSource | undefined {
   if (!("noise_schedule" in description)) return undefined;
   const { noise_schedule, timesteps = { kind: "all" } } = description;
-  const learned = learnedConstants(description);
-  const read = (from: LearnedConstant["concept"]) =>
-    Object.fromEntries(
-      learned
-        .filter(({ concept }) => concept === from)
-        .flatMap(({ name, key }) =>
-          store.info(name) === undefined ? [] : [[key, constantOf(store.read(name))] as const],
-        ),
-    );
+  const read = readLearned({ description, store });
   // A constant that names a tensor has its value in `constants`; synthetic weights take the family's default.
-  const literal = Object.fromEntries(
-    Object.entries(noise_schedule).filter(
-      ([, value]) => typeof value !== "object" || value === null || !("from" in value),
-    ),
-  );
   return {
-    noise_schedule: literal,
+    noise_schedule: literals(noise_schedule),
     timesteps: { ...timesteps, ...straight(timesteps), ...read("timesteps") },
     constants: read("noise_schedule"),
   } as unknown as ScheduleSource;
@@ -111,7 +146,7 @@ export function samplerParts(scheduled: Pick<Scheduled, "description" | "store">
   if (description.part !== "model" && description.part !== "sampler") return undefined;
   const { constants, noise_schedule, timesteps } = scheduleParts(scheduled)!;
   const { state_space, time_conditioning, prediction_type, sampler, conditioning } = description;
-  const { vocabulary: _, ...state } = state_space;
+  const state = withLearned(state_space, scheduled);
   const { data_std, input_preconditioning } = description.embedding;
   const scaled = input_preconditioning !== "none" || prediction_type.target === "edm";
   const parts = {

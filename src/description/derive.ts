@@ -44,6 +44,8 @@ export function derive(file: DescriptionFile): DescriptionFile {
   const { state_space: state } = file;
   if (state?.kind === "absorbing" || state?.kind === "hybrid")
     out.state_space = { mask_token_id: Math.max(0, state.vocab_size - 1), ...state };
+  if (state?.kind === "matrix" && state.transition.kind === "nearest")
+    out.state_space = { ...state, transition: { dim: embedding?.dim ?? 1, ...state.transition } };
   if (state !== undefined) out.sampler = deriveSampler(sampler, state, prediction);
   return out;
 }

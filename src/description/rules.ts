@@ -15,6 +15,7 @@ import { checkSampling } from "./rules/sampling.js";
 import { checkSelfConditioning } from "./rules/self-conditioning.js";
 import { checkState } from "./rules/state.js";
 import { checkTime } from "./rules/time.js";
+import { checkTransition } from "./rules/transition.js";
 import { checkWeights } from "./rules/weights.js";
 
 const rules: readonly ((description: Description, report: Report) => void)[] = [
@@ -23,6 +24,7 @@ const rules: readonly ((description: Description, report: Report) => void)[] = [
   checkLongSkip,
   checkTime,
   checkState,
+  checkTransition,
   checkSelfConditioning,
   checkGuidance,
   checkPrefix,

@@ -3,8 +3,8 @@
 export { checkSchedule } from "./check.js";
 export { seededUniforms, type UniformSource } from "./discrete/draws.js";
 export type { TokenPoint, TokenRow } from "./discrete/points.js";
-export { levelsOf, planTokens, type TokenPlan } from "./discrete/token-plan.js";
-export type { TokenLevel, TokenProcess } from "./discrete/token-process.js";
+export { planTokens, type TokenPlan } from "./discrete/token-plan.js";
+export { keptChance, levelOf, type TokenLevel, type TokenProcess } from "./discrete/token-process.js";
 export { type DiscreteSchedule, type Discretization, levelAt } from "./discretize.js";
 export { type GridPoint, resolveGrid, type TimestepsDescription } from "./grid.js";
 export { clean, levelFromGamma, type NoiseLevel, priorScale } from "./noise-level.js";

@@ -11,6 +11,7 @@ export function planOf(parts: SamplerParts, options: PlanOptions = {}): Plan {
     case "absorbing":
     case "uniform":
     case "hybrid":
+    case "matrix":
       return planTokens(parts, options);
     case "simplex":
       return planSimplex(parts, options);

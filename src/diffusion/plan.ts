@@ -1,6 +1,7 @@
 // The sampler plan: one row of float64 numbers per step, made once from the description. Every back end
 // walks this table; none computes a coefficient of its own.
 
+import type { TransitionDescription } from "./discrete/matrices.js";
 import type { TokenSamplerDescription } from "./discrete/sampler-description.js";
 import type { RandomTokens } from "./discrete/token-process.js";
 import { type GridPoint, levelBelow, resolveGrid, type TimestepsDescription } from "./grid.js";
@@ -18,6 +19,8 @@ export interface StateSpaceDescription {
   readonly mask_token_id?: number;
   /** Of a hybrid state. */
   readonly random_tokens?: RandomTokens;
+  /** Of a matrix state. */
+  readonly transition?: TransitionDescription;
   /** Of a simplex: the logit of the token in a clean state. */
   readonly value?: number;
 }

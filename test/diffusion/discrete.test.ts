@@ -8,18 +8,16 @@ import { ancestral } from "../../src/diffusion/discrete/samplers/ancestral.js";
 import { kappaOf, psi } from "../../src/diffusion/discrete/samplers/psi.js";
 import { analytic, tauLeaping } from "../../src/diffusion/discrete/samplers/scores.js";
 import { planTokens, type TokenPlan } from "../../src/diffusion/discrete/token-plan.js";
-import type { TokenProcess } from "../../src/diffusion/discrete/token-process.js";
+import type { ScoredProcess } from "../../src/diffusion/discrete/token-process.js";
 import { transposedTransition } from "../../src/diffusion/discrete/transitions.js";
 import { levelFromTotalNoise } from "../../src/diffusion/noise-level.js";
 
-type Ends = Exclude<TokenProcess, { kind: "hybrid" }>;
-
-const masked: Ends = { kind: "absorbing", vocabulary: 3, mask: 2 };
-const random: Ends = { kind: "uniform", vocabulary: 4 };
+const masked: ScoredProcess = { kind: "absorbing", vocabulary: 3, mask: 2 };
+const random: ScoredProcess = { kind: "uniform", vocabulary: 4 };
 
 const logLinear = { family: "log_linear" };
 
-function planFor(process: Ends, kind: string, numSteps: number, schedule = logLinear): TokenPlan {
+function planFor(process: ScoredProcess, kind: string, numSteps: number, schedule = logLinear): TokenPlan {
   return planTokens({
     state_space: {
       kind: process.kind,
@@ -33,7 +31,7 @@ function planFor(process: Ends, kind: string, numSteps: number, schedule = logLi
 }
 
 /** q(x | x_0) at total noise s. */
-function forward(process: Ends, s: number, x0: number): number[] {
+function forward(process: ScoredProcess, s: number, x0: number): number[] {
   const kept = Math.exp(-s);
   return Array.from({ length: process.vocabulary }, (_, x) => {
     const noise = process.kind === "uniform" ? 1 / process.vocabulary : x === process.mask ? 1 : 0;
@@ -48,7 +46,7 @@ const prior = {
 };
 
 /** p(x_0 | x) by Bayes, and p_s(x). */
-function bayes(process: Ends, s: number, x: number): { posterior: number[]; marginal: number } {
+function bayes(process: ScoredProcess, s: number, x: number): { posterior: number[]; marginal: number } {
   const joint = prior[process.kind].map((p, x0) => (p === 0 ? 0 : p * forward(process, s, x0)[x]!));
   const marginal = joint.reduce((sum, p) => sum + p, 0);
   return { posterior: joint.map((p) => p / marginal), marginal };
@@ -60,7 +58,7 @@ const normalized = (weights: Float64Array): number[] => {
 };
 
 /** Whether the token can stand at that noise at all. */
-const reachable = (process: Ends, s: number): number[] =>
+const reachable = (process: ScoredProcess, s: number): number[] =>
   Array.from({ length: process.vocabulary }, (_, x) => x).filter((x) => bayes(process, s, x).marginal > 0);
 
 describe.each([masked, random])("$kind: with the exact network", (process) => {

@@ -105,6 +105,7 @@ function showSchedule(schedule: ScheduleInspection, flags: Flags): void {
     ["gamma", "gamma"],
     ["masks", "masks"],
     ["random", "random"],
+    ["kept", "kept"],
   ] as const;
   const shown = columns.filter(([, key]) => schedule.levels[0]?.[key] !== undefined);
   print(`${"index".padStart(7)}${shown.map(([name]) => name.padStart(13)).join("")}`);

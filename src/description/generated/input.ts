@@ -327,9 +327,17 @@ export type Sampler =
  */
 export type RandomTokens = HumpOfRandomTokens | ConstantRandomTokens;
 /**
+ * Where noise moves a token.
+ */
+export type Transition = RatesTransition | NearestTransition | BandTransition | GaussianTransition;
+/**
+ * A list of rows, or the checkpoint tensor that holds them.
+ */
+export type NumberRows = readonly number[][] | ConstantFromWeights;
+/**
  * What the diffusion acts on, and the sizes of the text it stands for.
  */
-export type StateSpace = ContinuousEmbedding | Simplex | Absorbing | Uniform | Hybrid;
+export type StateSpace = ContinuousEmbedding | Simplex | Absorbing | Uniform | Hybrid | Matrix;
 /**
  * t: continuous time in [0, 1]. t_index: index of the training step, 0 to T-1. t_scaled: the index (or the continuous time), for scale. gamma: -ln SNR = ln(sigma^2 / alpha^2). alpha, sigma: as in x_t = alpha x_0 + sigma e. log_sigma: ln sigma. total_noise: -ln alpha_bar, the sigma of discrete processes (SEDD, MDLM). constant: always 1, times scale (Difformer's decoding_fixed_t). zero: always 0, a network that is not told (MDLM without time conditioning).
  */
@@ -2754,6 +2762,66 @@ export interface ConstantRandomTokens {
    * Share of the noise that is random tokens.
    */
   readonly share: number;
+}
+/**
+ * The state is one token per position; noise moves tokens by a matrix over the vocabulary, and generation starts from the law that it leads to (Austin et al. 2021, D3PM, appendix A.2). Matrices of all visited levels are held in float64: 16 V^2 bytes each.
+ */
+export interface Matrix {
+  readonly kind: "matrix";
+  /**
+   * Number of tokens V, rows of the embedding table.
+   */
+  readonly vocab_size: number;
+  /**
+   * Sequence length L the model was made for; a build may choose another.
+   */
+  readonly seq_len: number;
+  readonly transition: Transition;
+  readonly vocabulary?: Vocabulary;
+}
+/**
+ * q(x_t | x_s) = e^(d R), d the step of the total noise -ln alpha_bar, with any noise schedule. Rates of 1/V everywhere are the uniform state, rates of 1 into one token the absorbing one.
+ */
+export interface RatesTransition {
+  readonly kind: "rates";
+  /**
+   * R, V rows of V numbers or a tensor [V, V]: row i says how fast token i becomes each other one. The diagonal is not read; it is minus the sum of the row's others.
+   */
+  readonly rates: NumberRows;
+}
+/**
+ * Rates R = (G + G^T) / (2 neighbours), G_ij = 1 where token j is one of the nearest of token i by the distance of their embeddings, ties to the lower token; with any noise schedule (D3PM, A.2.4).
+ */
+export interface NearestTransition {
+  readonly kind: "nearest";
+  /**
+   * How many of the nearest a token moves to.
+   */
+  readonly neighbours: number;
+  /**
+   * V rows of numbers, or a tensor [V, dim].
+   */
+  readonly embeddings: NumberRows;
+  /**
+   * Width of the embeddings that come with the weights.
+   */
+  readonly dim?: number;
+}
+/**
+ * Q_t ij = beta_t / V for 0 < |i - j| <= width, of every trained step: tokens whose order means something move to those beside them (D3PM, A.2.5).
+ */
+export interface BandTransition {
+  readonly kind: "band";
+  /**
+   * How far a token moves in a trained step.
+   */
+  readonly width: number;
+}
+/**
+ * Q_t ij = exp(-4 (i - j)^2 / ((V - 1)^2 beta_t)) over its sum for all distances up to V - 1, of every trained step; what is left stays (D3PM, A.2.3).
+ */
+export interface GaussianTransition {
+  readonly kind: "gaussian";
 }
 /**
  * How text becomes tokens: symbols in place or in a JSON file beside the description. Only generate and the runtime's tokenizer read it; without it a prompt is given as tokens.

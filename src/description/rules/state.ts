@@ -49,6 +49,7 @@ function checkSamplerKind(description: Stated, report: Report): void {
     absorbing: ofTokens,
     uniform: ofTokens,
     hybrid: ofAnyNoise,
+    matrix: ofAnyNoise,
   }[state.kind];
   if (!fitting.includes(sampler.kind))
     report.error("model/sampler-state", `the sampler ${sampler.kind} does not act on this state`, {
@@ -66,8 +67,12 @@ function checkSamplerKind(description: Stated, report: Report): void {
         help: 'use the state "absorbing", or the sampler "ancestral"',
       },
     );
-  else if (state.kind === "hybrid" && sampler.kind === "ancestral" && sampler.move_chance === "time")
-    report.error("model/move-chance", "the share of random tokens is that of the schedule, not of the time", {
+  else if (
+    (state.kind === "hybrid" || state.kind === "matrix") &&
+    sampler.kind === "ancestral" &&
+    sampler.move_chance === "time"
+  )
+    report.error("model/move-chance", "noise of this state is that of the schedule, not of the time", {
       pointer: "/sampler/move_chance",
       notes: stateNote(description),
       help: 'use "schedule"',
@@ -111,6 +116,7 @@ function checkTarget(description: Stated, report: Report): void {
     absorbing: ["x0", "subs", "log_score"],
     uniform: ["x0", "plug_in", "log_score"],
     hybrid: ["x0", "plug_in"],
+    matrix: ["x0", "plug_in"],
   };
   const fitting = targets[state.kind];
   if (!fitting.includes(prediction.target))

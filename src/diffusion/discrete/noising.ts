@@ -1,12 +1,16 @@
 // What a token process does between levels, as linear maps over the tokens: all that posteriors are made of. With b(x) the
 // chance that noise put x there, and r = a_t / a_s from the cleaner s to the noisier t,
 //   q(x_t = x | x_0 = u) = a 1[x = u] + b_t(x)
-//   q(x_t = x | x_s = v) = r 1[x = v] + b_t(x) - r b_s(x).
+//   q(x_t = x | x_s = v) = r 1[x = v] + b_t(x) - r b_s(x),
+// or the matrices that a process brings along.
 
 import { maskOf, type TokenLevel, type TokenProcess } from "./token-process.js";
 
+/** A process whose noise does not look at what it noises. */
+type Mixed = Exclude<TokenProcess, { kind: "matrix" }>;
+
 /** The chance that noise put x there, at a level. */
-export function noiseMass(process: TokenProcess, { sigma2, random = 0 }: TokenLevel, x: number): number {
+function noiseMass(process: Mixed, { sigma2, random = 0 }: TokenLevel, x: number): number {
   if (process.kind === "uniform") return sigma2 / process.vocabulary;
   return x === process.mask ? sigma2 * (1 - random) : (sigma2 * random) / (process.vocabulary - 1);
 }
@@ -18,6 +22,7 @@ export function likelihoods(
   x: number,
   out: Float64Array,
 ): Float64Array {
+  if (process.kind === "matrix") return column(process.marginals[level.visit!]!, x, out);
   out.fill(noiseMass(process, level, x));
   out[x]! += level.alphaBar;
   return out;
@@ -30,6 +35,7 @@ export function noised(
   w: Float64Array,
   out: Float64Array,
 ): Float64Array {
+  if (process.kind === "matrix") return mean(process.marginals[level.visit!]!, w, out);
   let sum = 0;
   for (const weight of w) sum += weight;
   const mask = maskOf(process);
@@ -39,7 +45,7 @@ export function noised(
   return out;
 }
 
-/** q(x_t = x | x_s = v) of every v, into `out`: `from` is t, `to` the cleaner s. */
+/** q(x_t = x | x_s = v) of every v, into `out`: `from` is t, `to` the cleaner s, with matrices the next visited level. */
 export function transitions(
   process: TokenProcess,
   from: TokenLevel,
@@ -47,6 +53,7 @@ export function transitions(
   x: number,
   out: Float64Array,
 ): Float64Array {
+  if (process.kind === "matrix") return column(process.transitions[from.visit!]!, x, out);
   const ratio = from.alphaBar / to.alphaBar;
   // Rounding must not make a chance of 0 negative.
   out.fill(Math.max(0, noiseMass(process, from, x) - ratio * noiseMass(process, to, x)));
@@ -78,4 +85,19 @@ export function posterior(
   const moved = transitions(process, from, to, x, w);
   for (let v = 0; v < out.length; v++) out[v]! *= moved[v]!;
   return true;
+}
+
+/** Column x of a matrix. */
+function column(matrix: Float64Array, x: number, out: Float64Array): Float64Array {
+  const n = out.length;
+  for (let v = 0; v < n; v++) out[v] = matrix[v * n + x]!;
+  return out;
+}
+
+/** Rows of a matrix in the shares w. */
+function mean(matrix: Float64Array, w: Float64Array, out: Float64Array): Float64Array {
+  const n = out.length;
+  out.fill(0);
+  for (let u = 0; u < n; u++) for (let v = 0; v < n && w[u] !== 0; v++) out[v]! += w[u]! * matrix[u * n + v]!;
+  return out;
 }

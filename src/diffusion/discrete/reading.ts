@@ -2,15 +2,15 @@
 // noise -ln alpha_bar. A network gives probabilities p_v = p(x_0 = v | x_t) or scores s_y = p_t(y) / p_t(x); either
 // follows from the other. Absorbing, x masked (Ou et al. 2024, RADD):  s_y = p_y / (e^s - 1). Uniform, a = (1 - e^-s)/n:
 //   s_y = sum_v p_v q(y | v) / q(x | v) = a z + e^-s p_y / a for y != x,   z = sum_v p_v / q(x | v).
-// Scores are of those two processes alone; the samplers that read them are.
+// The first sum is that of any process.
 // plug_in: the output is an x_0 put into the posterior, q(x_s | x_t, x_0) = q(x_t | x_s) sum_v x_v q(x_s | v) up to scale
 // (D3PM, UDLM, Duo, GIDD). That is the mixture of the posteriors of all v with p_v = x_v q(x_t | v) up to scale, so every
 // sampler that reads p serves it.
 
 import { totalNoise } from "../noise-level.js";
 import { type Choice, restricted, softmaxInto } from "./choice.js";
-import { likelihoods } from "./noising.js";
-import type { TokenLevel, TokenProcess } from "./token-process.js";
+import { likelihoods, noised } from "./noising.js";
+import { hasScores, type ScoredProcess, type TokenLevel, type TokenProcess } from "./token-process.js";
 import { analyticWeights } from "./transitions.js";
 
 /** What the logits of a network stand for (schema: prediction_type). */
@@ -31,7 +31,7 @@ export interface Reading {
 
 /** How outputs of this kind are read; `choice` limits what may be drawn from the probabilities. */
 export function readingOf(process: TokenProcess, prediction: TokenPrediction, choice: Choice = {}): Reading {
-  if (prediction.target === "log_score")
+  if (prediction.target === "log_score" && hasScores(process))
     return scoreReading(process, prediction.scale_by_sigma === true, choice);
   const own = clean(process, prediction.target === "subs", choice);
   return probabilityReading(process, own, prediction.target === "plug_in" ? weighed(process, own) : own);
@@ -83,6 +83,7 @@ function probabilityReading(
     probabilities,
     logScores(logits, token, at, out) {
       const p = probabilities(logits, token, at, out);
+      if (!hasScores(process)) return ratios(process, p, token, at, out);
       const { alphaBar: kept, sigma2: moved } = at;
       if (process.kind === "absorbing") {
         const masked = token === process.mask;
@@ -102,8 +103,24 @@ function probabilityReading(
   };
 }
 
+/** ln of sum_v p_v q(y | v) / q(token | v), 0 at the token. */
+function ratios(
+  process: TokenProcess,
+  p: Float64Array,
+  token: number,
+  at: TokenLevel,
+  out: Float64Array,
+): Float64Array {
+  const w = likelihoods(process, at, token, new Float64Array(p.length));
+  for (let v = 0; v < w.length; v++) w[v] = p[v]! > 0 ? p[v]! / w[v]! : 0;
+  noised(process, at, w, out);
+  for (let y = 0; y < out.length; y++) out[y] = Math.log(out[y]!);
+  out[token] = 0;
+  return out;
+}
+
 /** Outputs are log scores, up to SEDD's scale: ln(e^s - 1) + ln(n - 1) is then subtracted. */
-function scoreReading(process: TokenProcess, scaled: boolean, choice: Choice): Reading {
+function scoreReading(process: ScoredProcess, scaled: boolean, choice: Choice): Reading {
   const n = process.vocabulary;
   const stated = (
     logits: ArrayLike<number>,

@@ -2,14 +2,15 @@
 // read. Made once from the description, in float64; every back end walks the same.
 
 import { type GridPoint, resolveGrid } from "../grid.js";
-import { type NoiseLevel, totalNoise } from "../noise-level.js";
+import { totalNoise } from "../noise-level.js";
 import type { PlanOptions, SamplerParts, StateSpaceDescription } from "../plan.js";
-import { resolveSchedule } from "../resolve.js";
+import { type ResolvedSchedule, resolveSchedule } from "../resolve.js";
 import { timeInput } from "../time-input.js";
+import { matricesOf } from "./matrices.js";
 import type { TokenPoint, TokenRow } from "./points.js";
 import type { TokenPrediction } from "./reading.js";
 import type { TokenSamplerDescription } from "./sampler-description.js";
-import { firstShare, levelOf, type TokenLevel, type TokenProcess } from "./token-process.js";
+import { firstShare, levelOf, type TokenProcess } from "./token-process.js";
 
 /** Everything a decoder of tokens needs besides the network. */
 export interface TokenPlan {
@@ -30,21 +31,28 @@ export interface TokenPlan {
   levelAt?(t: number): number;
 }
 
-/** The token process of a state space. */
-export function processOf(state: StateSpaceDescription): TokenProcess {
+/** The token process of a state space on a grid. */
+function processOf(
+  state: StateSpaceDescription,
+  grid: readonly GridPoint[],
+  schedule: ResolvedSchedule,
+): TokenProcess {
   const vocabulary = state.vocab_size!;
-  if (state.kind === "uniform") return { kind: "uniform", vocabulary };
   const mask = state.mask_token_id ?? vocabulary - 1;
-  return state.kind === "hybrid"
-    ? { kind: "hybrid", vocabulary, mask, random: state.random_tokens! }
-    : { kind: "absorbing", vocabulary, mask };
-}
-
-/** The process's level at a level of the noise schedule, whatever the state. */
-export function levelsOf(state: StateSpaceDescription | undefined): (level: NoiseLevel) => TokenLevel {
-  if (state?.kind !== "hybrid") return (level) => level;
-  const process = processOf(state);
-  return (level) => levelOf(process, level);
+  switch (state.kind) {
+    case "uniform":
+      return { kind: "uniform", vocabulary };
+    case "hybrid":
+      return { kind: "hybrid", vocabulary, mask, random: state.random_tokens! };
+    case "matrix":
+      return {
+        kind: "matrix",
+        vocabulary,
+        ...matricesOf(state.transition!, vocabulary, grid, schedule),
+      };
+    default:
+      return { kind: "absorbing", vocabulary, mask };
+  }
 }
 
 /**
@@ -56,18 +64,19 @@ export function planTokens(parts: SamplerParts, options: PlanOptions = {}): Toke
   const grid = resolveGrid(parts.timesteps, schedule, options.numSteps);
   const sampler = parts.sampler as TokenSamplerDescription;
   const rate = schedule.kind === "continuous" ? schedule.rate : undefined;
-  const process = processOf(parts.state_space!);
-  const point = (visited: GridPoint): TokenPoint => {
+  const process = processOf(parts.state_space!, grid, schedule);
+  const point = (visited: GridPoint, visit?: number): TokenPoint => {
     const level = levelOf(process, visited.level);
     return {
       t: visited.t,
       ...(visited.index === undefined ? {} : { index: visited.index }),
       level: timeInput(parts.time_conditioning ?? {}, { ...visited, level }),
       ...level,
+      ...(process.kind === "matrix" && visit !== undefined && { visit }),
       totalNoise: totalNoise(level),
     };
   };
-  const points = grid.map(point);
+  const points = grid.map((visited, visit) => point(visited, visit));
   const { final = "argmax", self_correction: correction } = sampler;
   const revisedAt =
     correction?.t === undefined || schedule.kind !== "continuous"

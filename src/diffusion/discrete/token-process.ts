@@ -7,8 +7,10 @@
 //   hump       a' = a / (1 + c),  mask mass m / (1 + c),  random mass c / (1 + c),
 //              c = 2^e p / (1 - p) (a m)^(e/2): at most c / (1 + c) = p of all tokens are random, at a = 1/2
 //   constant   a' = a, r the share
+// matrix: any q(x_t | x_0), as matrices.ts makes them for every visited level.
 
 import { levelFromPowers, type NoiseLevel } from "../noise-level.js";
+import type { Matrices } from "./matrices.js";
 
 /** How much of the noise of a hybrid state is random tokens (schema: state_space.random_tokens). */
 export type RandomTokens =
@@ -24,17 +26,23 @@ export type TokenProcess =
       readonly vocabulary: number;
       readonly mask: number;
       readonly random: RandomTokens;
-    };
+    }
+  | ({ readonly kind: "matrix"; readonly vocabulary: number } & Matrices);
+
+/** A process whose rates have the closed forms of transitions.ts, which scores are read with. */
+export type ScoredProcess = Extract<TokenProcess, { kind: "absorbing" | "uniform" }>;
 
 /** A noise level of tokens. */
 export interface TokenLevel extends NoiseLevel {
   /** Share of the noise that is random tokens rather than masks, where a process has both. */
   readonly random?: number;
+  /** Place among the visited levels, where a process has matrices for each. */
+  readonly visit?: number;
 }
 
 /** The mask token of a process that has one. */
 export function maskOf(process: TokenProcess): number | undefined {
-  return process.kind === "uniform" ? undefined : process.mask;
+  return "mask" in process ? process.mask : undefined;
 }
 
 /** Whether the token is noise for certain: the mask. */
@@ -58,6 +66,19 @@ export function levelOf(process: TokenProcess, level: NoiseLevel): TokenLevel {
 
 /** The share of random tokens where no signal is left: what generation starts from. */
 export function firstShare(process: TokenProcess): number {
-  if (process.kind === "uniform") return 1;
+  if (maskOf(process) === undefined) return 1;
   return levelOf(process, levelFromPowers(0, 1)).random ?? 0;
+}
+
+export function hasScores(process: TokenProcess): process is ScoredProcess {
+  return process.kind === "absorbing" || process.kind === "uniform";
+}
+
+/** The chance that a token is still itself at a visited level, noise that put it there again included: the mean over tokens. */
+export function keptChance(process: TokenProcess, { visit }: TokenLevel): number | undefined {
+  if (process.kind !== "matrix" || visit === undefined) return undefined;
+  const n = process.vocabulary;
+  let sum = 0;
+  for (let v = 0; v < n; v++) sum += process.marginals[visit]![v * n + v]!;
+  return sum / n;
 }

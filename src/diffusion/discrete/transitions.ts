@@ -3,13 +3,13 @@
 // Source: Lou et al. 2024, "Discrete Diffusion Modeling by Estimating the Ratios of the Data Distribution" (SEDD),
 // section 3 and 5.2 (graph_lib.py of its code).
 
-import type { TokenProcess } from "./token-process.js";
+import type { ScoredProcess } from "./token-process.js";
 
 /**
  * Row of the transposed rate matrix: at which rate each y turns into x.
  * Absorbing: -1 at x, and +1 everywhere when x is the mask. Uniform: 1/n, -(n-1)/n at x.
  */
-export function transposedRate(process: TokenProcess, x: number, out: Float64Array): Float64Array {
+export function transposedRate(process: ScoredProcess, x: number, out: Float64Array): Float64Array {
   const n = process.vocabulary;
   if (process.kind === "uniform") {
     out.fill(1 / n);
@@ -23,7 +23,7 @@ export function transposedRate(process: TokenProcess, x: number, out: Float64Arr
 
 /** Rates of the reverse process from x: transposed rates times scores, minus their sum at x. */
 export function reverseRate(
-  process: TokenProcess,
+  process: ScoredProcess,
   scores: Float64Array,
   x: number,
   out: Float64Array,
@@ -40,7 +40,7 @@ export function reverseRate(
 
 /** Chances that each y has become x over a step d: e^(d Q) transposed, its row x. */
 export function transposedTransition(
-  process: TokenProcess,
+  process: ScoredProcess,
   x: number,
   d: number,
   out: Float64Array,
@@ -62,7 +62,7 @@ export function transposedTransition(
  * Absorbing: s e^d, and (1 - e^d) times their sum added at the mask. Uniform, e = e^-d: s / e + (e - 1)/(n e) sum.
  */
 export function staggeredScore(
-  process: TokenProcess,
+  process: ScoredProcess,
   scores: Float64Array,
   d: number,
   out: Float64Array,
@@ -78,7 +78,7 @@ export function staggeredScore(
 
 /** Weights of the tokens a step d earlier: staggered scores times transposed transitions (Tweedie's rule). */
 export function analyticWeights(
-  process: TokenProcess,
+  process: ScoredProcess,
   scores: Float64Array,
   x: number,
   d: number,

@@ -11,6 +11,7 @@
 // Given tokens are never free to change. Blocks are decoded from left to right, each as a generation of its own; where
 // settled blocks are kept, a decoder sees the positions of its block alone.
 
+import { drawFrom } from "../../diffusion/discrete/choice.js";
 import { seededUniforms, type UniformSource } from "../../diffusion/discrete/draws.js";
 import type { TokenPlan } from "../../diffusion/discrete/token-plan.js";
 import { maskOf } from "../../diffusion/discrete/token-process.js";
@@ -163,6 +164,8 @@ function startTokens(plan: TokenPlan, draws: TokenDraws, batch: number, length: 
   const { vocabulary } = process;
   const mask = maskOf(process);
   return Int32Array.from({ length: size }, (_, at) => {
+    if (process.kind === "matrix")
+      return drawFrom(process.limit, (v) => draws.uniform(0, Math.floor(at / length), at % length, v));
     if (share === 0) return mask!;
     const u = draws.uniform(0, Math.floor(at / length), at % length, 0) / share;
     if (mask === undefined) return Math.floor(u * vocabulary);

@@ -5,7 +5,7 @@
 import { argmax, drawFrom } from "../../diffusion/discrete/choice.js";
 import { type Reading, readingOf } from "../../diffusion/discrete/reading.js";
 import type { TokenSampler } from "../../diffusion/discrete/samplers/sampler.js";
-import { isMasked, type TokenLevel } from "../../diffusion/discrete/token-process.js";
+import { hasScores, isMasked, type TokenLevel } from "../../diffusion/discrete/token-process.js";
 import { analyticWeights } from "../../diffusion/discrete/transitions.js";
 import type { FloatArray } from "../step-runner.js";
 import type { DecodeContext, Decoder, Update } from "./decoder.js";
@@ -45,7 +45,7 @@ async function settled(context: DecodeContext, reading: Reading): Promise<Omit<U
   else
     weights = move(context, logits, firstDraw + plan.rows.length + 1, (position, token, out) => {
       // Both states with scores take them to the clean end; it is p(x_0 | x_t) too, but for the network's own scale.
-      if (process.kind === "hybrid") reading.probabilities(position, token, finalRow, out);
+      if (!hasScores(process)) reading.probabilities(position, token, finalRow, out);
       else {
         exponentials(reading.logScores(position, token, finalRow, read));
         analyticWeights(process, read, token, finalRow.totalNoise, out);

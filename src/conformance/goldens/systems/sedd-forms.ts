@@ -1,6 +1,6 @@
 // SEDD's closed forms of both graphs at in.x: rates, staggered scores and transitions, row by row.
 
-import type { TokenProcess } from "../../../diffusion/discrete/token-process.js";
+import type { ScoredProcess } from "../../../diffusion/discrete/token-process.js";
 import {
   reverseRate,
   staggeredScore,
@@ -12,7 +12,7 @@ import type { Computed } from "../compare.js";
 import { type GoldenCase, hasTensor, numberOption, tensorOf } from "../golden-case.js";
 
 /** Tokens with the mask of the absorbing graph. */
-export function processOf(golden: GoldenCase): TokenProcess {
+export function processOf(golden: GoldenCase): ScoredProcess {
   const n = numberOption(golden, "n") ?? bug("the case does not say its number of tokens");
   const absorbing = golden.options.get("graph") !== "uniform";
   return absorbing ? { kind: "absorbing", vocabulary: n, mask: n - 1 } : { kind: "uniform", vocabulary: n };

@@ -3,6 +3,7 @@
 //   analytic      staggered scores times transitions over the total noise between t and s
 
 import { fail } from "../../../support/diagnostic.js";
+import { hasScores, type ScoredProcess, type TokenProcess } from "../token-process.js";
 import { analyticWeights, reverseRate } from "../transitions.js";
 import type { TokenSampler } from "./sampler.js";
 
@@ -20,7 +21,7 @@ export const tauLeaping: TokenSampler = {
           help: "use log_linear or geometric, or the sampler analytic",
         },
       );
-    reverseRate(process, scores, x, out);
+    reverseRate(scored(process), scores, x, out);
     const factor = (row.t - row.to.t) * row.rate;
     for (let y = 0; y < out.length; y++) out[y]! *= factor;
     out[x]! += 1;
@@ -32,7 +33,16 @@ export const analytic: TokenSampler = {
   name: "analytic",
   reads: "scores",
   weights(process, scores, x, row, out) {
-    analyticWeights(process, scores, x, row.totalNoise - row.to.totalNoise, out);
+    analyticWeights(scored(process), scores, x, row.totalNoise - row.to.totalNoise, out);
     return true;
   },
 };
+
+function scored(process: TokenProcess): ScoredProcess {
+  return hasScores(process)
+    ? process
+    : fail("sampler/no-scores", `${process.kind} noise has no rates in closed form`, {
+        pointer: "/sampler/kind",
+        help: 'use the sampler "ancestral"',
+      });
+}

@@ -75,7 +75,7 @@ interface StepOfRow {
 function openPositions({ plan, tokens, free, length }: DecodeContext, row: number): number[] {
   return [...free.keys()].slice(0, length).filter((i) => {
     const at = row * length + i;
-    return free[at] === 1 && (plan.process.kind === "uniform" || isMasked(plan.process, tokens[at]!));
+    return free[at] === 1 && (maskOf(plan.process) === undefined || isMasked(plan.process, tokens[at]!));
   });
 }
 
