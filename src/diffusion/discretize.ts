@@ -47,7 +47,7 @@ export function tableFromBetas(betas: Float64Array, edge: "left" | "right" = "ri
     noise = Math.min(1, noise + signal * beta);
     signal *= 1 - beta;
     alphaBar[i] = signal;
-    sigma2[i] = Math.min(noise, 1);
+    sigma2[i] = noise;
   }
   return { kind: "discrete", steps: betas.length, betas, alphaBar, sigma2, edge };
 }
