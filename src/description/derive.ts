@@ -19,7 +19,7 @@ import type {
   StateSpace,
   TimeConditioning,
 } from "./generated/input.js";
-import { filteredWidth, trunkWidth } from "./widths.js";
+import { filteredWidth, trunkWidth, unmixedFilters } from "./widths.js";
 
 /** Sizes that derived defaults refer to. */
 interface Sizes {
@@ -191,7 +191,8 @@ function deriveFilter(filter: Filter, { width, length }: Sizes): Filter {
   if (filter.kind === "spectrum") return { groups: width, length, ...filter };
   const { span = "bidirectional" } = filter;
   const reverse = span === "bidirectional" || span === "block_causal" ? "offset_lag1" : "none";
-  const sized = { reverse_filter: reverse, groups: width, length, ...filter } as const;
+  const groups = filter.kind === "hankel" ? (unmixedFilters(filter) ?? width) : width;
+  const sized = { reverse_filter: reverse, groups, length, ...filter } as const;
   if (sized.kind === "implicit_mlp") return { emb_dim: sized.features === "relative" ? 1 : 3, ...sized };
   if (sized.kind !== "multiscale") return sized;
   return { scales: 1 + Math.max(0, Math.ceil(Math.log2(sized.length / (sized.kernel_dim ?? 64)))), ...sized };

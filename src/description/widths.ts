@@ -34,6 +34,19 @@ export function filteredWidth(mixer: Convolved, width: number): number {
   return Math.max(1, Math.floor((channels * factor * width * inputs) / sharing));
 }
 
+/** Number of filters of a spectral basis that are used as they are; undefined where a mixture makes others of them. */
+export function unmixedFilters({
+  filters = 24,
+  negative,
+  mix,
+}: {
+  readonly filters?: number;
+  readonly negative?: string;
+  readonly mix?: string;
+}): number | undefined {
+  return mix === "none" ? filters * (negative === "append" ? 2 : 1) : undefined;
+}
+
 /** Width of what the matrix of a linear head multiplies. */
 export function headWidth(description: ModelDescription): number {
   const { rounding_head: head } = description;

@@ -104,7 +104,8 @@ export type Filter =
   | MultiscaleFilter
   | SpectrumFilter
   | ShiftFilter
-  | RelativeMlpFilter;
+  | RelativeMlpFilter
+  | HankelFilter;
 /**
  * Which positions a position sees.
  */
@@ -1236,6 +1237,38 @@ export interface ShiftFilter {
    * Number of states, which is the number of taps.
    */
   readonly states?: number;
+}
+/**
+ * Mixtures of fixed filters b_n = s_n^(1/4) phi_n, s_n and phi_n the n-th largest eigenvalue and its unit eigenvector of a Hankel matrix Z of the length (Hazan et al. 2017; Agarwal et al. 2023, STU; Liu et al. 2024, Flash STU). Of the first two components of phi_n the larger is positive; eigenvalues below 1e-28 of the first give zeros. No tap beyond the length.
+ */
+export interface HankelFilter {
+  readonly kind: "hankel";
+  readonly span?: Span;
+  readonly block?: FilterBlock;
+  readonly reverse_filter?: ReverseFilter;
+  readonly tap_order?: TapOrder;
+  readonly groups?: Groups;
+  readonly length?: BuiltLength;
+  /**
+   * Number K of fixed filters.
+   */
+  readonly filters?: number;
+  /**
+   * standard: Z[i, j] = 2 / ((i + j)^3 - (i + j)), i and j from 1. alternating: Z[i, j] = (1 + (-1)^(i + j)) 8 / ((i + j + 3) (i + j - 1) (i + j + 1)), which stands for negative eigenvalues of a system too (Flash STU's use_hankel_L).
+   */
+  readonly matrix?: "standard" | "alternating";
+  /**
+   * computed: by this formula. stored: the parameter basis [length, K], b_n column n, where a checkpoint holds its own signs and order.
+   */
+  readonly basis?: "computed" | "stored";
+  /**
+   * What is done for systems with negative eigenvalues. none: nothing. append: the K filters (-1)^t b_n[t] follow the others, 2 K in all (STU). add: b_n[t] (1 + (-1)^t) (Flash STU's approximation, both halves with one mixture).
+   */
+  readonly negative?: "none" | "append" | "add";
+  /**
+   * trained: filter c is the sum over n of b_n mix[n, c], parameter mix [K or 2 K, groups] (Flash STU's M_filters). none: filter g is b_g, groups = K or 2 K; with as many channels of the mixer, out_proj is STU's M.
+   */
+  readonly mix?: "trained" | "none";
 }
 /**
  * softmax(scale q k^T + position_bias + mask) v per head (Vaswani et al. 2017). q, k, v come from mixer.qkv, rows ordered (q, k, v) then head then channel, or from mixer.q, mixer.k, mixer.v.

@@ -1,7 +1,8 @@
 // Rules of filters: how their taps fit a mixer and a sequence.
 
 import type { Report } from "../../support/diagnostic.js";
-import type { Filter, ModalFilter } from "../description.js";
+import type { Filter, HankelFilter, ModalFilter } from "../description.js";
+import { unmixedFilters } from "../widths.js";
 import { divisorList, type MixerPlace } from "./place.js";
 
 /** Checks one filter; the width of the place is what its groups must divide. */
@@ -50,6 +51,7 @@ export function checkFilter(filter: Filter, { pointer, width, length, report }: 
       pointer: `${pointer}/smoothing`,
       help: `use ${filter.smoothing - 1} or ${filter.smoothing + 1}`,
     });
+  if (filter.kind === "hankel") checkHankel(filter, pointer, report);
   if (filter.kind === "modal") checkModal(filter, pointer, report);
   if (filter.kind !== "implicit_mlp") return;
   // Computed features exist at any position; stored ones, and the halves of full_2l, end where they were made to.
@@ -91,6 +93,17 @@ export function checkFilter(filter: Filter, { pointer, width, length, report }: 
         help: filter.emb_dim < 3 ? "use 3" : `use ${filter.emb_dim - 1} or ${filter.emb_dim + 1}`,
       },
     );
+}
+
+/** Without a mixture every group is one of the fixed filters. */
+function checkHankel(filter: HankelFilter, pointer: string, report: Report): void {
+  const fixed = unmixedFilters(filter);
+  if (fixed !== undefined && filter.groups !== fixed)
+    report.error("model/hankel-groups", `${fixed} fixed filters are ${fixed} groups, not ${filter.groups}`, {
+      pointer: `${pointer}/groups`,
+      notes: [{ message: "the mixture", pointer: `${pointer}/mix` }],
+      help: 'leave "groups" out, or use the mix "trained"',
+    });
 }
 
 /** dss divides by what growing modes make infinite. */

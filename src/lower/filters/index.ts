@@ -4,6 +4,7 @@ import type { Filter } from "../../description/description.js";
 import type { GraphContext, Scope } from "../context.js";
 import { lowerDplr } from "./dplr.js";
 import { lowerExplicit } from "./explicit.js";
+import { lowerHankel } from "./hankel.js";
 import { lowerImplicitMlp } from "./implicit-mlp.js";
 import type { Taps } from "./layout.js";
 import { lowerModal } from "./modal.js";
@@ -29,6 +30,7 @@ const filters: Lowerings = {
   spectrum: lowerSpectrum,
   shift: lowerShift,
   relative_mlp: lowerRelativeMlp,
+  hankel: lowerHankel,
 };
 
 /** The taps of a filter, ready for long_conv. */
