@@ -139,6 +139,7 @@ function deriveFeedForward(ffn: FeedForward, sizes: Sizes): FeedForward {
 
 function deriveMixer(mixer: Mixer, sizes: Sizes): Mixer {
   if (mixer.kind === "long_conv") return deriveLongConv(mixer, sizes);
+  if (mixer.kind === "selective_ssm") return { step_rank: Math.ceil(sizes.width / 16), ...mixer };
   return mixer.kind === "attention" ? deriveAttention(mixer, sizes) : mixer;
 }
 

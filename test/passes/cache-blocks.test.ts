@@ -221,6 +221,11 @@ const refused: readonly (readonly [string, object])[] = [
     { kind: "long_conv", filter: { kind: "explicit", span: "block_causal", block: 3 } },
   ],
   ["a centred short convolution", { kind: "short_conv", taps: 3, span: "centered" }],
+  [
+    "attention with a bias by distance",
+    { kind: "attention", heads: 2, mask: { kind: "causal" }, position_bias: { kind: "alibi" } },
+  ],
+  ["a selective state-space model", { kind: "selective_ssm", states: 2 }],
   ["FNet", { kind: "fnet" }],
   ["AFNO", { kind: "afno", blocks: 2 }],
 ];

@@ -164,7 +164,8 @@ export type Mixer =
   | FnetMixer
   | AfnoMixer
   | GlobalFilterMixer
-  | AdaptiveConvMixer;
+  | AdaptiveConvMixer
+  | SelectiveSsmMixer;
 /**
  * A number, or the checkpoint tensor of one element that holds it.
  */
@@ -1684,6 +1685,40 @@ export interface SpectralMagnitudeFilter {
    * Whether these have a bias.
    */
   readonly bias?: boolean;
+}
+/**
+ * A diagonal state-space model whose step, input and output follow the data (Gu and Dao 2023, Mamba): x, z = in_proj(u), x <- short_conv(x), (r, B, C) = select(x), d = softplus(step(r)), h_t = e^(d_t A) h_(t-1) + d_t B_t x_t per channel and state with A = -exp(log_decay), y_t = sum_n C_t h_t + skip x_t, out_proj(y activation(z)). Parameters in_proj, short_conv, select [rank + 2 states, inner], step [inner, rank], log_decay [inner, states], skip [inner]. Computed by doubling, log2(L) passes over [L, inner, states].
+ */
+export interface SelectiveSsmMixer {
+  readonly kind: "selective_ssm";
+  /**
+   * inner over the mixer's width (Mamba's expand).
+   */
+  readonly inner_factor?: number;
+  /**
+   * Number of states of a channel.
+   */
+  readonly states?: number;
+  /**
+   * Rank of the steps (Mamba's dt_rank).
+   */
+  readonly step_rank?: number;
+  /**
+   * Linear layer from width to x and z.
+   */
+  readonly in_proj?: LinearProjection;
+  /**
+   * A depthwise convolution of x, or none.
+   */
+  readonly short_conv?: ShortConv;
+  /**
+   * Applied to z before it multiplies.
+   */
+  readonly gate_activation?: Activation;
+  /**
+   * Linear layer back to the width.
+   */
+  readonly out_proj?: LinearProjection;
 }
 /**
  * f(t) = cos^2(pi/2 (t + offset) / (1 + offset)), t in [0, 1] (Nichol and Dhariwal 2021).

@@ -79,12 +79,16 @@ type Ahead = readonly [pointer: string, sees: string];
 function looksAhead(mixer: Mixer, pointer: string, length: number): Ahead[] {
   switch (mixer.kind) {
     case "attention":
+      if (mixer.position_bias.kind !== "none")
+        return [[`${pointer}/position_bias`, "scores have a bias by the distance to every position"]];
       if (mixer.mask.kind === "causal") return [];
       return mixer.mask.kind === "block_causal"
         ? unaligned(mixer.mask.block, `${pointer}/mask/block`, length)
         : [[`${pointer}/mask/kind`, `the mask "${mixer.mask.kind}" sees later blocks`]];
     case "long_conv":
       return ofLongConv(mixer, pointer, length);
+    case "selective_ssm":
+      return [[`${pointer}/kind`, "a selective state-space model is computed over all positions at once"]];
     case "short_conv":
       return mixer.span === "causal" ? [] : [[`${pointer}/span`, "a centred convolution sees later blocks"]];
     default:

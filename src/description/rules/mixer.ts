@@ -26,6 +26,8 @@ export function checkMixer(mixer: Mixer, place: MixerPlace): void {
   else if (mixer.kind === "afno") checkAfno(mixer, place);
   else if (mixer.kind === "global_filter") checkGlobalFilter(mixer, place);
   else if (mixer.kind === "adaptive_conv") checkAdaptiveConv(mixer, place);
+  else if (mixer.kind === "selective_ssm" && mixer.short_conv.kind === "depthwise")
+    checkShortConv(mixer.short_conv, `${place.pointer}/short_conv`, place.report);
 }
 
 function checkAdaptiveConv({ in_proj, filter }: AdaptiveConvMixer, place: MixerPlace): void {

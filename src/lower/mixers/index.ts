@@ -9,6 +9,7 @@ import { lowerAttention } from "./attention.js";
 import { lowerFnet } from "./fnet.js";
 import { lowerGlobalFilter } from "./global-filter.js";
 import { lowerLongConv } from "./long-conv.js";
+import { lowerSelectiveSsm } from "./selective-ssm.js";
 import { lowerShortConv } from "./short-conv.js";
 
 type Lowerings = {
@@ -28,6 +29,7 @@ const mixers: Lowerings = {
   afno: lowerAfno,
   global_filter: lowerGlobalFilter,
   adaptive_conv: lowerAdaptiveConv,
+  selective_ssm: lowerSelectiveSsm,
 };
 
 /** y = mixer(x), f32[B, L, width] both. */
