@@ -24,8 +24,9 @@ function concepts(model) {
   const mixer = (m) => {
     if (m.kind === "attention")
       return `attention${m.mask.kind === "full" ? "" : ` ${m.mask.kind}`}${m.kv_heads === m.heads ? "" : " GQA"}`;
-    return m.filter === undefined
-      ? m.kind
+    if (m.filter === undefined) return m.kind;
+    return m.gating === undefined
+      ? `${m.kind} ${m.filter.kind}`
       : `${m.gating.kind === "none" ? "" : `${m.gating.kind} `}${m.filter.kind} ${m.filter.span}`;
   };
   return [
