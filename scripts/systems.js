@@ -22,6 +22,9 @@ function concepts(model) {
     ...(d.mixer ? [d.mixer] : []),
   ];
   const mixer = (m) => {
+    if (m.kind === "linear") return undefined;
+    const parts = m.mixers ?? m.branches;
+    if (parts !== undefined) return [...new Set(parts.map(mixer).filter(Boolean))].join(" + ");
     if (m.kind === "attention")
       return `attention${m.mask.kind === "full" ? "" : ` ${m.mask.kind}`}${m.kv_heads === m.heads ? "" : " GQA"}`;
     if (m.filter === undefined) return m.kind;

@@ -5,6 +5,7 @@ import type {
   Block,
   Blocks,
   Branch,
+  ChainMixer,
   CrossAttention,
   DescriptionFile,
   Embedding,
@@ -19,7 +20,7 @@ import type {
   StateSpace,
   TimeConditioning,
 } from "./generated/input.js";
-import { filteredWidth, trunkWidth, unmixedFilters } from "./widths.js";
+import { filteredWidth, mixedWidth, trunkWidth, unmixedFilters } from "./widths.js";
 
 /** Sizes that derived defaults refer to. */
 interface Sizes {
@@ -139,8 +140,23 @@ function deriveFeedForward(ffn: FeedForward, sizes: Sizes): FeedForward {
 
 function deriveMixer(mixer: Mixer, sizes: Sizes): Mixer {
   if (mixer.kind === "long_conv") return deriveLongConv(mixer, sizes);
+  if (mixer.kind === "chain") return deriveChain(mixer, sizes);
+  if (mixer.kind === "parallel")
+    return { ...mixer, branches: mixer.branches.map((branch) => deriveMixer(branch, sizes)) };
+  if (mixer.kind === "linear") return { out: sizes.width, ...mixer };
   if (mixer.kind === "selective_ssm") return { step_rank: Math.ceil(sizes.width / 16), ...mixer };
   return mixer.kind === "attention" ? deriveAttention(mixer, sizes) : mixer;
+}
+
+/** Each mixer of a chain reads the width that the one before gives. */
+function deriveChain(chain: ChainMixer, sizes: Sizes): ChainMixer {
+  let { width } = sizes;
+  const mixers = chain.mixers.map((mixer) => {
+    const derived = deriveMixer(mixer, { ...sizes, width });
+    width = mixedWidth(derived, width);
+    return derived;
+  });
+  return { ...chain, mixers };
 }
 
 function deriveAttention(mixer: AttentionMixer, sizes: Sizes): AttentionMixer {

@@ -1,6 +1,6 @@
 // Sizes that follow from a description, in one place.
 
-import type { Block, Description, ModelDescription } from "./description.js";
+import type { Block, Description, Mixer, ModelDescription } from "./description.js";
 
 /** Width of the trunk: what `embedding.in_proj` ends in, or the embedding's own. */
 export function trunkWidth(embedding: {
@@ -32,6 +32,44 @@ export function filteredWidth(mixer: Convolved, width: number): number {
   const inputs = mixer.channel_mixing === "dense" ? factor * width : 1;
   // Heads that a rule refuses must not give a fraction.
   return Math.max(1, Math.floor((channels * factor * width * inputs) / sharing));
+}
+
+/** What the width of a mixer's output follows from. */
+type Mixing =
+  | { readonly kind: "linear"; readonly out?: number }
+  | { readonly kind: "chain"; readonly mixers: readonly Mixing[] }
+  | {
+      readonly kind: "parallel";
+      readonly combine?: string;
+      readonly branches: readonly Mixing[];
+      readonly out_proj?: { readonly kind: string };
+    }
+  | { readonly kind: Exclude<Mixer["kind"], "linear" | "chain" | "parallel"> };
+
+/** Width of what a mixer makes of `width` channels: its own but in parts of chains and parallel mixers. */
+export function mixedWidth(mixer: Mixing, width: number): number {
+  switch (mixer.kind) {
+    case "linear":
+      return mixer.out ?? width;
+    case "chain":
+      return mixer.mixers.reduce((found, part) => mixedWidth(part, found), width);
+    case "parallel": {
+      if ((mixer.out_proj?.kind ?? "none") !== "none") return width;
+      const widths = mixer.branches.map((branch) => mixedWidth(branch, width));
+      return mixer.combine === "concat" ? widths.reduce((sum, found) => sum + found, 0) : widths[0]!;
+    }
+    default:
+      return width;
+  }
+}
+
+/** The mixers that a mixer is made of: those inside chains and parallel mixers, or itself. */
+export function innermost(mixer: Mixer, pointer: string): [mixer: Mixer, pointer: string][] {
+  if (mixer.kind === "chain")
+    return mixer.mixers.flatMap((part, k) => innermost(part, `${pointer}/mixers/${k}`));
+  if (mixer.kind === "parallel")
+    return mixer.branches.flatMap((part, k) => innermost(part, `${pointer}/branches/${k}`));
+  return [[mixer, pointer]];
 }
 
 /** Number of filters of a spectral basis that are used as they are; undefined where a mixture makes others of them. */

@@ -165,7 +165,10 @@ export type Mixer =
   | AfnoMixer
   | GlobalFilterMixer
   | AdaptiveConvMixer
-  | SelectiveSsmMixer;
+  | SelectiveSsmMixer
+  | ChainMixer
+  | ParallelMixer
+  | LinearMixer;
 /**
  * A number, or the checkpoint tensor of one element that holds it.
  */
@@ -1719,6 +1722,49 @@ export interface SelectiveSsmMixer {
    * Linear layer back to the width.
    */
   readonly out_proj?: LinearProjection;
+}
+/**
+ * y = m_n(.. m_1(x)), parameters mixers.{k}.*. The last leads back to the width that the first reads.
+ */
+export interface ChainMixer {
+  readonly kind: "chain";
+  /**
+   * The mixers in order.
+   */
+  readonly mixers: readonly Mixer[];
+}
+/**
+ * Several mixers of one input, out_proj(combine(m_1(x), .., m_n(x))), parameters branches.{k}.*, out_proj.*: gated units are products with a linear branch, hybrid heads are sums.
+ */
+export interface ParallelMixer {
+  readonly kind: "parallel";
+  /**
+   * sum, product: of outputs of one width, element by element. concat: the channels of one after those of the other.
+   */
+  readonly combine?: "sum" | "product" | "concat";
+  /**
+   * The mixers, in the order of their numbers k.
+   */
+  readonly branches: readonly Mixer[];
+  /**
+   * Linear layer from the combined width to that of the input.
+   */
+  readonly out_proj?: Projection;
+}
+/**
+ * activation(W x + b) at every position, which mixes none of them: a part of chains and of parallel mixers. Parameters weight [out, in], bias [out].
+ */
+export interface LinearMixer {
+  readonly kind: "linear";
+  /**
+   * Width of the output.
+   */
+  readonly out?: number;
+  /**
+   * Whether b exists.
+   */
+  readonly bias?: boolean;
+  readonly activation?: Activation;
 }
 /**
  * f(t) = cos^2(pi/2 (t + offset) / (1 + offset)), t in [0, 1] (Nichol and Dhariwal 2021).

@@ -87,6 +87,12 @@ function looksAhead(mixer: Mixer, pointer: string, length: number): Ahead[] {
         : [[`${pointer}/mask/kind`, `the mask "${mixer.mask.kind}" sees later blocks`]];
     case "long_conv":
       return ofLongConv(mixer, pointer, length);
+    case "chain":
+      return mixer.mixers.flatMap((part, k) => looksAhead(part, `${pointer}/mixers/${k}`, length));
+    case "parallel":
+      return mixer.branches.flatMap((part, k) => looksAhead(part, `${pointer}/branches/${k}`, length));
+    case "linear":
+      return [];
     case "selective_ssm":
       return [[`${pointer}/kind`, "a selective state-space model is computed over all positions at once"]];
     case "short_conv":

@@ -8,12 +8,21 @@ import type {
   GlobalFilterMixer,
   Mixer,
 } from "../description.js";
+import { checkChain, checkParallel, checkWidth } from "./composed.js";
 import { checkAdaptive, checkShortConv, gatedAtStart } from "./convolution.js";
 import { checkLongConv } from "./long-conv.js";
 import { divisorList, type MixerPlace } from "./place.js";
 
-/** Checks one mixer. */
+/** Checks one mixer, which leads back to the width of its place. */
 export function checkMixer(mixer: Mixer, place: MixerPlace): void {
+  checkPart(mixer, place);
+  checkWidth(mixer, place);
+}
+
+/** Checks a mixer that may be a part of another. */
+function checkPart(mixer: Mixer, place: MixerPlace): void {
+  if (mixer.kind === "chain") checkChain(mixer, place, checkPart);
+  if (mixer.kind === "parallel") checkParallel(mixer, place, checkPart);
   if (mixer.kind === "attention") checkAttention(mixer, place);
   else if (mixer.kind === "long_conv") checkLongConv(mixer, place);
   else if (mixer.kind === "short_conv") checkShortConv(mixer, place.pointer, place.report);

@@ -2,11 +2,11 @@
 
 import type { Report } from "../../support/diagnostic.js";
 import type { Description, ModelDescription } from "../description.js";
-import { describedBlocks, headWidth, timeWidth } from "../widths.js";
+import { describedBlocks, headWidth, innermost, timeWidth } from "../widths.js";
 import { placedWidth } from "./place.js";
 
 /** Mixers whose parameters do not know the number of positions, or that see only neighbours. */
-const anyLength: ReadonlySet<string> = new Set(["attention", "short_conv"]);
+const anyLength: ReadonlySet<string> = new Set(["attention", "short_conv", "linear"]);
 
 /** Checks the prefix tokens and the head of a model. */
 export function checkPrefix(description: Description, report: Report): void {
@@ -20,22 +20,21 @@ function checkMixers(description: ModelDescription, report: Report): void {
   const { embedding, time_conditioning: time } = description;
   const ofTime = time.injection === "prefix_tokens";
   if (!ofTime && embedding.prefix.length === 0) return;
-  for (const { block, pointer } of describedBlocks(description.blocks))
-    if (!anyLength.has(block.mixer.kind))
-      report.error(
-        "model/prefix-mixer",
-        `${block.mixer.kind} is as long as the text, without tokens before it`,
-        {
-          pointer: `${pointer}/mixer/kind`,
-          notes: [
-            {
-              message: "the prefix tokens",
-              pointer: ofTime ? "/time_conditioning/injection" : "/embedding/prefix",
-            },
-          ],
-          help: "use attention or short_conv, or additive time features",
-        },
-      );
+  const mixers = describedBlocks(description.blocks).flatMap(({ block, pointer }) =>
+    innermost(block.mixer, `${pointer}/mixer`),
+  );
+  for (const [mixer, pointer] of mixers)
+    if (!anyLength.has(mixer.kind))
+      report.error("model/prefix-mixer", `${mixer.kind} is as long as the text, without tokens before it`, {
+        pointer: `${pointer}/kind`,
+        notes: [
+          {
+            message: "the prefix tokens",
+            pointer: ofTime ? "/time_conditioning/injection" : "/embedding/prefix",
+          },
+        ],
+        help: "use attention or short_conv, or additive time features",
+      });
 }
 
 function checkNumbers(description: ModelDescription, report: Report): void {

@@ -6,6 +6,7 @@ import type { GraphContext, Scope } from "../context.js";
 import { lowerAdaptiveConv } from "./adaptive-conv.js";
 import { lowerAfno } from "./afno.js";
 import { lowerAttention } from "./attention.js";
+import { lowerChain, lowerLinear, lowerParallel } from "./composed.js";
 import { lowerFnet } from "./fnet.js";
 import { lowerGlobalFilter } from "./global-filter.js";
 import { lowerLongConv } from "./long-conv.js";
@@ -30,9 +31,12 @@ const mixers: Lowerings = {
   global_filter: lowerGlobalFilter,
   adaptive_conv: lowerAdaptiveConv,
   selective_ssm: lowerSelectiveSsm,
+  chain: lowerChain(lowerMixer),
+  parallel: lowerParallel(lowerMixer),
+  linear: lowerLinear,
 };
 
-/** y = mixer(x), f32[B, L, width] both. */
+/** y = mixer(x), f32[B, L, width] both; parts of chains and parallel mixers may have other widths. */
 export function lowerMixer(c: GraphContext, scope: Scope, x: Value, mixer: Mixer): Value {
   // The table is typed per kind; indexing by a union forgets which.
   const lower = mixers[mixer.kind] as (c: GraphContext, scope: Scope, x: Value, mixer: Mixer) => Value;

@@ -1,0 +1,33 @@
+// Mixers made of mixers: one after the other, or side by side; and the linear layer of a position that leads between them.
+
+import type { ChainMixer, LinearMixer, Mixer, ParallelMixer } from "../../description/description.js";
+import type { Value } from "../../ir/graph.js";
+import { child, type GraphContext, type Scope } from "../context.js";
+import { activate, lastExtent, linear, project } from "../layers.js";
+
+type Lower<M> = (c: GraphContext, scope: Scope, x: Value, mixer: M) => Value;
+
+/** m_n(.. m_1(x)). */
+export function lowerChain(lower: Lower<Mixer>): Lower<ChainMixer> {
+  return (c, scope, x, { mixers }) =>
+    mixers.reduce((y, mixer, k) => lower(c, child(scope, `mixers.${k}`, `/mixers/${k}`), y, mixer), x);
+}
+
+/** out_proj of the sum, the product or all channels of m_1(x) .. m_n(x). */
+export function lowerParallel(lower: Lower<Mixer>): Lower<ParallelMixer> {
+  return (c, scope, x, { branches, combine, out_proj }) => {
+    const outputs = branches.map((mixer, k) =>
+      lower(c, child(scope, `branches.${k}`, `/branches/${k}`), x, mixer),
+    );
+    const joined =
+      combine === "concat"
+        ? c.b.emit("concat", { xs: outputs }, { axis: 2 })
+        : outputs.reduce((a, b) => c.b.emit(combine === "sum" ? "add" : "mul", { a, b }, {}, combine));
+    return project(c, child(scope, "out_proj", "/out_proj"), joined, lastExtent(x), out_proj);
+  };
+}
+
+/** activation(W x + b). */
+export function lowerLinear(c: GraphContext, scope: Scope, x: Value, mixer: LinearMixer): Value {
+  return activate(c, linear(c, scope, x, mixer.out, mixer.bias), mixer.activation);
+}
