@@ -2,11 +2,13 @@
 // answers are combined (Ho and Salimans 2022).
 
 import type { ModelDescription } from "../description/description.js";
+import { type EmptyTokens, emptyText } from "../diffusion/guidance.js";
 import { Dim } from "../ir/dim.js";
 import type { Value } from "../ir/graph.js";
 import type { GraphContext } from "./context.js";
 import {
   embeddingTable,
+  embedTokens,
   expectedEmbeddings,
   lowerLogits,
   lowerNetwork,
@@ -39,7 +41,7 @@ export function lowerGuided(
   const { x, encoded } = inputs;
   const unconditional = lowerNetwork(c, description, {
     ...inputs,
-    x: given === undefined ? x : c.b.at(pointer, () => withoutRows(c, x, given)),
+    x: given === undefined ? x : withoutRows(c, description, x, given),
     encoded: encoded && withoutEncoder(c, description, encoded),
   });
   const { scale: w, form } = guidance;
@@ -62,8 +64,18 @@ export function lowerGuided(
   return { x0, logits: ofTrunk ? combined("logits") : lowerLogits(c, description, x0) };
 }
 
-/** x with zeros where a position is given. */
-function withoutRows({ b }: GraphContext, x: Value, given: Value): Value {
-  const zero = b.emit("literal", {}, { values: [0], shape: [Dim.of(1)] });
-  return b.emit("where", { condition: given, a: zero, b: x }, {}, "x_free");
+/** x with zeros where a position is given, or the embeddings of the empty tokens. */
+function withoutRows(c: GraphContext, description: ModelDescription, x: Value, given: Value): Value {
+  const { b, lowering } = c;
+  const empty = guidanceOf(description)?.empty;
+  const zero = (): Value => b.emit("literal", {}, { values: [0], shape: [Dim.of(1)] });
+  const rows = (of: EmptyTokens): Value => {
+    const values = [...emptyText(of, lowering.sequence)];
+    const shape = [Dim.of(1), lowering.length];
+    return embedTokens(c, description, b.emit("literal", {}, { values, shape, element: "i32" }, "empty"));
+  };
+  return b.at(pointer, () => {
+    const a = empty === undefined ? zero() : rows(empty);
+    return b.emit("where", { condition: given, a, b: x }, {}, "x_free");
+  });
 }

@@ -131,6 +131,24 @@ for (const [what, change] of cases)
     expectClose(step.logits!, run(plain, "round", { x: x0 }).logits!);
   });
 
+test("empty tokens stand at given positions: their embeddings, others at the ends", () => {
+  const empty = { token: 7, first: 2, last: 9 };
+  const plain = load({ embedding: { dim: width, normalization: "unit", scale: 2 } });
+  const guided = load({
+    embedding: { dim: width, normalization: "unit", scale: 2 },
+    sampler: { kind: "ddim", guidance: { scale: 2, form: "mix", empty } },
+  });
+  const rows = run(plain, "embed", { tokens: Float64Array.of(2, 7, 7, 7, 9) }).x!;
+  const free = state.map((v, i) => (given[Math.floor(i / width)] === 1 ? rows[i]! : v));
+  const l = run(plain, "denoise", { ...shared, x: overwritten }).x0!;
+  const u = run(plain, "denoise", { ...shared, x: free }).x0!;
+  expect(free).not.toEqual(zeroed);
+  expectClose(
+    run(guided, "step", { ...shared, x: state }).x0!,
+    l.map((v, i) => 2 * v - u[i]!),
+  );
+});
+
 test.each(["difference", "mix"] as const)("logits predicted: %s", (form) => {
   const scale = 0.6;
   const softmax = { prediction_type: { x0_from: "softmax_embedding", prior_skip: "none" } };

@@ -2654,7 +2654,7 @@ export interface StableStop {
   readonly entropy?: number;
 }
 /**
- * The network is called a second time without what is given; l is its answer with it, u without. Tokens: the given ones are masked. Embeddings: the rows of given positions and the output of an encoder are zeros, and l and u are logits where x0 is softmax(logits) E, else x0. Left out: no second call.
+ * The network is called a second time without what is given; l is its answer with it, u without. Tokens: what stands at given positions is `empty`. Embeddings: l and u are logits where x0 is softmax(logits) E, else x0. The output of an encoder is zeros. Left out: no second call.
  */
 export interface Guidance {
   /**
@@ -2662,9 +2662,27 @@ export interface Guidance {
    */
   readonly scale: number;
   /**
-   * difference: u + (w + 1) (l - u) (LLaDA). mix: w l + (1 - w) u (LD4LG).
+   * difference: u + (w + 1) (l - u) (LLaDA). mix: w l + (1 - w) u (LD4LG, TESS, UDLM).
    */
   readonly form?: "difference" | "mix";
+  readonly empty?: EmptyTokens;
+}
+/**
+ * What stands for nothing at given positions in the second call. Left out: the mask of an absorbing state, rows of zeros of embeddings; given tokens of a uniform state then stay, and something else has to be left out.
+ */
+export interface EmptyTokens {
+  /**
+   * A token of the vocabulary: padding, or one that nothing else uses.
+   */
+  readonly token: number;
+  /**
+   * The one at the first position, where it is another (TESS: the token that begins a text).
+   */
+  readonly first?: number;
+  /**
+   * The one at the last position, where it is another (TESS: the token that ends a text).
+   */
+  readonly last?: number;
 }
 /**
  * One Euler step of the probability flow in x / alpha against sigma / alpha: x_s = alpha_s (x_t / alpha_t + (r_s - r_t) (x_t - alpha_t x0) / sigma_t), r = sigma / alpha (Karras et al. 2022; CDCD). The same step as ddim with eta 0.

@@ -1,38 +1,78 @@
 // Rules of classifier-free guidance: there is something to leave out in the second call, and a way to leave it out.
 
 import type { Report } from "../../support/diagnostic.js";
-import type { Description } from "../description.js";
+import type { Description, ModelDescription, SamplerDescription } from "../description.js";
 
 const pointer = "/sampler/guidance";
+
+type Stated = ModelDescription | SamplerDescription;
+type Guidance = NonNullable<Extract<Stated["sampler"], { readonly guidance?: unknown }>["guidance"]>;
 
 /** Checks a sampler that has guidance. */
 export function checkGuidance(description: Description, report: Report): void {
   if (description.part !== "model" && description.part !== "sampler") return;
   const { state_space: state, sampler } = description;
   if (!("guidance" in sampler) || sampler.guidance === undefined) return;
-  const notes = [{ message: `the state is ${state.kind}`, pointer: "/state_space/kind" }];
-  if (state.kind === "uniform")
-    report.error("model/guidance-state", "guidance masks the given tokens, and this state has no mask", {
+  if (state.kind === "simplex")
+    report.error("model/guidance-state", "guidance is for embeddings and tokens", {
       pointer,
-      notes,
-      help: 'leave it out, or use the state "absorbing"',
-    });
-  else if (state.kind === "simplex")
-    report.error("model/guidance-state", "guidance is for embeddings and masked tokens", {
-      pointer,
-      notes,
+      notes: [{ message: `the state is ${state.kind}`, pointer: "/state_space/kind" }],
       help: 'leave it out, or use the state "continuous_embedding"',
     });
-  if (state.kind !== "continuous_embedding") return;
-  if (description.part === "sampler")
+  else if (state.kind === "continuous_embedding" && description.part === "sampler")
     report.error("model/guidance-alone", "guidance calls the network twice, and a sampler alone has none", {
       pointer,
       help: "leave it out, or describe a whole model",
     });
-  else if (description.conditioning.kind === "none" && description.conditioning.encoder === undefined)
+  else checkLeftOut(description, sampler.guidance, report);
+  checkEmpty(description, sampler.guidance, report);
+}
+
+/** The second call is another than the first. */
+function checkLeftOut(
+  { state_space: state, conditioning }: Stated,
+  { empty }: Guidance,
+  report: Report,
+): void {
+  if (conditioning.encoder !== undefined) return;
+  const given = conditioning.kind !== "none";
+  const nothing = { message: "no position and no encoder", pointer: "/conditioning" };
+  const stands = ["absorbing", "hybrid", "continuous_embedding"].includes(state.kind);
+  if (given && (empty !== undefined || stands)) return;
+  if (given)
+    report.error(
+      "model/guidance-nothing",
+      "guidance asks again without given tokens, and nothing stands for them",
+      {
+        pointer,
+        notes: [{ message: `the state is ${state.kind}, which has no mask`, pointer: "/state_space/kind" }],
+        help: 'add "empty": { "token": .. }, or use the state "absorbing"',
+      },
+    );
+  else
     report.error("model/guidance-nothing", "guidance asks again without what is given, and nothing is", {
       pointer,
-      notes: [{ message: "no position and no encoder", pointer: "/conditioning" }],
+      notes: [nothing],
       help: 'leave it out, or use "fixed_positions" or an "encoder"',
     });
+}
+
+/** Empty tokens are tokens, and stand somewhere. */
+function checkEmpty({ state_space: state, conditioning }: Stated, { empty }: Guidance, report: Report): void {
+  if (empty === undefined) return;
+  if (conditioning.kind === "none")
+    report.error("model/empty-unread", "empty tokens stand where tokens are given, and none are", {
+      pointer: `${pointer}/empty`,
+      notes: [{ message: "no position is given", pointer: "/conditioning/kind" }],
+      help: 'leave "empty" out, or use "fixed_positions"',
+    });
+  for (const name of ["token", "first", "last"] as const) {
+    const token = empty[name];
+    if (token === undefined || token < state.vocab_size) continue;
+    report.error("model/empty-token", `${token} is not one of ${state.vocab_size} tokens`, {
+      pointer: `${pointer}/empty/${name}`,
+      notes: [{ message: "the vocabulary", pointer: "/state_space/vocab_size" }],
+      help: `use a token below ${state.vocab_size}`,
+    });
+  }
 }

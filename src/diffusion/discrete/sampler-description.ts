@@ -1,5 +1,7 @@
 // The sampler of a discrete state as a description has it (schema/sampler.schema.json).
 
+import type { GuidanceDescription } from "../guidance.js";
+
 /** How much of a step of the psi sampler is ancestral; its numbers per step are src/diffusion/discrete/samplers/psi.ts. */
 export type KappaDescription =
   | { readonly kind: "constant"; readonly value: number }
@@ -13,12 +15,6 @@ export interface QuotaDescription {
 }
 
 export type ScoreName = "probability" | "log_probability" | "margin" | "neg_entropy" | "random" | "position";
-
-/** Classifier-free guidance: difference u + (w + 1) (l - u), mix w l + (1 - w) u. */
-export interface GuidanceDescription {
-  readonly scale: number;
-  readonly form?: "difference" | "mix";
-}
 
 /** Revising the text after the last step; its rule is src/runtime/discrete/self-correction.ts. */
 export interface SelfCorrectionDescription {

@@ -101,6 +101,7 @@ export async function* decodeWith(
     batch,
     tokens,
     given: fixed.mask,
+    encoder: options.encoder,
     onLogits,
   });
   let last: DecodeState = { of: 0, step: 0, done: false, block: 0, tokens: tokens.slice(), calls: 0 };
@@ -175,9 +176,9 @@ function startTokens(plan: TokenPlan, draws: TokenDraws, batch: number, length: 
   });
 }
 
-/** The network with an encoder's output beside every call. */
+/** The network with an encoder's output beside every call that brings none of its own. */
 function told(runner: TokenRunner, encoder: EncoderRows | undefined): TokenRunner {
   return encoder === undefined
     ? runner
-    : { ...runner, logits: (inputs) => runner.logits({ ...inputs, encoder }) };
+    : { ...runner, logits: (inputs) => runner.logits({ encoder, ...inputs }) };
 }

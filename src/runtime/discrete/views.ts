@@ -2,7 +2,7 @@
 
 import type { TokenPlan } from "../../diffusion/discrete/token-plan.js";
 import { margins } from "../margins.js";
-import type { FloatArray } from "../step-runner.js";
+import type { EncoderRows, FloatArray } from "../step-runner.js";
 import type { PreviousLogits, TokenRunner } from "../token-runner.js";
 import type { DecodeContext } from "./decoder.js";
 
@@ -45,6 +45,8 @@ export interface ViewSource {
   readonly tokens: Int32Array;
   /** 1 where a token is given, [B, L]. */
   readonly given: Uint8Array;
+  /** What the runner is told of an encoder with every call that does not say otherwise. */
+  readonly encoder: EncoderRows | undefined;
   readonly onLogits: OnLogits | undefined;
 }
 
