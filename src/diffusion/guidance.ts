@@ -11,6 +11,8 @@ export interface EmptyTokens {
 export interface GuidanceDescription {
   readonly scale: number;
   readonly form?: "difference" | "mix";
+  /** What l and u are: the network's outputs (default), or the logarithms of the weights that a step makes of them. */
+  readonly of?: "prediction" | "step";
   readonly empty?: EmptyTokens;
 }
 

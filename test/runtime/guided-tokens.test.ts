@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { openSession } from "../../src/api/generate.js";
+import { guideWeights } from "../../src/diffusion/discrete/samplers/guided.js";
 import { planTokens, type TokenPlan } from "../../src/diffusion/index.js";
 import { decodeTokens, type EncoderRows, type TokenRunner } from "../../src/runtime/index.js";
 
@@ -120,6 +121,132 @@ for (const [what, empty, at] of emptied)
     }
     expect(seen).toBe(3 * batch * length);
   });
+
+/** ln w of both steps combined, to sum to one; 0 where either is 0. */
+function guidedStep(
+  l: readonly number[],
+  u: readonly number[],
+  form: keyof typeof forms,
+  w: number,
+): number[] {
+  const [p, q] = [normalized(l), normalized(u)];
+  return normalized(
+    p.map((a, v) => (a === 0 || q[v] === 0 ? 0 : Math.exp(forms[form](Math.log(a), Math.log(q[v]!), w)))),
+  );
+}
+
+/** The k largest of softmax, to sum to one. */
+function best(logits: readonly number[], k: number): number[] {
+  const p = softmax(logits);
+  const least = [...p].sort((a, b) => b - a)[k - 1]!;
+  return normalized(p.map((value) => (value >= least ? value : 0)));
+}
+
+describe("guidance of the step (D-CFG)", () => {
+  const scale = 1.6;
+  const empty = { token: 4 };
+
+  test.each([
+    ["ancestral", "mix", 1],
+    ["ancestral", "difference", 1],
+    ["psi", "mix", 0.3],
+    ["psi", "difference", 0],
+  ] as const)("%s, %s, kappa %d: every weight", async (kind, form, kappa) => {
+    const guidance = { scale, form, of: "step", empty };
+    const sampler = { kind, guidance, ...(kind === "psi" && { kappa: { kind: "constant", value: kappa } }) };
+    const plan = planOf({ kind: "uniform" }, sampler);
+    let tokens: Int32Array | undefined;
+    for await (const state of decodeTokens(network, { plan, batch, noise: 8, fixed, encoder })) {
+      if (tokens !== undefined && !state.done) {
+        const row = plan.rows[state.step - 1]!;
+        const [from, to] = [row.alphaBar, row.to.alphaBar];
+        for (const [b, { own, l, u }] of answers(tokens, row.level, () => 4).entries())
+          for (const [i, x] of own.entries()) {
+            const [p, q] = [softmax(l[i]!), softmax(u[i]!)];
+            const step = guidedStep(posterior(p, x, from, to), posterior(q, x, from, to), form, scale);
+            const clean = guidedStep(p, q, form, scale);
+            const start = (b * length + i) * n;
+            const found = normalized([...state.weights!.subarray(start, start + n)]);
+            for (const [v, weight] of found.entries())
+              expect(weight).toBeCloseTo(
+                kappa * step[v]! + (1 - kappa) * (to * clean[v]! + (1 - to) / n),
+                12,
+              );
+          }
+      }
+      tokens = state.tokens;
+    }
+  });
+
+  test("it is not guidance of the prediction", () => {
+    const [l, u] = [
+      [0.2, 1, -1, 0, 2],
+      [1, 0, 0, 0.5, -1],
+    ];
+    const mixed = l.map((value, v) => forms.mix(value, u[v]!, scale));
+    const [from, to] = [0.3, 0.6];
+    const ofStep = guidedStep(
+      posterior(softmax(l), 1, from, to),
+      posterior(softmax(u), 1, from, to),
+      "mix",
+      scale,
+    );
+    const ofPrediction = normalized(posterior(softmax(mixed), 1, from, to));
+    expect(Math.max(...ofStep.map((w, v) => Math.abs(w - ofPrediction[v]!)))).toBeGreaterThan(0.01);
+  });
+
+  test.each(["argmax", "sample"] as const)("the last call is guided too, final %s", async (final) => {
+    const k = 3;
+    const guidance = { scale, form: "mix", of: "step", empty };
+    const plan = planOf({ kind: "uniform" }, { guidance, final, top_k: k }, "plug_in");
+    const states = [];
+    for await (const state of decodeTokens(network, { plan, batch, noise: 8, fixed, encoder }))
+      states.push(state);
+    const { tokens } = states.at(-3)!;
+    const last = states.at(-2)!;
+    const { level, alphaBar: a } = plan.finalRow;
+    let excluded = 0;
+    for (const [b, { own, l, u }] of answers(tokens, level, () => 4).entries())
+      for (const [i, x] of own.entries()) {
+        const at = b * length + i;
+        const [p, q] = [best(l[i]!, k), best(u[i]!, k)];
+        if (final === "argmax") {
+          const guided = guidedStep(p, q, "mix", scale);
+          const expected = guided.indexOf(Math.max(...guided));
+          expect(last.tokens[at]).toBe(fixed.mask[at] === 1 ? fixed.tokens[at] : expected);
+          continue;
+        }
+        // x_0 in the posterior at alpha_bar_s = 1 is itself times q(x_t | x_0).
+        const weighed = (x0: readonly number[]) =>
+          x0.map((value, v) => value * ((v === x ? a : 0) + (1 - a) / n));
+        const expected = guidedStep(weighed(p), weighed(q), "mix", scale);
+        const found = normalized([...last.weights!.subarray(at * n, (at + 1) * n)]);
+        for (const [v, weight] of found.entries()) expect(weight).toBeCloseTo(expected[v]!, 10);
+        excluded += p.filter((value, v) => value > 0 && q[v] === 0).length;
+      }
+    if (final === "sample") expect(excluded).toBeGreaterThan(0);
+  });
+
+  test("what is placed stays placed: the last draw of an absorbing state is of masked positions", async () => {
+    const guidance = { scale, form: "mix", of: "step" };
+    const state = { kind: "absorbing", mask_token_id: 4 };
+    const plan = planOf(state, { guidance, final: "sample", kind: "tau_leaping" }, "x0");
+    const states = [];
+    for await (const reached of decodeTokens(network, { plan, batch, noise: 8, fixed, encoder }))
+      states.push(reached.tokens);
+    const placed = states.at(-3)!;
+    expect(placed.filter((token) => token !== 4).length).toBeGreaterThan(
+      fixed.mask.filter((m) => m === 1).length,
+    );
+    for (const [at, token] of placed.entries()) if (token !== 4) expect(states.at(-1)![at]).toBe(token);
+    expect([...states.at(-1)!]).not.toContain(4);
+  });
+
+  test("where both share no token, what is given decides", () => {
+    const l = Float64Array.of(0.25, 0.75, 0);
+    expect([...guideWeights({ scale: 2 }, l, Float64Array.of(0, 0, 1))]).toEqual([0.25, 0.75, 0]);
+  });
+});
 
 test("absorbing: the mask stands for given tokens, zeros for the encoder's output, or other tokens where named", async () => {
   for (const empty of [undefined, { token: 0 }]) {

@@ -2665,6 +2665,10 @@ export interface Guidance {
    * difference: u + (w + 1) (l - u) (LLaDA). mix: w l + (1 - w) u (LD4LG, TESS, UDLM).
    */
   readonly form?: "difference" | "mix";
+  /**
+   * What l and u are. prediction: the network's outputs. step: the logarithms of the weights with which a token's next one is drawn, each scaled to sum to one: ln q(x_s | x_t), for tokens and samplers that draw from weights (UDLM's D-CFG, Duo).
+   */
+  readonly of?: "prediction" | "step";
   readonly empty?: EmptyTokens;
 }
 /**

@@ -4,6 +4,8 @@ import type { Report } from "../../support/diagnostic.js";
 import type { Description, ModelDescription, SamplerDescription } from "../description.js";
 
 const pointer = "/sampler/guidance";
+/** Samplers that draw every position's next token from weights, src/diffusion/discrete/samplers. */
+const drawing = ["ancestral", "psi", "tau_leaping", "analytic"];
 
 type Stated = ModelDescription | SamplerDescription;
 type Guidance = NonNullable<Extract<Stated["sampler"], { readonly guidance?: unknown }>["guidance"]>;
@@ -26,6 +28,22 @@ export function checkGuidance(description: Description, report: Report): void {
     });
   else checkLeftOut(description, sampler.guidance, report);
   checkEmpty(description, sampler.guidance, report);
+  if (sampler.guidance.of === "step" && "self_correction" in sampler && sampler.self_correction !== undefined)
+    report.error(
+      "model/guidance-correction",
+      "self-correction draws from predictions, not from guided steps",
+      {
+        pointer: "/sampler/self_correction",
+        notes: [{ message: "the guidance", pointer: `${pointer}/of` }],
+        help: 'leave it out, or use "of": "prediction"',
+      },
+    );
+  if (sampler.guidance.of === "step" && !drawing.includes(sampler.kind))
+    report.error("model/guidance-step", `a step of ${sampler.kind} draws no token from weights`, {
+      pointer: `${pointer}/of`,
+      notes: [{ message: "the sampler", pointer: "/sampler/kind" }],
+      help: `use "prediction", or one of the samplers ${drawing.join(", ")}`,
+    });
 }
 
 /** The second call is another than the first. */

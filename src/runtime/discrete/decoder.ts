@@ -31,6 +31,8 @@ export interface DecodeContext {
    * `temperature` is what the decoder reads it at, for networks that see their previous output.
    */
   score(level: number | readonly number[], temperature: number | undefined): Promise<FloatArray>;
+  /** The same without what is given; present where guidance is of the step, see GuidanceDescription. */
+  scoreFree?(level: number | readonly number[], temperature: number | undefined): Promise<FloatArray>;
 }
 
 /** An update that was made. */

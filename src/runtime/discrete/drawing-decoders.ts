@@ -9,7 +9,7 @@ import { gridDecoder } from "./grid-decoder.js";
 const onGrid = Object.fromEntries(
   Object.entries(tokenSamplers).map(([kind, make]): [string, MakeDecoder] => [
     kind,
-    (sampler) => gridDecoder(make(sampler)),
+    (sampler) => gridDecoder(make, sampler),
   ]),
 );
 

@@ -2,28 +2,47 @@
 
 import type { TokenPlan } from "../../diffusion/discrete/token-plan.js";
 import { maskOf } from "../../diffusion/discrete/token-process.js";
-import { combination } from "../../diffusion/guidance.js";
+import { combination, type GuidanceDescription } from "../../diffusion/guidance.js";
 import { unconditional } from "../guidance.js";
 import type { TokenRunner } from "../token-runner.js";
 import { type OpenViews, type ViewSource, wholeViews } from "./views.js";
 
-/** One view of everything, its network guided where the sampler says so. */
-export const guidedViews: OpenViews = (source) => wholeViews({ ...source, runner: guided(source) });
+/** One view of everything: its network guided where the sampler says so, or both answers where the step is. */
+export const guidedViews: OpenViews = (source) => {
+  const { guidance } = source.plan.sampler;
+  if (guidance === undefined) return wholeViews(source);
+  const free = withoutGiven(source);
+  if (guidance.of !== "step") return wholeViews({ ...source, runner: guided(source.runner, free, guidance) });
+  const views = wholeViews(source);
+  const others = wholeViews({ ...source, runner: free });
+  return {
+    ...views,
+    async view(open) {
+      const { score: scoreFree } = await others.view(open);
+      return { ...(await views.view(open)), scoreFree };
+    },
+  };
+};
 
-/** The network under classifier-free guidance: its answer with what is given and without. */
-function guided({ runner, plan, given, encoder }: ViewSource): TokenRunner {
-  const { guidance } = plan.sampler;
-  if (guidance === undefined) return runner;
+/** The network under classifier-free guidance: its answer with what is given and without, as one. */
+function guided(runner: TokenRunner, free: TokenRunner, guidance: GuidanceDescription): TokenRunner {
   const combine = combination(guidance);
-  const without = unconditional({ empty: emptyOf(plan), given, encoder }, runner.length);
   return {
     ...runner,
     async logits(inputs) {
       const conditional = Float64Array.from(await runner.logits(inputs));
-      const { tokens, ...rest } = without;
-      const free = await runner.logits({ ...inputs, tokens: tokens(inputs.tokens), ...rest });
-      return conditional.map((l, at) => combine(l, free[at]!));
+      const without = await free.logits(inputs);
+      return conditional.map((l, at) => combine(l, without[at]!));
     },
+  };
+}
+
+/** The network without what is given. */
+function withoutGiven({ runner, plan, given, encoder }: ViewSource): TokenRunner {
+  const { tokens, ...rest } = unconditional({ empty: emptyOf(plan), given, encoder }, runner.length);
+  return {
+    ...runner,
+    logits: (inputs) => runner.logits({ ...inputs, tokens: tokens(inputs.tokens), ...rest }),
   };
 }
 

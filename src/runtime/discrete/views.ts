@@ -18,7 +18,8 @@ export interface Sureness {
 }
 
 /** The positions that a block is decoded on. */
-export interface View extends Pick<DecodeContext, "tokens" | "free" | "first" | "length" | "score"> {
+export interface View
+  extends Pick<DecodeContext, "tokens" | "free" | "first" | "length" | "score" | "scoreFree"> {
   /** Takes the view's tokens over into the state. */
   store(): void;
   /** Takes the state's over into the view. */

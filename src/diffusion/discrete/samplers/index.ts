@@ -3,14 +3,20 @@
 
 import type { TokenSamplerDescription } from "../sampler-description.js";
 import { ancestral } from "./ancestral.js";
-import { psi } from "./psi.js";
+import { cleanTokens, psi } from "./psi.js";
 import type { TokenSampler } from "./sampler.js";
 import { analytic, tauLeaping } from "./scores.js";
 
+/** Makes a sampler; what draws from the network's answer is `by` of it, which guides the step where a description says so. */
+export type MakeTokenSampler = (
+  description: TokenSamplerDescription,
+  by: (sampler: TokenSampler) => TokenSampler,
+) => TokenSampler;
+
 /** Every sampler of this kind, by the name a description uses. */
-export const tokenSamplers = {
-  ancestral: ({ move_chance }: TokenSamplerDescription): TokenSampler => ancestral(move_chance),
-  psi: ({ kappa }: TokenSamplerDescription): TokenSampler => psi(kappa),
-  tau_leaping: (): TokenSampler => tauLeaping,
-  analytic: (): TokenSampler => analytic,
-} as const;
+export const tokenSamplers: Readonly<Record<string, MakeTokenSampler>> = {
+  ancestral: ({ move_chance }, by) => by(ancestral(move_chance)),
+  psi: ({ kappa }, by) => psi(kappa, by(ancestral()), by(cleanTokens)),
+  tau_leaping: (_, by) => by(tauLeaping),
+  analytic: (_, by) => by(analytic),
+};

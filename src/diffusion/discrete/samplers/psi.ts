@@ -41,8 +41,22 @@ export function kappaOf(kappa: KappaDescription, row: TokenRow): number {
   }
 }
 
-export function psi(kappa: KappaDescription = { kind: "constant", value: 1 }): TokenSampler {
-  const step = ancestral();
+/** The clean token itself, of a position that moves. */
+export const cleanTokens: TokenSampler = {
+  name: "clean",
+  reads: "probabilities",
+  weights(_, p, _x, _row, out) {
+    out.set(p);
+    return true;
+  },
+};
+
+/** `step` and `clean` draw x_s and x_0: guided ones, where the step is guided. */
+export function psi(
+  kappa: KappaDescription = { kind: "constant", value: 1 },
+  step: TokenSampler = ancestral(),
+  clean: TokenSampler = cleanTokens,
+): TokenSampler {
   return {
     name: "psi",
     reads: "probabilities",
@@ -50,12 +64,13 @@ export function psi(kappa: KappaDescription = { kind: "constant", value: 1 }): T
       const k = kappaOf(kappa, row);
       const moves = step.weights(process, p, x, row, out);
       if (!moves) out.fill(0)[x] = 1;
-      let sum = 0;
-      for (const w of out) sum += w;
       // What stands is its own clean token where it does not move.
-      const clean = moves ? p : out;
-      const again = noised(process, row.to, clean, new Float64Array(out.length));
-      for (let v = 0; v < out.length; v++) out[v] = (k * out[v]!) / sum + (1 - k) * again[v]!;
+      const x0 = out.slice();
+      if (moves) clean.weights(process, p, x, row, x0);
+      const [ofStep, ofClean] = [out, x0].map((weights) => weights.reduce((sum, w) => sum + w, 0));
+      for (let v = 0; v < out.length; v++) x0[v]! /= ofClean!;
+      const again = noised(process, row.to, x0, new Float64Array(out.length));
+      for (let v = 0; v < out.length; v++) out[v] = (k * out[v]!) / ofStep! + (1 - k) * again[v]!;
       return moves || k < 1;
     },
   };
