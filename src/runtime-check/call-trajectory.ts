@@ -24,10 +24,9 @@ export interface CallOptions {
   readonly falseAlarm?: number;
 }
 
-/** The tokens after an update, and how many calls of the network there have been. */
+/** The tokens after an update. */
 export interface Reached {
   readonly tokens: Int32Array;
-  readonly calls: number;
 }
 
 /** What one call of the network is fed, by the names of the graph's inputs, flat. */
@@ -68,15 +67,19 @@ export async function checkCalls(
   const graph = flatten(module, "denoise");
   const loop = loopOf(graph);
   const calls: Call[] = [];
-  const states: Reached[] = [];
+  const states: (Reached & { readonly judged: Call })[] = [];
   const judged: Network = async (inputs) => {
     const given = feed(module, graph, inputs, batch);
     const { call, logits } = await judgeCall(module, graph, candidate, given, loop.updates, options);
     calls.push({ ...call, level: inputs.level?.[0] ?? 0 });
     return logits;
   };
-  // A call serves every update up to the next one: an unchanged state is not computed twice.
-  for await (const state of loop.generate(judged)) states.push({ ...state, calls: state.calls - 1 });
+  // A call serves every update up to the next one: an unchanged state is not computed twice. Under guidance there are two.
+  let before = 0;
+  for await (const state of loop.generate(judged)) {
+    states.push({ ...state, judged: worst(calls.slice(Math.min(before, calls.length - 1))) });
+    before = calls.length;
+  }
 
   let asked = 0;
   const forced: number[] = [];
@@ -93,8 +96,7 @@ export async function checkCalls(
 
   const length = graph.outputs[0]!.type.shape[1]!.value!;
   let firstFlip: FirstFlip | undefined;
-  const steps = states.map(({ tokens, calls: call }, step) => {
-    const { level, check, allowed } = calls[call]!;
+  const steps = states.map(({ tokens, judged: { level, check, allowed } }, step) => {
     const flips = forced[step]!;
     const apart = free[step] === undefined ? [] : differing(free[step], tokens);
     const after = firstFlip !== undefined;
@@ -130,6 +132,12 @@ export async function checkCalls(
     steps,
     ...(firstFlip && { firstFlip }),
   };
+}
+
+/** The call that went worst: one that failed, else the one of the largest strain. */
+function worst(calls: readonly Call[]): Call {
+  const failed = calls.find(({ check }) => check.status === "fail");
+  return failed ?? calls.reduce((a, b) => (b.check.strain > a.check.strain ? b : a));
 }
 
 /** The reference's logits of a call, and the candidate's judged against them. */

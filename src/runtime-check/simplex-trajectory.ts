@@ -27,12 +27,10 @@ function generating(graph: Graph, { plan, batch = 1, seed = 0 }: SimplexTrajecto
   return {
     updates: plan.rows.length,
     async *generate(network) {
-      let calls = 0;
       const runner = {
         length: length!,
         vocabulary: vocabulary!,
         predict({ simplex, previous, level, fixedMask, fixedTokens }: SimplexInputs) {
-          calls++;
           return network({
             simplex,
             self_cond: previous,
@@ -44,7 +42,7 @@ function generating(graph: Graph, { plan, batch = 1, seed = 0 }: SimplexTrajecto
         async dispose() {},
       };
       for await (const { done, tokens } of generateSimplex(runner, { plan, batch, noise: seed }))
-        if (!done || plan.final === "denoise") yield { tokens, calls };
+        if (!done || plan.final === "denoise") yield { tokens };
     },
   };
 }

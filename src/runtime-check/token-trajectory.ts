@@ -47,13 +47,13 @@ function decoding(graph: Graph, { plan, batch = 1, seed = 0 }: TokenTrajectoryOp
         before = tokens.slice();
         if (expected !== undefined) tokens.set(expected[reached++]!);
       };
-      for await (const { done, tokens, calls } of decodeTokens(runner, {
+      for await (const { done, tokens } of decodeTokens(runner, {
         plan,
         batch,
         noise: seed,
         onTokens,
       }))
-        if (!done) yield { tokens: before ?? tokens, calls };
+        if (!done) yield { tokens: before ?? tokens };
     },
   };
 }

@@ -1,8 +1,10 @@
 // A whole generation on a hand-written model: every step alone and in its own wake.
 import { expect, test } from "vitest";
+import { planTokens } from "../../src/diffusion/discrete/token-plan.js";
 import { planSampler } from "../../src/diffusion/plan.js";
 import { parseModule } from "../../src/ir/parse.js";
 import { tensor } from "../../src/ir/tensor.js";
+import { checkTokenTrajectory } from "../../src/runtime-check/token-trajectory.js";
 import { checkTrajectory } from "../../src/runtime-check/trajectory.js";
 import { again, float32Candidate, randomTensor, weightsOf } from "./float32.js";
 
@@ -85,6 +87,45 @@ test("wrong time features show in the free run alone, and the first flipped toke
   expect(report.firstFlip).toMatchObject({ step: first.step });
   expect(report.firstFlip!.margin).toBeGreaterThan(report.firstFlip!.allowed);
   expect(report.firstFlip!.position).toBeLessThan(6);
+});
+
+test("under guidance both calls of a step are judged", async () => {
+  const tokens = parseModule(
+    `dim B >= 1
+
+graph @denoise(%tokens: i32[B, 6]) {
+  %e = weight {name = "e", shape = [9, 9]} : f32[9, 9]
+  %logits = take %e, %tokens : f32[B, 6, 9]
+  return logits = %logits
+}
+`,
+    { weights: weightsOf({ e: randomTensor(4, [9, 9]) }) },
+  );
+  const masked = planTokens({
+    state_space: { kind: "absorbing", vocab_size: 9 },
+    noise_schedule: { family: "log_linear" },
+    timesteps: { kind: "linspace", num_steps: 4 },
+    sampler: { kind: "ancestral", final: "none", guidance: { scale: 1 } },
+  });
+  for (const wrong of [undefined, 0, 4, 5]) {
+    let calls = 0;
+    const candidate = float32Candidate();
+    const report = await checkTokenTrajectory(
+      tokens,
+      {
+        ...candidate,
+        async run(...given) {
+          const outputs = await candidate.run(...given);
+          return calls++ === wrong
+            ? outputs.map((output) => ({ ...output, data: output.data.map((v) => v + 1) }))
+            : outputs;
+        },
+      },
+      { plan: masked },
+    );
+    const failed = report.steps.flatMap(({ step, forced }) => (forced.status === "fail" ? [step] : []));
+    expect(failed).toEqual(wrong === undefined ? [] : [Math.floor(wrong / 2)]);
+  }
 });
 
 test("a part has no trajectory", async () => {
