@@ -5,14 +5,21 @@ export interface EmptyTokens {
   readonly token: number;
   readonly first?: number;
   readonly last?: number;
+  /** Where they stand: at given positions (default), or everywhere. */
+  readonly positions?: "given" | "all";
 }
 
 /** `sampler.guidance` of a description. */
 export interface GuidanceDescription {
   readonly scale: number;
   readonly form?: "difference" | "mix";
-  /** What l and u are: the network's outputs (default), or the logarithms of the weights that a step makes of them. */
-  readonly of?: "prediction" | "step";
+  /**
+   * What l and u are: the network's outputs (default), the logarithms of the weights that a step makes of them, or their
+   * probabilities.
+   */
+  readonly of?: "prediction" | "step" | "probabilities";
+  /** What self-conditioning sees: the guided answer (default), or l. */
+  readonly fed_back?: "guided" | "conditional";
   readonly empty?: EmptyTokens;
 }
 

@@ -3,6 +3,7 @@
 // the table is that of embeddings.
 
 import type { Choice } from "./discrete/choice.js";
+import type { GuidanceDescription } from "./guidance.js";
 import { type PlanOptions, planSampler, type SamplerParts, type SamplerPlan } from "./plan.js";
 
 /** How predicted logits become the clean state of an update (schema: sampler.projection). */
@@ -14,15 +15,17 @@ export interface SimplexPlan extends SamplerPlan {
   /** The logit of the token in a clean state. */
   readonly value: number;
   readonly projection: Projection;
+  readonly guidance?: GuidanceDescription;
 }
 
 /** The plan of a description with a simplex state. Throws what `planSampler` throws. */
 export function planSimplex(parts: SamplerParts, options: PlanOptions = {}): SimplexPlan {
-  const { projection = { kind: "argmax" } } = parts.sampler as { readonly projection?: Projection };
+  const { projection = { kind: "argmax" }, guidance } = parts.sampler as Partial<SimplexPlan>;
   return {
     ...planSampler(parts, options),
     kind: "simplex",
     value: parts.state_space?.value ?? 5,
     projection,
+    ...(guidance && { guidance }),
   };
 }

@@ -15,17 +15,22 @@ export interface Given {
 
 /** What the second call is given instead. */
 export interface Unconditional {
-  /** Tokens [B, L] with the empty ones at given positions. */
+  /** Tokens [B, L] with the empty ones in their places. */
   tokens(state: Int32Array): Int32Array;
+  /** 1 where those tokens do not come from the state, [B, L]. */
+  readonly mask: Uint8Array;
   /** Zeros at the same positions of the encoder. */
   readonly encoder?: EncoderRows;
 }
 
+/** The second call of a generation with this given. */
 export function unconditional({ given, empty, encoder }: Given, length: number): Unconditional {
   const text = empty && emptyText(empty, length);
+  const mask = empty?.positions === "all" ? new Uint8Array(given.length).fill(1) : given;
   return {
     tokens: (state) =>
-      text === undefined ? state : state.map((token, at) => (given[at] === 1 ? text[at % length]! : token)),
+      text === undefined ? state : state.map((token, at) => (mask[at] === 1 ? text[at % length]! : token)),
+    mask,
     ...(encoder && { encoder: { ...encoder, values: new Float64Array(encoder.values.length) } }),
   };
 }

@@ -2666,13 +2666,17 @@ export interface Guidance {
    */
   readonly form: "difference" | "mix";
   /**
-   * What l and u are. prediction: the network's outputs. step: the logarithms of the weights with which a token's next one is drawn, each scaled to sum to one: ln q(x_s | x_t), for tokens and samplers that draw from weights (UDLM's D-CFG, Duo).
+   * What l and u are. prediction: the network's outputs. step: the logarithms of the weights with which a token's next one is drawn, each scaled to sum to one: ln q(x_s | x_t), for tokens and samplers that draw from weights (UDLM's D-CFG, Duo). probabilities: softmax of the logits of a simplex state; what falls below 0 is excluded (TESS).
    */
-  readonly of: "prediction" | "step";
+  readonly of: "prediction" | "step" | "probabilities";
+  /**
+   * What the self-conditioning of a simplex state sees of a call. guided: the guided logits. conditional: l alone (TESS). Both calls see the same.
+   */
+  readonly fed_back: "guided" | "conditional";
   readonly empty?: EmptyTokens;
 }
 /**
- * What stands for nothing at given positions in the second call. Left out: the mask of an absorbing state, rows of zeros of embeddings; given tokens of a uniform state then stay, and something else has to be left out.
+ * What stands for nothing at given positions in the second call. Left out: the mask of an absorbing state, rows of zeros of embeddings; given tokens of a uniform or simplex state then stay, and something else has to be left out.
  */
 export interface EmptyTokens {
   /**
@@ -2687,6 +2691,10 @@ export interface EmptyTokens {
    * The one at the last position, where it is another (TESS: the token that ends a text).
    */
   readonly last?: number;
+  /**
+   * Where they stand. given: at given positions, as in training. all: everywhere, so that u depends on neither state nor, where given positions are not told it, time (TESS's released sampler, with a simplex state).
+   */
+  readonly positions: "given" | "all";
 }
 /**
  * One Euler step of the probability flow in x / alpha against sigma / alpha: x_s = alpha_s (x_t / alpha_t + (r_s - r_t) (x_t - alpha_t x0) / sigma_t), r = sigma / alpha (Karras et al. 2022; CDCD). The same step as ddim with eta 0.

@@ -15,19 +15,14 @@ export function checkGuidance(description: Description, report: Report): void {
   if (description.part !== "model" && description.part !== "sampler") return;
   const { state_space: state, sampler } = description;
   if (!("guidance" in sampler) || sampler.guidance === undefined) return;
-  if (state.kind === "simplex")
-    report.error("model/guidance-state", "guidance is for embeddings and tokens", {
-      pointer,
-      notes: [{ message: `the state is ${state.kind}`, pointer: "/state_space/kind" }],
-      help: 'leave it out, or use the state "continuous_embedding"',
-    });
-  else if (state.kind === "continuous_embedding" && description.part === "sampler")
+  if (state.kind === "continuous_embedding" && description.part === "sampler")
     report.error("model/guidance-alone", "guidance calls the network twice, and a sampler alone has none", {
       pointer,
       help: "leave it out, or describe a whole model",
     });
   else checkLeftOut(description, sampler.guidance, report);
   checkEmpty(description, sampler.guidance, report);
+  checkKinds(description, sampler.guidance, report);
   if (sampler.guidance.of === "step" && "self_correction" in sampler && sampler.self_correction !== undefined)
     report.error(
       "model/guidance-correction",
@@ -93,4 +88,21 @@ function checkEmpty({ state_space: state, conditioning }: Stated, { empty }: Gui
       help: `use a token below ${state.vocab_size}`,
     });
   }
+}
+
+/** What only a simplex state has: probabilities of logits, logits fed back, a state that given positions hide. */
+function checkKinds({ state_space: state }: Stated, { of, fed_back, empty }: Guidance, report: Report): void {
+  if (state.kind === "simplex") return;
+  const refuse = (place: string, message: string): void => {
+    report.error("model/guidance-simplex", message, {
+      pointer: pointer + place,
+      notes: [{ message: `the state is ${state.kind}`, pointer: "/state_space/kind" }],
+      help: 'leave it out, or use the state "simplex"',
+    });
+  };
+  if (of === "probabilities") refuse("/of", "probabilities are combined where the state is a simplex");
+  if (fed_back === "conditional")
+    refuse("/fed_back", "what is fed back is chosen where the state is a simplex");
+  if (empty?.positions === "all")
+    refuse("/empty/positions", "empty tokens everywhere hide the state of a simplex");
 }

@@ -39,10 +39,15 @@ function guided(runner: TokenRunner, free: TokenRunner, guidance: GuidanceDescri
 
 /** The network without what is given. */
 function withoutGiven({ runner, plan, given, encoder }: ViewSource): TokenRunner {
-  const { tokens, ...rest } = unconditional({ empty: emptyOf(plan), given, encoder }, runner.length);
+  const free = unconditional({ empty: emptyOf(plan), given, encoder }, runner.length);
   return {
     ...runner,
-    logits: (inputs) => runner.logits({ ...inputs, tokens: tokens(inputs.tokens), ...rest }),
+    logits: (inputs) =>
+      runner.logits({
+        ...inputs,
+        tokens: free.tokens(inputs.tokens),
+        ...(free.encoder && { encoder: free.encoder }),
+      }),
   };
 }
 

@@ -1,7 +1,7 @@
 // The sampler loop of simplex states, shared by every back end. With k the plan's `value`:
 //
 //   S_0 = k noise
-//   logits = network(S)                          (runner.predict)
+//   logits = network(S), guided or not           (guided.ts)
 //   x0 = k at the token that the projection takes of the logits, -k elsewhere
 //   S <- a x0 + b S + s k noise                  a, b, s: the plan's row; full renoising has b = 0
 //
@@ -19,6 +19,7 @@ import { argmaxRows, margins } from "../margins.js";
 import { noiseSource } from "../noise-source.js";
 import type { FloatArray } from "../step-runner.js";
 import type { Loop, TokenOptions, TokenState } from "../token-state.js";
+import { type SimplexAnswer, simplexNetwork } from "./guided.js";
 import type { SimplexRunner } from "./simplex-runner.js";
 
 /** What to generate, for the loop of simplex states. */
@@ -56,9 +57,10 @@ export async function* generateSimplex(
   keepGiven(simplex, fixed, plan.value);
   let previous: FloatArray = new Float64Array(simplex.length);
   let x0: Float64Array = new Float64Array(simplex.length);
-  const call = async (level: number): Promise<FloatArray> => {
+  const network = simplexNetwork(runner, plan.guidance);
+  const call = async (level: number): Promise<SimplexAnswer> => {
     signal?.throwIfAborted();
-    const logits = await runner.predict({
+    const answer = await network({
       batch,
       simplex,
       previous,
@@ -67,12 +69,12 @@ export async function* generateSimplex(
       fixedTokens: fixed.tokens,
       ...(encoder && { encoder }),
     });
-    onLogits?.(logits, simplex);
-    return logits;
+    onLogits?.(answer.logits, simplex);
+    return answer;
   };
 
   for (const [i, row] of plan.rows.entries()) {
-    const logits = await call(row.level);
+    const { logits, fedBack } = await call(row.level);
     const tokens = project(logits, plan.projection, runner, uniform, i + 1);
     const predicted = onehot(tokens, vocabulary, plan.value);
     const drawn = row.s === 0 ? undefined : noise(i + 1);
@@ -82,7 +84,7 @@ export async function* generateSimplex(
       return row.a * value + kept + (drawn ? row.s * plan.value * drawn[at]! : 0);
     });
     keepGiven(simplex, fixed, plan.value);
-    previous = logits;
+    previous = fedBack;
     x0 = predicted;
     const state: TokenState = { step: i + 1, of, done: false, tokens: overwriteTokens(tokens, fixed), row };
     if (await options.stop?.(state)) {
@@ -91,7 +93,7 @@ export async function* generateSimplex(
     }
     yield state;
   }
-  const logits = plan.finalRow === undefined ? simplex : await call(plan.finalRow.level);
+  const logits = plan.finalRow === undefined ? simplex : (await call(plan.finalRow.level)).logits;
   yield {
     step: of,
     of,
