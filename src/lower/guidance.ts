@@ -2,7 +2,7 @@
 // answers are combined (Ho and Salimans 2022).
 
 import type { ModelDescription } from "../description/description.js";
-import { type EmptyTokens, emptyText } from "../diffusion/guidance.js";
+import { emptyText } from "../diffusion/guidance.js";
 import { Dim } from "../ir/dim.js";
 import type { Value } from "../ir/graph.js";
 import type { GraphContext } from "./context.js";
@@ -27,7 +27,8 @@ export function guidanceOf({ sampler }: Pick<ModelDescription, "sampler">) {
 
 /**
  * The network, under guidance if the description has any: difference u + (w + 1) (l - u), mix w l + (1 - w) u, on the
- * logits where x0 follows from them, else on x0. `given`, bool[B, L, 1], says which positions are.
+ * logits where x0 follows from them, else on x0. `given`, bool[B, L, 1], says which positions are; the second call knows
+ * neither their rows nor what was predicted there (ELF).
  */
 export function lowerGuided(
   c: GraphContext,
@@ -38,10 +39,13 @@ export function lowerGuided(
   const guidance = guidanceOf(description);
   const conditional = lowerNetwork(c, description, inputs);
   if (guidance === undefined) return conditional;
-  const { x, encoded } = inputs;
+  const { x, previous, encoded } = inputs;
   const unconditional = lowerNetwork(c, description, {
     ...inputs,
-    x: given === undefined ? x : withoutRows(c, description, x, given),
+    ...(given !== undefined && {
+      x: withoutRows(c, x, given, emptyRows(c, description)),
+      previous: previous && withoutRows(c, previous, given, zero(c)),
+    }),
     encoded: encoded && withoutEncoder(c, description, encoded),
   });
   const { scale: w, form } = guidance;
@@ -64,18 +68,27 @@ export function lowerGuided(
   return { x0, logits: ofTrunk ? combined("logits") : lowerLogits(c, description, x0) };
 }
 
-/** x with zeros where a position is given, or the embeddings of the empty tokens. */
-function withoutRows(c: GraphContext, description: ModelDescription, x: Value, given: Value): Value {
-  const { b, lowering } = c;
+/** x with other rows where a position is given. */
+function withoutRows({ b }: GraphContext, x: Value, given: Value, rows: Value): Value {
+  return b.at(pointer, () => b.emit("where", { condition: given, a: rows, b: x }, {}, "x_free"));
+}
+
+function zero({ b }: GraphContext): Value {
+  return b.at(pointer, () => b.emit("literal", {}, { values: [0], shape: [Dim.of(1)] }));
+}
+
+/** What stands at given positions of the state: zeros, or the embeddings of the empty tokens, f32[1, L, d]. */
+function emptyRows(c: GraphContext, description: ModelDescription): Value {
   const empty = guidanceOf(description)?.empty;
-  const zero = (): Value => b.emit("literal", {}, { values: [0], shape: [Dim.of(1)] });
-  const rows = (of: EmptyTokens): Value => {
-    const values = [...emptyText(of, lowering.sequence)];
-    const shape = [Dim.of(1), lowering.length];
-    return embedTokens(c, description, b.emit("literal", {}, { values, shape, element: "i32" }, "empty"));
-  };
-  return b.at(pointer, () => {
-    const a = empty === undefined ? zero() : rows(empty);
-    return b.emit("where", { condition: given, a, b: x }, {}, "x_free");
-  });
+  if (empty === undefined) return zero(c);
+  const { sequence, length } = c.lowering;
+  const tokens = c.b.at(pointer, () =>
+    c.b.emit(
+      "literal",
+      {},
+      { values: [...emptyText(empty, sequence)], shape: [Dim.of(1), length], element: "i32" },
+      "empty",
+    ),
+  );
+  return embedTokens(c, description, tokens);
 }

@@ -72,6 +72,13 @@ const shared: Numbers = {
   encoder_mask: Float64Array.of(1, 1, 0),
 };
 
+/** What the second call is told: nothing of given positions, be it the state or what was predicted before. */
+const free: Numbers = {
+  ...shared,
+  x: zeroed,
+  self_cond: shared.self_cond!.map((v, i) => (given[Math.floor(i / width)] === 1 ? 0 : v)),
+};
+
 const forms = {
   difference: (l: number, u: number, w: number) => u + (w + 1) * (l - u),
   mix: (l: number, u: number, w: number) => w * l + (1 - w) * u,
@@ -112,8 +119,7 @@ for (const [what, change] of cases)
     const x = infilled ? overwritten : state;
     const l = run(plain, "denoise", { ...shared, x }).x0!;
     const u = run(plain, "denoise", {
-      ...shared,
-      x: infilled ? zeroed : state,
+      ...(infilled ? free : { ...shared, x: state }),
       encoder: new Float64Array(positions * 4),
     }).x0!;
     const x0 = l.map((v, i) => forms[form](v, u[i]!, scale));
@@ -139,10 +145,10 @@ test("empty tokens stand at given positions: their embeddings, others at the end
     sampler: { kind: "ddim", guidance: { scale: 2, form: "mix", empty } },
   });
   const rows = run(plain, "embed", { tokens: Float64Array.of(2, 7, 7, 7, 9) }).x!;
-  const free = state.map((v, i) => (given[Math.floor(i / width)] === 1 ? rows[i]! : v));
+  const x = state.map((v, i) => (given[Math.floor(i / width)] === 1 ? rows[i]! : v));
   const l = run(plain, "denoise", { ...shared, x: overwritten }).x0!;
-  const u = run(plain, "denoise", { ...shared, x: free }).x0!;
-  expect(free).not.toEqual(zeroed);
+  const u = run(plain, "denoise", { ...free, x }).x0!;
+  expect(x).not.toEqual(zeroed);
   expectClose(
     run(guided, "step", { ...shared, x: state }).x0!,
     l.map((v, i) => 2 * v - u[i]!),
@@ -155,7 +161,7 @@ test.each(["difference", "mix"] as const)("logits predicted: %s", (form) => {
   const plain = load({ ...softmax, sampler: { kind: "ddim" } });
   const guided = load({ ...softmax, sampler: { kind: "ddim", guidance: { scale, form } } });
   const l = run(plain, "denoise", { ...shared, x: overwritten }).logits!;
-  const u = run(plain, "denoise", { ...shared, x: zeroed }).logits!;
+  const u = run(plain, "denoise", free).logits!;
   const logits = l.map((v, i) => forms[form](v, u[i]!, scale));
   const table = run(plain, "embed", { tokens: Float64Array.of(0, 1, 2, 3, 4) }).x!;
   const rest = run(plain, "embed", { tokens: Float64Array.of(5, 6, 7, 8, 9) }).x!;
@@ -181,7 +187,7 @@ test.each(samplers)("%s calls the guided network", (kind) => {
   const plain = load({ sampler: { kind } });
   const guided = load({ sampler: { kind, guidance: { scale: 2 } } });
   const l = run(plain, "denoise", { ...shared, x: overwritten }).x0!;
-  const u = run(plain, "denoise", { ...shared, x: zeroed }).x0!;
+  const u = run(plain, "denoise", free).x0!;
   expectClose(
     run(guided, "step", { ...shared, x: state }).x0!,
     l.map((v, i) => u[i]! + 3 * (v - u[i]!)),

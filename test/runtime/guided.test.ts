@@ -51,9 +51,11 @@ test.each(["reference", "onnx"])("the last call is guided: %s", async (target) =
   const { x, x0, logits } = await generated(target);
   const ask = (free: boolean) =>
     opened("reference", undefined, async ({ runner, plan }) => {
-      const zeroed = x.map((v, i) => (free && fixed.mask[Math.floor(i / dim)] === 1 ? 0 : v));
+      // Of given positions the second call knows neither the rows nor what was predicted there.
+      const told = (rows: typeof x) =>
+        rows.map((v, i) => (free && fixed.mask[Math.floor(i / dim)] === 1 ? 0 : v));
       const point = samplerPlanOf(plan).finalRow!;
-      const inputs = { batch, x: zeroed, previousX0: x0, fixedMask: fixed.mask, point };
+      const inputs = { batch, x: told(x), previousX0: told(x0), fixedMask: fixed.mask, point };
       return (await stepRunnerOf(runner).denoise!(inputs)).logits;
     });
   const [l, u] = [await ask(false), await ask(true)];

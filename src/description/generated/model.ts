@@ -2654,7 +2654,7 @@ export interface StableStop {
   readonly entropy: number;
 }
 /**
- * The network is called a second time without what is given; l is its answer with it, u without. Tokens: what stands at given positions is `empty`. Embeddings: l and u are logits where x0 is softmax(logits) E, else x0. The output of an encoder is zeros. Left out: no second call.
+ * The network is called a second time without what is given; l is its answer with it, u without. What stands at given positions then is `empty`, and what was predicted there before is left out too. Of embeddings l and u are logits where x0 is softmax(logits) E, else x0. The output of an encoder is zeros. Left out: no second call.
  */
 export interface Guidance {
   /**
@@ -2662,7 +2662,7 @@ export interface Guidance {
    */
   readonly scale: number;
   /**
-   * difference: u + (w + 1) (l - u) (LLaDA). mix: w l + (1 - w) u (LD4LG, TESS, UDLM).
+   * difference: u + (w + 1) (l - u) (LLaDA). mix: w l + (1 - w) u (LD4LG, TESS, UDLM, ELF).
    */
   readonly form: "difference" | "mix";
   /**
