@@ -292,7 +292,8 @@ function loopOf(
   if (takes("simplex")) return attends ? "simplex-encoder" : "simplex";
   if (!takes("tokens")) return attends ? "encoder" : "continuous";
   const parts = facts.sampler as { readonly sampler?: { readonly kind?: string } } | undefined;
-  const kind = parts?.sampler?.kind === "confidence" ? "confidence" : "tokens";
+  const decoders = { confidence: "confidence", first_hitting: "first-hitting" } as const;
+  const kind = decoders[parts?.sampler?.kind as keyof typeof decoders] ?? "tokens";
   if (attends) return `${kind}-encoder`;
   return graphs.some(({ name }) => name === "block") ? `${kind}-cached` : kind;
 }

@@ -10,10 +10,13 @@ export type LoopKind =
   | "simplex"
   | "tokens"
   | "tokens-cached"
+  | "first-hitting"
+  | "first-hitting-cached"
   | "confidence"
   | "confidence-cached"
   | "encoder"
   | "tokens-encoder"
+  | "first-hitting-encoder"
   | "confidence-encoder"
   | "simplex-encoder";
 

@@ -3,5 +3,10 @@
 import { confidenceDecoder } from "./confidence/decoder.js";
 import type { Decoders } from "./decoder.js";
 import { drawingDecoders } from "./drawing-decoders.js";
+import { hittingDecoders } from "./first-hitting.js";
 
-export const decoders: Decoders = { ...drawingDecoders, confidence: confidenceDecoder };
+export const decoders: Decoders = {
+  ...drawingDecoders,
+  ...hittingDecoders,
+  confidence: confidenceDecoder,
+};

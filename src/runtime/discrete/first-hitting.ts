@@ -10,7 +10,7 @@ import { drawFrom } from "../../diffusion/discrete/choice.js";
 import { readingOf } from "../../diffusion/discrete/reading.js";
 import { isMasked } from "../../diffusion/discrete/token-process.js";
 import { levelFromPowers } from "../../diffusion/noise-level.js";
-import type { DecodeContext, Decoder } from "./decoder.js";
+import type { DecodeContext, Decoder, Decoders } from "./decoder.js";
 
 /** Positions of a row that are free and masked. */
 function maskedPositions({ plan, tokens, free, length }: DecodeContext, row: number): number[] {
@@ -49,3 +49,5 @@ export const firstHitting: Decoder = async function* decode(context) {
     yield { of };
   }
 };
+
+export const hittingDecoders: Decoders = { first_hitting: () => firstHitting };
