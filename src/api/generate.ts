@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { referenceRunner } from "../reference/runner.js";
 import {
+  type ClassInput,
   type EncoderInput,
   type FixedTokens,
   generateTokens,
@@ -41,6 +42,8 @@ export interface GenerateOptions extends ModelOptions, BuildOptions {
   readonly tokens?: readonly (number | null)[];
   /** The output of an encoder, for models that attend to one: numbers, or FILE.safetensors[:TENSOR]. */
   readonly encoder?: EncoderInput | string;
+  /** The class of every text, or one a text, for models that are told one; none by default. */
+  readonly classes?: ClassInput;
   readonly signal?: AbortSignal;
 }
 
@@ -75,6 +78,7 @@ export async function openSession(options: GenerateOptions): Promise<Session> {
         batch: options.batch ?? 1,
         ...(fixed && { fixed }),
         ...(encoder && { encoder }),
+        ...(options.classes !== undefined && { classes: options.classes }),
         ...(options.signal && { signal: options.signal }),
       }),
     close,

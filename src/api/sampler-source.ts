@@ -158,7 +158,9 @@ export function samplerParts(scheduled: Pick<Scheduled, "description" | "store">
     prediction_type,
     ...(scaled && { embedding: { data_std, input_preconditioning } }),
     sampler,
-    ...("mode" in conditioning && conditioning.mode === "renoised" && { conditioning }),
+    ...((conditioning.class || ("mode" in conditioning && conditioning.mode === "renoised")) && {
+      conditioning,
+    }),
   } as unknown as SamplerParts;
   return { parts, constants };
 }

@@ -6,6 +6,7 @@ import type {
   Blocks,
   Branch,
   ChainMixer,
+  Conditioning,
   CrossAttention,
   DescriptionFile,
   Embedding,
@@ -48,7 +49,22 @@ export function derive(file: DescriptionFile): DescriptionFile {
   if (state?.kind === "matrix" && state.transition.kind === "nearest")
     out.state_space = { ...state, transition: { dim: embedding?.dim ?? 1, ...state.transition } };
   if (state !== undefined) out.sampler = deriveSampler(sampler, state, prediction);
+  if (file.conditioning !== undefined)
+    out.conditioning = deriveConditioning(file.conditioning, out.time_conditioning, sizes);
   return out;
+}
+
+function deriveConditioning(
+  conditioning: Conditioning,
+  time: TimeConditioning | undefined,
+  { width }: Sizes,
+): Conditioning {
+  const { class: label } = conditioning;
+  if (label === undefined) return conditioning;
+  const { injection = (time?.injection ?? "none") === "none" ? "positions" : "time", layers = [] } = label;
+  const told = time === undefined || time.injection === "none" ? undefined : time.mlp?.dims?.at(-1);
+  const dim = injection === "positions" || layers.length > 0 ? width : (told ?? width);
+  return { ...conditioning, class: { dim, ...label, injection } };
 }
 
 function deriveEmbedding(embedding: Embedding, { width, length }: Sizes): Embedding {

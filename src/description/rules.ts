@@ -5,6 +5,7 @@ import type { Report } from "../support/diagnostic.js";
 import type { Description } from "./description.js";
 import { checkBlocks } from "./rules/blocks.js";
 import { checkCache } from "./rules/cache.js";
+import { checkClassLabel } from "./rules/class-label.js";
 import { checkEncoder } from "./rules/encoder.js";
 import { checkFlow } from "./rules/flow.js";
 import { checkGuidance } from "./rules/guidance.js";
@@ -21,6 +22,7 @@ import { checkWeights } from "./rules/weights.js";
 const rules: readonly ((description: Description, report: Report) => void)[] = [
   checkBlocks,
   checkEncoder,
+  checkClassLabel,
   checkLongSkip,
   checkTime,
   checkState,

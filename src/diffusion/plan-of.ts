@@ -7,6 +7,12 @@ import { planSimplex } from "./simplex-plan.js";
 
 /** The plan of a description. Throws what `planSampler`, `planSimplex` and `planTokens` throw. */
 export function planOf(parts: SamplerParts, options: PlanOptions = {}): Plan {
+  const label = parts.conditioning?.class;
+  const classes = label && { count: label.count, null_class: label.null_class };
+  return { ...ofState(parts, options), ...(classes && { classes }) };
+}
+
+function ofState(parts: SamplerParts, options: PlanOptions): Plan {
   switch (parts.state_space?.kind) {
     case "absorbing":
     case "uniform":

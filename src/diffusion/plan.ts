@@ -40,8 +40,21 @@ export interface SamplerParts {
   /** Where input or output are scaled by the level. */
   readonly embedding?: { readonly data_std?: number; readonly input_preconditioning?: string };
   readonly sampler: SamplerDescription | TokenSamplerDescription;
-  /** How given positions are overwritten; clean where it is left out. */
-  readonly conditioning?: { readonly kind: string; readonly mode?: string };
+  /** How given positions are overwritten, clean where it is left out; and the classes of texts. */
+  readonly conditioning?: { readonly kind: string; readonly mode?: string; readonly class?: ClassPlan };
+}
+
+/** The classes that a network knows. */
+export interface ClassPlan {
+  readonly count: number;
+  /** Whether the number `count` stands for no class. */
+  readonly null_class: boolean;
+}
+
+/** What a plan says of classes. */
+export interface Classed {
+  /** Absent where the network is told none. */
+  readonly classes?: ClassPlan;
 }
 
 /** What the network is called with at one visited level. */
@@ -77,7 +90,7 @@ export interface SamplerRow extends PlanPoint, StepCoefficients {
 }
 
 /** Everything a sampler loop needs besides the network. */
-export interface SamplerPlan {
+export interface SamplerPlan extends Classed {
   readonly rows: readonly SamplerRow[];
   /** Standard deviation of the initial x (1 for variance-preserving processes), the first churn included. */
   readonly initialNoiseScale: number;

@@ -16,7 +16,7 @@ import { type OnnxType, type OnnxValue, onnxType } from "./value.js";
 import type { WeightScope } from "./weight-pool.js";
 
 /** Inputs of @step that are the same in every step. */
-const always = ["fixed_mask", "encoder", "encoder_mask"];
+const always = ["fixed_mask", "encoder", "encoder_mask", "class"];
 /** Inputs of @step that hold the previous step's prediction of x0. */
 const history = new Set(["self_cond", "x0_prev"]);
 const steps = Dim.symbol("T");

@@ -17,6 +17,8 @@ export const portMeanings: Readonly<Record<string, string>> = {
   "denoise.simplex": "noisy logits S_t: softmax(S_t) E enters the network",
   "denoise.fixed_mask": "true where the token is given",
   "denoise.fixed_tokens": "the given tokens",
+  "denoise.class":
+    "the class of each text; the number of classes stands for none, where the table has a row for it",
   "denoise.x0": "predicted clean latent",
   "denoise.logits": "scores over the vocabulary",
   "block.tokens": "token ids of the block under way",
@@ -32,6 +34,7 @@ export const portMeanings: Readonly<Record<string, string>> = {
   "encode.encoder": "the output of an encoder that runs elsewhere",
   "denoise.encoder_mask": "true where the encoder's output has a position",
   "round.encoder_mask": "true where the encoder's output has a position",
+  "round.class": "the class of each text",
   "round.x": "latent to be rounded",
   "round.logits": "scores over the vocabulary",
   "round.tokens": "the best token per position, ties to the lowest id",
@@ -47,6 +50,8 @@ export const portMeanings: Readonly<Record<string, string>> = {
   "step.c_out": "factor of the network's output in x0",
   "step.fixed_mask": "true where fixed_x replaces x (infilling)",
   "step.encoder_mask": "true where the encoder's output has a position",
+  "step.class":
+    "the class of each text; the number of classes stands for none, where the table has a row for it",
   "step.logits": "scores over the vocabulary of the predicted clean latent",
   "step.x_next": "latent of the next step",
   "step.x0": "predicted clean latent",

@@ -10,6 +10,7 @@ import {
 import { type Dim, dim } from "../ir/dim.js";
 import type { Value } from "../ir/graph.js";
 import { lowerBlock } from "./block.js";
+import { type Label, withClass } from "./class-label.js";
 import { child, type GraphContext, type Scope } from "./context.js";
 import type { Encoded } from "./encoder.js";
 import { lowerHead, readsTrunk } from "./heads.js";
@@ -35,6 +36,8 @@ export interface NetworkInputs {
   readonly previous: Value | undefined;
   /** The encoder that blocks attend to. */
   readonly encoded: Encoded | undefined;
+  /** The class of each text. */
+  readonly label: Label | undefined;
 }
 
 /** What the network predicts: x0 f32[B, L, d], logits f32[B, L, V]. */
@@ -108,7 +111,7 @@ export function lowerLogits(c: GraphContext, description: WithTable, input: Valu
 export function lowerNetwork(
   c: GraphContext,
   description: ModelDescription,
-  { x, level, priorScale, scales, previous, encoded }: NetworkInputs,
+  { x, level, priorScale, scales, previous, encoded, label }: NetworkInputs,
   reading = false,
 ): Prediction {
   const { prediction_type: prediction, rounding_head: head } = description;
@@ -116,7 +119,7 @@ export function lowerNetwork(
   const read = c_in === undefined ? x : c.b.at("/embedding", () => scaled(c, x, c_in, "x_scaled"));
   const conditioned =
     previous === undefined ? read : selfCondition(c, description.self_conditioning, read, previous);
-  const trunk = lowerTrunk(c, description, conditioned, { level, encoded }, reading);
+  const trunk = lowerTrunk(c, description, conditioned, { level, encoded, label }, reading);
   const output = lowerOutput(c, description, trunk);
   const out =
     c_skip === undefined || c_out === undefined
@@ -183,7 +186,7 @@ interface Trunk {
 }
 
 /** What the trunk is told beside the state. */
-interface Conditions extends Pick<NetworkInputs, "level" | "encoded"> {
+interface Conditions extends Pick<NetworkInputs, "level" | "encoded" | "label"> {
   /** bool[B, L, 1]: positions that the vector of the level is not added to. */
   readonly untimed?: Value | undefined;
 }
@@ -193,11 +196,11 @@ function lowerTrunk(
   c: GraphContext,
   description: ModelDescription,
   x: Value,
-  { level, encoded, untimed }: Conditions,
+  { level, encoded, label, untimed }: Conditions,
   reading: boolean,
 ): Trunk {
-  const time = lowerTime(c, description.time_conditioning, level);
-  const input = trunkInput(c, description.embedding, x, time, untimed);
+  const time = lowerTime(c, description.time_conditioning, level, label);
+  const input = trunkInput(c, description.embedding, x, { time, untimed, label });
   const prefix = lowerPrefix(c, description.embedding.prefix, input, time, reading);
   let h =
     prefix.length === 0 ? input : c.b.emit("concat", { xs: [...prefix, input] }, { axis: 1 }, "prefixed");
@@ -230,13 +233,12 @@ function lowerOutput(c: GraphContext, description: ModelDescription, { h, time }
   return linearLayers(c, child(at, "out_proj", "/out_proj"), normalized, prediction.out_proj);
 }
 
-/** h = norm(in_proj(x) + positions + time), without the time where `untimed` says so. */
+/** h = norm(in_proj(x) + positions + time + class), without the time where `untimed` says so. */
 function trunkInput(
   c: GraphContext,
   embedding: Embedding,
   x: Value,
-  time: Time,
-  untimed: Value | undefined,
+  { time, untimed, label }: Pick<Conditions, "untimed" | "label"> & { readonly time: Time },
 ): Value {
   const scope: Scope = { name: "embedding.", pointer: "/embedding" };
   const { b } = c;
@@ -249,7 +251,8 @@ function trunkInput(
       const timed = b.emit("add", { a: h, b: row }, {});
       h = untimed === undefined ? timed : b.emit("where", { condition: untimed, a: h, b: timed }, {});
     }
-    return normalize(c, child(scope, "norm", "/norm"), h, embedding.norm);
+    const conditioned = withClass(c, h, label, "positions");
+    return normalize(c, child(scope, "norm", "/norm"), conditioned, embedding.norm);
   });
 }
 

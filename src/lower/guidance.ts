@@ -5,6 +5,7 @@ import type { ModelDescription } from "../description/description.js";
 import { emptyText } from "../diffusion/guidance.js";
 import { Dim } from "../ir/dim.js";
 import type { Value } from "../ir/graph.js";
+import { withoutClass } from "./class-label.js";
 import type { GraphContext } from "./context.js";
 import {
   embeddingTable,
@@ -39,7 +40,7 @@ export function lowerGuided(
   const guidance = guidanceOf(description);
   const conditional = lowerNetwork(c, description, inputs);
   if (guidance === undefined) return conditional;
-  const { x, previous, encoded } = inputs;
+  const { x, previous, encoded, label } = inputs;
   const unconditional = lowerNetwork(c, description, {
     ...inputs,
     ...(given !== undefined && {
@@ -47,6 +48,7 @@ export function lowerGuided(
       previous: previous && withoutRows(c, previous, given, zero(c)),
     }),
     encoded: encoded && withoutEncoder(c, description, encoded),
+    label: label && withoutClass(c, description, label),
   });
   const { scale: w, form } = guidance;
   const combined = (of: keyof Prediction): Value =>

@@ -4,6 +4,7 @@ import type { ModelDescription, SamplerDescription } from "../description/descri
 import { Dim } from "../ir/dim.js";
 import type { Graph, Value } from "../ir/graph.js";
 import { type } from "../ir/type.js";
+import { classInput } from "./class-label.js";
 import type { GraphContext, Lowering } from "./context.js";
 import {
   embeddingTable,
@@ -39,7 +40,7 @@ function embed(lowering: Lowering, description: ModelDescription): Graph {
   });
 }
 
-/** @denoise(x, level, prior_scale?, self_cond?, encoder?, encoder_mask?, fixed_mask?) -> x0, logits; the mask with guidance. */
+/** @denoise(x, level, prior_scale?, self_cond?, encoder?, encoder_mask?, class?, fixed_mask?) -> x0, logits; the mask with guidance. */
 function denoise(lowering: Lowering, description: ModelDescription): Graph {
   const c = lowering.graph("denoise");
   const x = c.b.input("x", lowering.activation(description.embedding.dim));
@@ -50,8 +51,8 @@ function denoise(lowering: Lowering, description: ModelDescription): Graph {
 }
 
 /**
- * @denoise(tokens, level?, self_cond_logits?, self_cond_mask?, self_cond_scale?, encoder?, encoder_mask?) -> logits, for
- * discrete states: everything after the logits is the decoder's.
+ * @denoise(tokens, level?, self_cond_logits?, self_cond_mask?, self_cond_scale?, encoder?, encoder_mask?, class?) ->
+ * logits, for discrete states: everything after the logits is the decoder's.
  */
 function denoiseTokens(lowering: Lowering, description: ModelDescription): Graph {
   const c = lowering.graph("denoise");
@@ -60,7 +61,8 @@ function denoiseTokens(lowering: Lowering, description: ModelDescription): Graph
   const level = injection === "none" ? undefined : c.b.input("level", type("f32", [lowering.batch]));
   const previous = previousPrediction(c, description);
   const encoded = encoderInput(c, description);
-  return c.finish({ logits: lowerTokenNetwork(c, description, tokens, { level, previous, encoded }) });
+  const label = classInput(c, description);
+  return c.finish({ logits: lowerTokenNetwork(c, description, tokens, { level, previous, encoded, label }) });
 }
 
 /** What the call before predicted of the conditioned positions, f32[B, n, d]: softmax(logits scale) E, 0 in the first call. */
@@ -108,6 +110,7 @@ function networkInputs(c: GraphContext, description: ModelDescription, rows: Dim
         ? undefined
         : c.b.input("self_cond", c.lowering.activation(description.embedding.dim)),
     encoded: encoderInput(c, description),
+    label: classInput(c, description),
   };
 }
 
@@ -181,6 +184,7 @@ function readTrunk(c: GraphContext, description: ModelDescription, x: Value): Va
     scales: {},
     previous,
     encoded: encoderInput(c, description),
+    label: classInput(c, description),
   };
   return lowerNetwork(c, description, network, true).logits;
 }

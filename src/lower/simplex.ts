@@ -5,13 +5,14 @@ import type { ModelDescription } from "../description/index.js";
 import { Dim } from "../ir/dim.js";
 import type { Graph, Value } from "../ir/graph.js";
 import { type } from "../ir/type.js";
+import { classInput } from "./class-label.js";
 import type { GraphContext, Lowering, Scope } from "./context.js";
 import { embedProbabilities, embedTokens, lowerTrunkLogits } from "./denoise.js";
 import { encoderInput } from "./encoder.js";
 import { selfCondition } from "./self-condition.js";
 
 /**
- * @denoise(simplex, level?, self_cond?, fixed_mask?, fixed_tokens?, encoder?, encoder_mask?) -> logits. self_cond are the
+ * @denoise(simplex, level?, self_cond?, fixed_mask?, fixed_tokens?, encoder?, encoder_mask?, class?) -> logits. self_cond are the
  * logits of the call before. Projection and update are the sampling loop's: they draw tokens.
  */
 export function denoiseSimplex(lowering: Lowering, description: ModelDescription): Graph {
@@ -24,11 +25,12 @@ export function denoiseSimplex(lowering: Lowering, description: ModelDescription
   const previous = self_conditioning.combine === "none" ? undefined : c.b.input("self_cond", logits);
   const given = conditioning.kind === "none" ? undefined : givenTokens(c, description);
   const encoded = encoderInput(c, description);
+  const label = classInput(c, description);
 
   const x = entering(c, description, simplex, previous);
   const read = given === undefined ? x : overwritten(c, x, given);
   const untimed = conditioning.kind !== "none" && conditioning.time === "free" ? given?.condition : undefined;
-  return c.finish({ logits: lowerTrunkLogits(c, description, read, { level, encoded, untimed }) });
+  return c.finish({ logits: lowerTrunkLogits(c, description, read, { level, encoded, label, untimed }) });
 }
 
 /** softmax(S) E, and the previous prediction in it where the description mixes the two. */

@@ -13,6 +13,7 @@ import type {
 } from "../description/description.js";
 import { dim } from "../ir/dim.js";
 import type { Value } from "../ir/graph.js";
+import { type Label, withClass } from "./class-label.js";
 import { child, type GraphContext, type Scope } from "./context.js";
 import { activate, chunks, lastExtent, linear, linearLayers } from "./layers.js";
 
@@ -35,10 +36,18 @@ interface AdaLn extends Pick<AdaLnTime, "bias" | "final" | "chunks" | "branches"
 
 export const noTime: Time = { kind: "none" };
 
-export function lowerTime(c: GraphContext, time: TimeConditioning, level: Value | undefined): Time {
+export function lowerTime(
+  c: GraphContext,
+  time: TimeConditioning,
+  level: Value | undefined,
+  label?: Label,
+): Time {
   if (time.injection === "none" || level === undefined) return noTime;
   const scope: Scope = { name: "time.", pointer: "/time_conditioning" };
-  const vector = c.b.at(scope.pointer, () => timeMlp(c, scope, time, features(c, time.features, level)));
+  const alone = c.b.at(scope.pointer, () =>
+    timeMlp(c, scope, time, features(c, time.features, level), label),
+  );
+  const vector = withClass(c, alone, label, "time");
   if (time.injection === "additive") return { kind: "additive", vector };
   if (time.injection === "prefix_tokens")
     return { kind: "prefix", tokens: c.b.at(scope.pointer, () => toldTokens(c, scope, time.tokens, vector)) };
@@ -104,14 +113,13 @@ function timeMlp(
   scope: Scope,
   { mlp }: AdaLnTime | AdditiveTime | PrefixTokensTime | NumberPrefix,
   x: Value,
+  label?: Label,
 ): Value {
   return mlp.dims.reduce((y, out, k) => {
-    const last = k === mlp.dims.length - 1;
-    return activate(
-      c,
-      linear(c, child(scope, `mlp.${k}`, "/mlp"), y, out, mlp.bias),
-      last ? mlp.final_activation : mlp.activation,
-    );
+    const z = linear(c, child(scope, `mlp.${k}`, "/mlp"), y, out, mlp.bias);
+    return k < mlp.dims.length - 1
+      ? activate(c, z, mlp.activation)
+      : activate(c, withClass(c, z, label, "time_mlp"), mlp.final_activation);
   }, x);
 }
 

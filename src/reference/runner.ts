@@ -6,6 +6,7 @@ import type { Graph, Module, Value } from "../ir/graph.js";
 import { findGraph } from "../ir/graph.js";
 import { type Tensor, tensor } from "../ir/tensor.js";
 import type { Runner } from "../runtime/any-runner.js";
+import { classValues } from "../runtime/classes.js";
 import { hostBlocks } from "../runtime/discrete/host-blocks.js";
 import { noEncoder } from "../runtime/encoder.js";
 import { previousPort, previousRows } from "../runtime/self-conditioning.js";
@@ -53,12 +54,13 @@ function tokenRunner(module: Module): TokenRunner {
     vocabulary: vocabulary!,
     selfConditioned,
     ...encoderOf(denoise),
-    async logits({ batch, tokens, level, previous, encoder }) {
+    async logits({ batch, tokens, level, previous, encoder, classes }) {
       const outputs = run(module, denoise, {
         tokens: tensor("i32", [batch, length!], Float64Array.from(tokens)),
         level: tensor("f32", [batch], perRow(level, batch)),
         ...seen(previous, batch),
         ...encoderInputs(denoise, encoder, batch),
+        ...classInputs(denoise, classes),
       });
       return outputs.logits!.data;
     },
@@ -74,7 +76,7 @@ function simplexRunner(module: Module): SimplexRunner {
     length,
     vocabulary,
     ...encoderOf(denoise),
-    async predict({ batch, simplex, previous, level, fixedMask, fixedTokens, encoder }) {
+    async predict({ batch, simplex, previous, level, fixedMask, fixedTokens, encoder, classes }) {
       const logits = (data: FloatArray): Tensor =>
         tensor("f32", [batch, length, vocabulary], Float64Array.from(data));
       const outputs = run(module, denoise, {
@@ -84,6 +86,7 @@ function simplexRunner(module: Module): SimplexRunner {
         fixed_mask: tensor("bool", [batch, length], Float64Array.from(fixedMask)),
         fixed_tokens: tensor("i32", [batch, length], Float64Array.from(fixedTokens)),
         ...encoderInputs(denoise, encoder, batch),
+        ...classInputs(denoise, classes),
       });
       return outputs.logits!.data;
     },
@@ -155,6 +158,7 @@ function stepRunner(module: Module): StepRunner {
       fixedMask,
       fixedX,
       encoder,
+      classes,
     }: StepInputs): Promise<StepOutputs> {
       const graph = graphOf(module, "step");
       const outputs = run(module, graph, {
@@ -167,10 +171,11 @@ function stepRunner(module: Module): StepRunner {
         fixed_mask: tensor("bool", [batch, batchLength], Float64Array.from(fixedMask)),
         fixed_x: state(fixedX, batch),
         ...encoderInputs(graph, encoder, batch),
+        ...classInputs(graph, classes),
       });
       return { x: outputs.x_next!.data, x0: outputs.x0!.data, tokens: Int32Array.from(outputs.tokens!.data) };
     },
-    async denoise({ batch, x, previousX0, point, fixedMask, encoder }) {
+    async denoise({ batch, x, previousX0, point, fixedMask, encoder, classes }) {
       const graph = graphOf(module, "denoise");
       const inputs = {
         x: state(x, batch),
@@ -178,13 +183,15 @@ function stepRunner(module: Module): StepRunner {
         self_cond: state(previousX0, batch),
         fixed_mask: tensor("bool", [batch, batchLength], Float64Array.from(fixedMask)),
         ...encoderInputs(graph, encoder, batch),
+        ...classInputs(graph, classes),
       };
       return rounded(run(module, graph, inputs));
     },
     ...(findGraph(module, "round") !== undefined && {
-      async round(x: FloatArray, batch: number, encoder?: EncoderRows) {
+      async round(x: FloatArray, batch: number, encoder?: EncoderRows, classes?: Int32Array) {
         const graph = graphOf(module, "round");
-        return rounded(run(module, graph, { x: state(x, batch), ...encoderInputs(graph, encoder, batch) }));
+        const inputs = { ...encoderInputs(graph, encoder, batch), ...classInputs(graph, classes) };
+        return rounded(run(module, graph, { x: state(x, batch), ...inputs }));
       },
     }),
     async dispose() {},
@@ -213,6 +220,11 @@ function encoderInputs(graph: Graph, encoder: EncoderRows | undefined, batch: nu
     encoder: tensor("f32", [batch, length, dim], Float64Array.from(encoder.values)),
     encoder_mask: tensor("bool", [batch, length], Float64Array.from(encoder.mask)),
   };
+}
+
+function classInputs(graph: Graph, classes: Int32Array | undefined): Named {
+  const values = classValues(classes, inputOf(graph, "class") !== undefined);
+  return values.class ? { class: tensor("i32", [values.class.length], Float64Array.from(values.class)) } : {};
 }
 
 /** Evaluates a graph on inputs by name; names it does not take are passed over. */

@@ -7,6 +7,7 @@ import { generateSimplex } from "../runtime/simplex/simplex-loop.js";
 import type { SimplexInputs } from "../runtime/simplex/simplex-runner.js";
 import { type CallLoop, type CallOptions, checkCalls } from "./call-trajectory.js";
 import type { Candidate } from "./candidate.js";
+import { classesOf } from "./class-feed.js";
 import type { TrajectoryReport } from "./trajectory.js";
 
 export interface SimplexTrajectoryOptions extends CallOptions {
@@ -24,19 +25,21 @@ export function checkSimplexTrajectory(
 
 function generating(graph: Graph, { plan, batch = 1, seed = 0 }: SimplexTrajectoryOptions): CallLoop {
   const [length, vocabulary] = graph.outputs[0]!.type.shape.slice(1).map((extent) => extent.value!);
+  const told = classesOf(plan, batch);
   return {
     updates: plan.rows.length,
     async *generate(network) {
       const runner = {
         length: length!,
         vocabulary: vocabulary!,
-        predict({ simplex, previous, level, fixedMask, fixedTokens }: SimplexInputs) {
+        predict({ simplex, previous, level, fixedMask, fixedTokens, classes = told }: SimplexInputs) {
           return network({
             simplex,
             self_cond: previous,
             level: [level],
             fixed_mask: fixedMask,
             fixed_tokens: fixedTokens,
+            class: classes,
           });
         },
         async dispose() {},

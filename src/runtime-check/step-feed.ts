@@ -79,6 +79,9 @@ export function inputOf(
     case "fixed_mask":
     case "fixed_x":
       return filled(0);
+    case "class":
+      // Every table has a first row; the rows of the others are no other arithmetic.
+      return filled(0);
     default:
       return fail("check/unknown-input", `@step takes "${hint}", and a trajectory cannot say what that is`, {
         help: "check @step on its own instead: its inputs are drawn at random",

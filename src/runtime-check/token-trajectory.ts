@@ -7,6 +7,7 @@ import { previousPort, previousRows } from "../runtime/self-conditioning.js";
 import type { TokenInputs } from "../runtime/token-runner.js";
 import { type CallLoop, type CallOptions, checkCalls } from "./call-trajectory.js";
 import type { Candidate } from "./candidate.js";
+import { classesOf } from "./class-feed.js";
 import type { TrajectoryReport } from "./trajectory.js";
 
 export interface TokenTrajectoryOptions extends CallOptions {
@@ -25,6 +26,7 @@ export function checkTokenTrajectory(
 function decoding(graph: Graph, { plan, batch = 1, seed = 0 }: TokenTrajectoryOptions): CallLoop {
   const length = graph.outputs[0]!.type.shape[1]!.value!;
   const { vocabulary } = plan.process;
+  const told = classesOf(plan, batch);
   return {
     updates: plan.rows.length,
     async *generate(network, expected) {
@@ -32,11 +34,12 @@ function decoding(graph: Graph, { plan, batch = 1, seed = 0 }: TokenTrajectoryOp
         length,
         vocabulary,
         selfConditioned: graph.inputs.some(({ hint }) => hint === previousPort),
-        logits: ({ tokens, level, previous }: TokenInputs) =>
+        logits: ({ tokens, level, previous, classes = told }: TokenInputs) =>
           network({
             tokens,
             level,
             [previousPort]: previous?.logits ?? [0],
+            class: classes,
             ...previousRows(previous, batch),
           }),
         async dispose() {},

@@ -5,6 +5,7 @@ import type { Plan } from "../diffusion/plans.js";
 import { isSimplexPlan, isTokenPlan } from "../diffusion/plans.js";
 import { bug } from "../support/diagnostic.js";
 import type { Runner } from "./any-runner.js";
+import { type ClassInput, withClasses } from "./classes.js";
 import { eitherViews } from "./discrete/block-views.js";
 import { decoders } from "./discrete/decoders.js";
 import { tokenLoop } from "./discrete/token-loop.js";
@@ -24,19 +25,24 @@ function loopOf(plan: Plan): Loop {
   return isSimplexPlan(plan) ? simplexLoop : gaussianLoop;
 }
 
-/** What to generate, with an encoder's output as it comes. */
-export type GenerateTokensOptions = Omit<TokenOptions, "encoder"> & { readonly encoder?: EncoderInput };
+/** What to generate, with an encoder's output and classes as they come. */
+export type GenerateTokensOptions = Omit<TokenOptions, "encoder"> & {
+  readonly encoder?: EncoderInput;
+  readonly classes?: ClassInput;
+};
 
 /**
- * Generate, yielding tokens after every update and the final ones. Throws what `generate`, `decodeTokens` and
- * `encoderRows` throw, `generate/noise-kind` for noise of the other kind of state.
+ * Generate, yielding tokens after every update and the final ones. Throws what `generate`, `decodeTokens`, `encoderRows`
+ * and `withClasses` throw, `generate/noise-kind` for noise of the other kind of state.
  */
 export async function* generateTokens(
   runner: Runner,
-  { encoder: given, ...options }: GenerateTokensOptions,
+  { encoder: given, classes, ...options }: GenerateTokensOptions,
 ): AsyncGenerator<TokenState, void, undefined> {
-  const encoder = encoderRows(given, runner.encoder, options.batch ?? 1);
-  yield* anyLoop.generate(runner, { ...options, ...(encoder && { encoder }) });
+  const { plan, batch = 1 } = options;
+  const encoder = encoderRows(given, runner.encoder, batch);
+  const classed = withClasses(runner, plan, classes, batch);
+  yield* anyLoop.generate(classed, { ...options, ...(encoder && { encoder }) });
 }
 
 /** The plan of a bundle, with the compiled number of steps or another. Throws `bundle/no-sampler`. */

@@ -34,6 +34,7 @@ export {
   stepRunnerOf,
   tokenRunnerOf,
 } from "./any-runner.js";
+export { type ClassInput, withClasses } from "./classes.js";
 export { decodeTokens } from "./discrete/decode-tokens.js";
 export type { DecodeOptions, DecodeState, TokenDraws } from "./discrete/driver.js";
 export {

@@ -110,6 +110,11 @@ function portOf(ports: readonly ManifestPort[], name: string, file: string): Man
   );
 }
 
+/** Whether the graph is told the class of each text. */
+export function takesClass({ graph }: Session): boolean {
+  return graph.inputs.some(({ name }) => name === "class");
+}
+
 /** A port's shape with the batch and the length put in for their names. */
 export function shapeOf(port: ManifestPort, batch: number, length: number | undefined): readonly number[] {
   return port.shape.map((extent) =>

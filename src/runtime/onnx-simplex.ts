@@ -1,7 +1,8 @@
 // The runner of a simplex state on ONNX Runtime.
 
+import { classValues } from "./classes.js";
 import { encoderValues } from "./encoder.js";
-import type { OpenGraphs } from "./onnx-graphs.js";
+import { type OpenGraphs, takesClass } from "./onnx-graphs.js";
 import { floatsOf } from "./ort-tensor.js";
 import type { SimplexRunner } from "./simplex/simplex-runner.js";
 
@@ -21,7 +22,7 @@ export function onnxSimplexRunner({
     length: known(typeof shape[1] === "number" ? shape[1] : length, "sequence length"),
     vocabulary: known(shape[2], "vocabulary"),
     ...(encoder && { encoder }),
-    async predict({ batch, simplex, previous, level, fixedMask, fixedTokens, encoder }) {
+    async predict({ batch, simplex, previous, level, fixedMask, fixedTokens, encoder, classes }) {
       const values = {
         simplex,
         self_cond: previous,
@@ -29,6 +30,7 @@ export function onnxSimplexRunner({
         fixed_mask: fixedMask,
         fixed_tokens: fixedTokens,
         ...encoderValues(encoder),
+        ...classValues(classes, takesClass(denoise)),
       };
       return floatsOf((await run(denoise, values, batch)).logits!);
     },

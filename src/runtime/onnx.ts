@@ -3,6 +3,7 @@
 import { levelInputs } from "../diffusion/plan.js";
 import { DlmcError, exitCodes } from "../support/diagnostic.js";
 import type { Runner } from "./any-runner.js";
+import { classValues } from "./classes.js";
 import { hostBlocks } from "./discrete/host-blocks.js";
 import { encoderValues } from "./encoder.js";
 import {
@@ -13,7 +14,7 @@ import {
   stateOfGraphs,
 } from "./manifest.js";
 import { argmaxRows } from "./margins.js";
-import { type OpenGraphs, openGraphs, type Session, shapeOf } from "./onnx-graphs.js";
+import { type OpenGraphs, openGraphs, type Session, shapeOf, takesClass } from "./onnx-graphs.js";
 import { onnxSimplexRunner } from "./onnx-simplex.js";
 import { importOrt, type OrtModule } from "./ort.js";
 import { floatsOf, tokensOf } from "./ort-tensor.js";
@@ -124,7 +125,7 @@ function tokenRunner(graphs: OpenGraphs): TokenRunner {
     vocabulary,
     selfConditioned,
     ...(encoder && { encoder }),
-    async logits({ batch, tokens, level, previous, encoder }) {
+    async logits({ batch, tokens, level, previous, encoder, classes }) {
       const values = {
         tokens,
         level: Float64Array.from(level),
@@ -133,6 +134,7 @@ function tokenRunner(graphs: OpenGraphs): TokenRunner {
           ...previousRows(previous, batch),
         }),
         ...encoderValues(encoder),
+        ...classValues(classes, takesClass(denoise)),
       };
       return floatsOf((await run(denoise, values, batch)).logits!);
     },
@@ -175,7 +177,7 @@ function stepRunner({ need, has, port, known, run, length, encoder, dispose }: O
       const outputs = await run(need("embed"), { tokens }, batch);
       return floatsOf(outputs.x!);
     },
-    async step({ batch, x, previousX0, noise, row, fixedMask, fixedX, encoder }) {
+    async step({ batch, x, previousX0, noise, row, fixedMask, fixedX, encoder, classes }) {
       const outputs = await run(
         step,
         {
@@ -188,6 +190,7 @@ function stepRunner({ need, has, port, known, run, length, encoder, dispose }: O
           fixed_mask: fixedMask,
           fixed_x: fixedX,
           ...encoderValues(encoder),
+          ...classValues(classes, takesClass(step)),
         },
         batch,
       );
@@ -200,13 +203,14 @@ function stepRunner({ need, has, port, known, run, length, encoder, dispose }: O
     ...(denoise === undefined
       ? {}
       : {
-          async denoise({ batch, x, previousX0, point, fixedMask, encoder }) {
+          async denoise({ batch, x, previousX0, point, fixedMask, encoder, classes }) {
             const values = {
               x,
               self_cond: previousX0,
               fixed_mask: fixedMask,
               ...levelInputs(point, (value) => Float64Array.of(value)),
               ...encoderValues(encoder),
+              ...classValues(classes, takesClass(denoise)),
             };
             const logits = floatsOf((await run(denoise, values, batch)).logits!);
             return { logits, tokens: argmaxRows(logits, known(vocabulary, "vocabulary")) };
@@ -215,8 +219,9 @@ function stepRunner({ need, has, port, known, run, length, encoder, dispose }: O
     ...(round === undefined
       ? {}
       : {
-          async round(x, batch, encoder) {
-            const outputs = await run(round, { x, ...encoderValues(encoder) }, batch);
+          async round(x, batch, encoder, classes) {
+            const values = { x, ...encoderValues(encoder), ...classValues(classes, takesClass(round)) };
+            const outputs = await run(round, values, batch);
             return { logits: floatsOf(outputs.logits!), tokens: tokensOf(outputs.tokens!) };
           },
         }),

@@ -46,6 +46,8 @@ export interface StepInputs {
   readonly fixedX: FloatArray;
   /** For models that attend to one. */
   readonly encoder?: EncoderRows;
+  /** The class of each text, [B], for models that are told one. */
+  readonly classes?: Int32Array;
 }
 
 /** What one update gives. */
@@ -87,9 +89,10 @@ export interface StepRunner {
     /** As a step's; x has their rows already, guidance asks again without them. */
     readonly fixedMask: Uint8Array;
     readonly encoder?: EncoderRows;
+    readonly classes?: Int32Array;
   }): Promise<Rounded>;
   /** The rounding head on a state; needed by plans that end with `round`. */
-  round?(x: FloatArray, batch: number, encoder?: EncoderRows): Promise<Rounded>;
+  round?(x: FloatArray, batch: number, encoder?: EncoderRows, classes?: Int32Array): Promise<Rounded>;
   /**
    * A generation whose state stays where the model runs: only tokens come back. Back ends without memory of their own
    * leave it out. One at a time: the runner's other methods may be called only after it is closed.
@@ -109,6 +112,8 @@ export interface ResidentStart {
   readonly fixedX: FloatArray | undefined;
   /** For models that attend to one. */
   readonly encoder?: EncoderRows;
+  /** For models that are told one. */
+  readonly classes?: Int32Array;
 }
 
 /** A state on the device: x and the x0 of the step before. */

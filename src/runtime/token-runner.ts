@@ -23,6 +23,8 @@ export interface TokenInputs {
   readonly previous?: PreviousLogits;
   /** For models that attend to one. */
   readonly encoder?: EncoderRows;
+  /** The class of each text, [B], for models that are told one. */
+  readonly classes?: Int32Array;
 }
 
 /** What one call for a block takes; s is the session's. */

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type CompileOptions, compile } from "../../src/api/compile.js";
+import type { ModelGenerateOptions } from "../../src/runtime/index.js";
 import { type Driver, driverEnvironment } from "../emit-wgsl/device.js";
 
 export const root = fileURLToPath(new URL("../../", import.meta.url));
@@ -47,7 +48,7 @@ export interface Generated {
 export interface BundleProcess {
   generate(payload: {
     directory: string;
-    options?: { seed?: number; prompt?: string; steps?: number };
+    options?: Pick<ModelGenerateOptions, "seed" | "prompt" | "steps" | "fixed" | "classes">;
     driver?: boolean;
   }): Promise<Generated>;
   loadFailure(payload: { directory: string; abortAfter?: number }): Promise<Failure>;

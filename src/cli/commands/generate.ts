@@ -17,6 +17,7 @@ interface Flags extends BuildFlags, WeightFlags {
   readonly prompt?: string;
   readonly tokens?: string;
   readonly encoder?: string;
+  readonly class?: number;
   readonly live?: boolean;
   readonly trace?: true;
   readonly json?: true;
@@ -48,14 +49,21 @@ export function addGenerate(program: Command, finish: (code: ExitCode) => void):
       "--encoder <file>",
       "FILE.safetensors or FILE.safetensors:TENSOR, the output of an encoder that the model attends to",
     )
+    .option("--class <n>", "the class of the texts, of a model that is told one; none without it", integer(0))
     .option("--no-live", "do not show denoising on the terminal")
     .option("--trace", "with --json: the tokens of every step")
     .option("--json", "print the result as JSON (schema/generate.schema.json)");
   withBuild(withWeights(command)).action(async (model: string, flags: Flags) => {
     if (flags.trace && !flags.json) fail("flags/trace", "--trace is for --json", { help: "add --json" });
-    const { tokens: tokensFile, json, trace, live, ...rest } = flags;
+    const { tokens: tokensFile, class: label, json, trace, live, ...rest } = flags;
     const tokens = tokensFile === undefined ? undefined : readTokens(tokensFile);
-    const session = await openSession({ model, warn: printProblems, ...rest, ...(tokens && { tokens }) });
+    const session = await openSession({
+      model,
+      warn: printProblems,
+      ...rest,
+      ...(tokens && { tokens }),
+      ...(label !== undefined && { classes: label }),
+    });
     try {
       await run(session, flags, tokens);
     } finally {

@@ -54,7 +54,7 @@ export type LinearLayers = readonly LinearLayer[];
  */
 export type Projection = LinearProjection | GluProjection | None;
 /**
- * How given text steers sampling: tokens at their positions, and the output of an encoder that blocks attend to.
+ * What steers sampling: tokens at their positions, a class of each text, and the output of an encoder that blocks attend to.
  */
 export type Conditioning = FixedPositions | NoFixedPositions;
 /**
@@ -801,6 +801,7 @@ export interface FixedPositions {
    * To which positions the vector of the noise level is added. all: to every one. free: not to given ones, with a simplex state (TESS).
    */
   readonly time: "all" | "free";
+  readonly class?: ClassLabel;
   readonly encoder?: EncoderOutput;
 }
 /**
@@ -808,7 +809,37 @@ export interface FixedPositions {
  */
 export interface NoFixedPositions {
   readonly kind: "none";
+  readonly class?: ClassLabel;
   readonly encoder?: EncoderOutput;
+}
+/**
+ * An input class [B], one number a text (a topic, a sentiment): v = activation(layers(table[class])) reaches the network as the injection says. Parameters conditioning.class.table [count, dim], one row more with null_class, and conditioning.class.layers.{k}. Left out: none.
+ */
+export interface ClassLabel {
+  /**
+   * Number of classes.
+   */
+  readonly count: number;
+  /**
+   * Whether the table has a last row for no class, trained by dropping classes (LD4LG, UDLM). It stands for texts that are given none, and in guidance's second call.
+   */
+  readonly null_class: boolean;
+  /**
+   * Width of the table.
+   */
+  readonly dim: number;
+  /**
+   * Layers behind the table (LD4LG: one).
+   */
+  readonly layers: LinearLayers;
+  /**
+   * Applied to what the layers give (UDLM: silu).
+   */
+  readonly activation: Activation;
+  /**
+   * What v is added to. time: the vector of the noise level (UDLM). time_mlp: the same before the last activation of its MLP (LD4LG). positions: every position that enters the first block.
+   */
+  readonly injection: "time" | "time_mlp" | "positions";
 }
 /**
  * An input encoder [B, length, dim] that is given with every generation and read by the blocks' cross_attention (Difformer, LD4LG). Keys and values are computed from it once per generation. Left out: none.

@@ -47,9 +47,12 @@ function checkLeftOut(
   { empty }: Guidance,
   report: Report,
 ): void {
-  if (conditioning.encoder !== undefined) return;
+  if (conditioning.encoder !== undefined || conditioning.class?.null_class) return;
   const given = conditioning.kind !== "none";
-  const nothing = { message: "no position and no encoder", pointer: "/conditioning" };
+  const nothing = {
+    message: "no position, no encoder and no class with a null_class",
+    pointer: "/conditioning",
+  };
   const stands = ["absorbing", "hybrid", "continuous_embedding"].includes(state.kind);
   if (given && (empty !== undefined || stands)) return;
   if (given)
@@ -66,7 +69,7 @@ function checkLeftOut(
     report.error("model/guidance-nothing", "guidance asks again without what is given, and nothing is", {
       pointer,
       notes: [nothing],
-      help: 'leave it out, or use "fixed_positions" or an "encoder"',
+      help: 'leave it out, or use "fixed_positions", an "encoder" or a "class"',
     });
 }
 

@@ -3,7 +3,7 @@
 
 import { type GridPoint, resolveGrid } from "../grid.js";
 import { totalNoise } from "../noise-level.js";
-import type { PlanOptions, SamplerParts, StateSpaceDescription } from "../plan.js";
+import type { Classed, PlanOptions, SamplerParts, StateSpaceDescription } from "../plan.js";
 import { type ResolvedSchedule, resolveSchedule } from "../resolve.js";
 import { timeInput } from "../time-input.js";
 import { matricesOf } from "./matrices.js";
@@ -13,7 +13,7 @@ import type { TokenSamplerDescription } from "./sampler-description.js";
 import { firstShare, levelOf, type TokenProcess } from "./token-process.js";
 
 /** Everything a decoder of tokens needs besides the network. */
-export interface TokenPlan {
+export interface TokenPlan extends Classed {
   readonly kind: "tokens";
   readonly process: TokenProcess;
   /** Share of the first state's tokens that are random; the others are masks. */

@@ -57,6 +57,8 @@ export interface GenerateOptions {
   readonly fixed?: FixedTokens;
   /** The output of an encoder, for models that attend to one. */
   readonly encoder?: EncoderInput;
+  /** The class of every text, or one a text, for models that are told one; null: none. */
+  readonly classes?: number | null | readonly (number | null)[];
   /** 0 by default. A seed gives the tokens of `dlmc generate --seed`. */
   readonly seed?: number;
   /** Sampling steps; the compiled number by default. */

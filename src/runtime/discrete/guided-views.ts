@@ -3,6 +3,7 @@
 import type { TokenPlan } from "../../diffusion/discrete/token-plan.js";
 import { maskOf } from "../../diffusion/discrete/token-process.js";
 import { combination, type GuidanceDescription } from "../../diffusion/guidance.js";
+import { noClass } from "../classes.js";
 import { unconditional } from "../guidance.js";
 import type { TokenRunner } from "../token-runner.js";
 import { type OpenViews, type ViewSource, wholeViews } from "./views.js";
@@ -38,8 +39,9 @@ function guided(runner: TokenRunner, free: TokenRunner, guidance: GuidanceDescri
 }
 
 /** The network without what is given. */
-function withoutGiven({ runner, plan, given, encoder }: ViewSource): TokenRunner {
+function withoutGiven({ runner, plan, batch, given, encoder }: ViewSource): TokenRunner {
   const free = unconditional({ empty: emptyOf(plan), given, encoder }, runner.length);
+  const classes = noClass(plan, batch);
   return {
     ...runner,
     logits: (inputs) =>
@@ -47,6 +49,7 @@ function withoutGiven({ runner, plan, given, encoder }: ViewSource): TokenRunner
         ...inputs,
         tokens: free.tokens(inputs.tokens),
         ...(free.encoder && { encoder: free.encoder }),
+        ...(classes && { classes }),
       }),
   };
 }

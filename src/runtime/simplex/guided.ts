@@ -2,6 +2,9 @@
 
 import { softmaxInto } from "../../diffusion/discrete/choice.js";
 import { combination, type GuidanceDescription } from "../../diffusion/guidance.js";
+import type { Classed } from "../../diffusion/plan.js";
+import type { SimplexPlan } from "../../diffusion/simplex-plan.js";
+import { noClass } from "../classes.js";
 import { unconditional } from "../guidance.js";
 import type { FloatArray } from "../step-runner.js";
 import type { SimplexInputs, SimplexRunner } from "./simplex-runner.js";
@@ -18,20 +21,27 @@ export interface SimplexAnswer {
 }
 
 /** The network, under guidance if there is any. */
-export function simplexNetwork(runner: SimplexRunner, guidance: GuidanceDescription | undefined) {
+export function simplexNetwork(runner: SimplexRunner, plan: Pick<SimplexPlan, "guidance" | "classes">) {
+  const { guidance } = plan;
   return async (inputs: SimplexInputs): Promise<SimplexAnswer> => {
     if (guidance === undefined) {
       const logits = await runner.predict(inputs);
       return { logits, fedBack: logits };
     }
     const l = Float64Array.from(await runner.predict(inputs));
-    const u = await runner.predict(without(inputs, guidance, runner.length));
+    const u = await runner.predict(without(inputs, guidance, plan, runner.length));
     const logits = guided(guidance, l, u, runner.vocabulary);
     return { logits, fedBack: guidance.fed_back === "conditional" ? l : logits };
   };
 }
 
-function without(inputs: SimplexInputs, { empty }: GuidanceDescription, length: number): SimplexInputs {
+function without(
+  inputs: SimplexInputs,
+  { empty }: GuidanceDescription,
+  plan: Classed,
+  length: number,
+): SimplexInputs {
+  const classes = noClass(plan, inputs.batch);
   const { tokens, mask, encoder } = unconditional(
     { given: inputs.fixedMask, empty, encoder: inputs.encoder },
     length,
@@ -41,6 +51,7 @@ function without(inputs: SimplexInputs, { empty }: GuidanceDescription, length: 
     fixedMask: mask,
     fixedTokens: tokens(inputs.fixedTokens),
     ...(encoder && { encoder }),
+    ...(classes && { classes }),
   };
 }
 

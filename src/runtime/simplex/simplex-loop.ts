@@ -57,7 +57,7 @@ export async function* generateSimplex(
   keepGiven(simplex, fixed, plan.value);
   let previous: FloatArray = new Float64Array(simplex.length);
   let x0: Float64Array = new Float64Array(simplex.length);
-  const network = simplexNetwork(runner, plan.guidance);
+  const network = simplexNetwork(runner, plan);
   const call = async (level: number): Promise<SimplexAnswer> => {
     signal?.throwIfAborted();
     const answer = await network({

@@ -18,6 +18,8 @@ export interface SimplexInputs {
   readonly fixedTokens: Int32Array;
   /** For models that attend to one. */
   readonly encoder?: EncoderRows;
+  /** The class of each text, [B], for models that are told one. */
+  readonly classes?: Int32Array;
 }
 
 /** A model of a simplex state on one back end. Methods reject with a `DlmcError` for what the user can mend. */

@@ -66,10 +66,10 @@ function withEncoder(
       },
     }),
     ...(round && {
-      async round(...[x, batch, encoder]: Parameters<typeof round>) {
+      async round(...[x, batch, encoder, classes]: Parameters<typeof round>) {
         // A head that reads x alone is asked without one.
         if (encoder !== undefined) use(encoder);
-        return round(x, batch);
+        return round(x, batch, undefined, classes);
       },
     }),
     ...(openState && {

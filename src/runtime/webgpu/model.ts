@@ -4,6 +4,7 @@ import type { PlanOptions, SamplerParts } from "../../diffusion/plan.js";
 import { readPlanTable } from "../../diffusion/plan-table.js";
 import type { Plan } from "../../diffusion/plans.js";
 import type { Runner } from "../any-runner.js";
+import { type ClassInput, withClasses } from "../classes.js";
 import type { EncoderInput, encoderRows } from "../encoder.js";
 import { graphsOfLength, samplerOf } from "../manifest.js";
 import { inside } from "../read-text.js";
@@ -38,6 +39,8 @@ export interface WebgpuOptions {
 export interface ModelGenerateOptions extends Omit<TokenOptions, "plan" | "batch" | "encoder"> {
   /** The output of an encoder, for models that attend to one. */
   readonly encoder?: EncoderInput;
+  /** The classes of the texts, for models that are told one. */
+  readonly classes?: ClassInput;
   /** Text with blanks, for bundles with a vocabulary. */
   readonly prompt?: string;
   readonly seed?: number;
@@ -153,12 +156,13 @@ function model(
     runner,
     tokenizer,
     plan,
-    async *generate({ prompt, seed, steps, encoder: given, ...rest } = {}) {
+    async *generate({ prompt, seed, steps, encoder: given, classes, ...rest } = {}) {
+      const planned = await plan(steps);
       const encoder = loop.encoderRows?.(given, runner.encoder, manifest.batch);
       const fixed = prompt === undefined ? rest.fixed : tokenizer?.encode(prompt, runner.length);
-      yield* loop.generate(runner, {
+      yield* loop.generate(withClasses(runner, planned, classes, manifest.batch), {
         ...rest,
-        plan: await plan(steps),
+        plan: planned,
         batch: manifest.batch,
         noise: rest.noise ?? seed ?? 0,
         ...(fixed && { fixed }),

@@ -13,7 +13,7 @@ import type { CopyTime } from "./time-rows.js";
 /** Begins a generation; `closed` is called once, by `close`. */
 export function residentState(
   { graph, submit, copyTime }: Execution & { readonly copyTime: CopyTime },
-  { plan, x, fixedX }: ResidentStart,
+  { plan, x, fixedX, classes }: ResidentStart,
   vocabulary: number,
   closed: () => void,
 ): ResidentState {
@@ -22,6 +22,7 @@ export function residentState(
   step.write("x", x);
   for (const name of previous) step.write(name, new Float32Array(x.length));
   if (fixedX !== undefined) step.write("fixed_x", fixedX);
+  if (classes !== undefined) step.write("class", classes);
   let mask: Uint8Array | undefined;
   const copy = (encoder: CommandEncoder, from: Range, to: Range | undefined): void => {
     if (to !== undefined)
@@ -73,6 +74,7 @@ export function residentState(
       if (fixedX !== undefined) step.write("fixed_x", fixedX);
       const last = graph(plan.final);
       last.write("fixed_mask", fixedMask);
+      if (classes !== undefined) last.write("class", classes);
       const point = plan.finalRow;
       if (plan.final === "denoise") {
         if (point === undefined)

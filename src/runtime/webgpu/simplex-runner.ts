@@ -1,5 +1,6 @@
 // The runner of a simplex state on WebGPU: noisy logits up, predicted ones down, one submit a call.
 
+import { classValues } from "../classes.js";
 import type { SimplexRunner } from "../simplex/simplex-runner.js";
 import type { FloatArray } from "../step-runner.js";
 import type { GraphCalls } from "./graph-calls.js";
@@ -11,7 +12,7 @@ export function webgpuSimplexRunner({ execution, graph, run, ofBatch }: GraphCal
   return {
     length: length!,
     vocabulary: vocabulary!,
-    async predict({ batch, simplex, previous, level, fixedMask, fixedTokens }) {
+    async predict({ batch, simplex, previous, level, fixedMask, fixedTokens, classes }) {
       ofBatch(batch);
       const values = {
         simplex,
@@ -19,6 +20,7 @@ export function webgpuSimplexRunner({ execution, graph, run, ofBatch }: GraphCal
         level: new Float32Array(batch).fill(level),
         fixed_mask: fixedMask,
         fixed_tokens: fixedTokens,
+        ...classValues(classes, denoise.input("class") !== undefined),
       };
       const [logits] = await run(denoise, values, ["logits"]);
       return logits as FloatArray;

@@ -2,6 +2,7 @@
 // up and tokens down and nothing else.
 
 import { levelInputs } from "../../diffusion/plan.js";
+import { classValues } from "../classes.js";
 import { argmaxRows } from "../margins.js";
 import type { FloatArray, Rounded, StepRunner } from "../step-runner.js";
 import type { LoadedGraph } from "./graph.js";
@@ -19,6 +20,8 @@ export function webgpuStepRunner({ execution, graph, run, ofBatch, hold }: Graph
   const vocabulary = scores.outputPort("logits")?.shape[2] ?? Number.MAX_SAFE_INTEGER;
   const column = (value: number, port: LoadedGraph, name: string): Float32Array =>
     new Float32Array((port.input(name)?.bytes ?? 4) / 4).fill(value);
+  const classFor = (to: LoadedGraph, classes: Int32Array | undefined) =>
+    classValues(classes, to.input("class") !== undefined);
   // Bundles of large vocabularies give tokens instead of logits; `openState` ends with those.
   const scored = (name: string): LoadedGraph | undefined =>
     graphs.get(name)?.outputPort("logits") && graphs.get(name);
@@ -32,7 +35,7 @@ export function webgpuStepRunner({ execution, graph, run, ofBatch, hold }: Graph
       ofBatch(wanted);
       return (await run(graph("embed"), { tokens }, ["x"]))[0] as FloatArray;
     },
-    async step({ batch: wanted, x, previousX0, noise, row, fixedMask, fixedX }) {
+    async step({ batch: wanted, x, previousX0, noise, row, fixedMask, fixedX, classes }) {
       ofBatch(wanted);
       const values = {
         x,
@@ -43,6 +46,7 @@ export function webgpuStepRunner({ execution, graph, run, ofBatch, hold }: Graph
         ...levelInputs(row, (value) => Float32Array.of(value)),
         fixed_mask: fixedMask,
         fixed_x: fixedX,
+        ...classFor(step, classes),
       };
       const [next, x0, tokens] = await run(step, values, ["x_next", "x0", "tokens"], (encoder) =>
         copyTime(encoder, row.level, step),
@@ -56,6 +60,7 @@ export function webgpuStepRunner({ execution, graph, run, ofBatch, hold }: Graph
         previousX0,
         point,
         fixedMask,
+        classes,
       }: Parameters<NonNullable<StepRunner["denoise"]>>[0]) {
         ofBatch(wanted);
         const values = {
@@ -63,20 +68,22 @@ export function webgpuStepRunner({ execution, graph, run, ofBatch, hold }: Graph
           self_cond: previousX0,
           fixed_mask: fixedMask,
           ...levelInputs(point, (value, name) => column(value, denoise, name)),
+          ...classFor(denoise, classes),
         };
         const [logits] = (await run(denoise, values, ["logits"])) as [FloatArray];
         return { logits, tokens: argmaxRows(logits, vocabulary) };
       },
     }),
     ...(round !== undefined && {
-      async round(x: FloatArray, wanted: number): Promise<Rounded> {
+      async round(...[x, wanted, , classes]: Parameters<NonNullable<StepRunner["round"]>>): Promise<Rounded> {
         ofBatch(wanted);
-        const [logits, tokens] = await run(round, { x }, ["logits", "tokens"]);
+        const [logits, tokens] = await run(round, { x, ...classFor(round, classes) }, ["logits", "tokens"]);
         return { logits: logits as FloatArray, tokens: tokens as Int32Array };
       },
     }),
     openState(start) {
       ofBatch(start.batch);
+      classFor(step, start.classes);
       return residentState({ ...execution, copyTime }, start, vocabulary, hold());
     },
     async dispose() {

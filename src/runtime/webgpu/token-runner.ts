@@ -1,6 +1,7 @@
 // The runner of a model of tokens on WebGPU: tokens up, logits down, one submit a call. A self-conditioned network finds
 // its previous logits where the call before left them; only logits that came from elsewhere are uploaded.
 
+import { classValues } from "../classes.js";
 import { previousPort, previousRows } from "../self-conditioning.js";
 import type { FloatArray } from "../step-runner.js";
 import type { TokenRunner } from "../token-runner.js";
@@ -23,12 +24,13 @@ export function webgpuTokenRunner({ execution, graph, run, ofBatch }: GraphCalls
     length: length!,
     vocabulary: vocabulary!,
     selfConditioned: seen !== undefined,
-    async logits({ batch, tokens, level, previous }) {
+    async logits({ batch, tokens, level, previous, classes }) {
       ofBatch(batch);
       const values = {
         tokens,
         level: levelsOf(level, batch),
         ...previousRows(previous, batch),
+        ...classValues(classes, denoise.input("class") !== undefined),
         ...(previous && previous.logits !== kept && { [previousPort]: previous.logits }),
       };
       const call = ++calls;
