@@ -107,3 +107,20 @@ test("a stop token ends decoding with its block, and what is left becomes that t
     "110100",
   ]);
 });
+
+test("renoising lasts as many steps as there are, also where these are more than positions; then the best tokens stand", async () => {
+  // Position 0 is the surer one and alone within the bound; a half chooses the middle one of three as the random token.
+  const network = [
+    [0.7, 0.2, 0.1],
+    [0.1, 0.3, 0.6],
+  ];
+  const sampler = { quota: { kind: "entropy_bound", bound: 0 }, renoise: "uniform" } as const;
+  expect(await statesOf({ network, sampler, times: evenly(5), kind: "uniform", start: [2, 2] })).toEqual([
+    "22",
+    "01",
+    "01",
+    "01",
+    "01",
+    "02",
+  ]);
+});

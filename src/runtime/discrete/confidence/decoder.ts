@@ -54,10 +54,12 @@ export function confidenceDecoder(sampler: TokenSamplerDescription): Decoder {
 
 /** An upper bound of the steps. */
 function longest(
-  { quota, edit }: TokenSamplerDescription,
+  { quota, edit, renoise }: TokenSamplerDescription,
   steps: number,
   states: readonly RowState[],
 ): number {
+  // Where random tokens come back no position is ever settled: neither do few of them end it sooner, nor many later.
+  if (renoise === "uniform") return steps;
   const most = Math.max(...states.map(({ atStart }) => atStart));
   const post = edit?.kind === "threshold" ? (edit.max_steps ?? 16) : 0;
   return longestRun(quota ?? { kind: "uniform" }, steps, most) + post;
