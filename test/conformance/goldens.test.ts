@@ -35,7 +35,7 @@ const comparisons: Readonly<Record<string, number>> = {
   "llada-decode-a": 12,
   "llada-net-a": 9,
   "llada2-net-a": 5,
-  "diffusion-gemma-net-a": 7,
+  "diffusion-gemma-net-a": 11,
   "fastdllm-a": 10,
   "dream-decode-a": 16,
   "dream-net-a": 5,
