@@ -110,6 +110,85 @@ it("a sharded Dream of 7B parameters: only headers are read", () => {
   });
 });
 
+it("DiffusionGemma beside its images: heads of two sizes, and what the encoder stores again", () => {
+  const [vocab, width, hidden, experts, expert] = [262144, 2816, 2112, 128, 704];
+  const layer = (i: number): Record<string, readonly number[]> => {
+    const at = `model.decoder.layers.${i}`;
+    const full = i % 6 === 5;
+    const [head, kv] = full ? [512, 2] : [256, 8];
+    const norms = ["input", "post_attention", "pre_feedforward", "post_feedforward"].map(
+      (n) => `${n}_layernorm`,
+    );
+    const more = [
+      "post_feedforward_layernorm_1",
+      "post_feedforward_layernorm_2",
+      "pre_feedforward_layernorm_2",
+    ];
+    return {
+      ...Object.fromEntries([...norms, ...more].map((norm) => [`${at}.${norm}.weight`, [width]])),
+      [`${at}.self_attn.q_proj.weight`]: [16 * head, width],
+      [`${at}.self_attn.k_proj.weight`]: [kv * head, width],
+      ...(!full && { [`${at}.self_attn.v_proj.weight`]: [kv * head, width] }),
+      [`${at}.self_attn.o_proj.weight`]: [width, 16 * head],
+      [`${at}.self_attn.q_norm.weight`]: [head],
+      [`${at}.self_attn.k_norm.weight`]: [head],
+      [`${at}.mlp.gate_proj.weight`]: [hidden, width],
+      [`${at}.mlp.up_proj.weight`]: [hidden, width],
+      [`${at}.mlp.down_proj.weight`]: [width, hidden],
+      [`${at}.router.scale`]: [width],
+      [`${at}.router.proj.weight`]: [experts, width],
+      [`${at}.router.per_expert_scale`]: [experts],
+      [`${at}.experts.gate_up_proj`]: [experts, 2 * expert, width],
+      [`${at}.experts.down_proj`]: [experts, width, expert],
+      [`${at}.layer_scalar`]: [1],
+      [`model.encoder.language_model.layers.${i}.layer_scalar`]: [1],
+    };
+  };
+  const self = "model.decoder.self_conditioning";
+  const path = directory("diffusion-gemma", {
+    "config.json": {
+      architectures: ["DiffusionGemmaForBlockDiffusion"],
+      model_type: "diffusion_gemma",
+      canvas_length: 256,
+      text_config: { top_k_experts: 8, sliding_window: 1024, hidden_activation: "gelu_pytorch_tanh" },
+    },
+  });
+  hollow(join(path, "model.safetensors"), "BF16", {
+    ...Object.assign({}, ...Array.from({ length: 12 }, (_, i) => layer(i))),
+    "model.decoder.embed_tokens.weight": [vocab, width],
+    "model.decoder.norm.weight": [width],
+    [`${self}.pre_norm.weight`]: [width],
+    [`${self}.gate_proj.weight`]: [hidden, width],
+    [`${self}.up_proj.weight`]: [hidden, width],
+    [`${self}.down_proj.weight`]: [width, hidden],
+    "model.encoder.vision_tower.std_bias": [1152],
+    "model.encoder.embed_vision.embedding_projection.weight": [width, 1152],
+  });
+  const { model, layout } = importCheckpoint({
+    checkpoint: path,
+    out: join(path, "model.json"),
+    length: 1280,
+  });
+  expect(layout).toBe("diffusion-gemma");
+  const { blocks, embedding, self_conditioning, sampler, rounding_head } = described(model);
+  expect(embedding).toMatchObject({ dim: width, scale: Math.sqrt(width) });
+  expect(blocks).toMatchObject({
+    repeat: 2,
+    pattern: [
+      { repeat: 5, mixer: { heads: 16, kv_heads: 8, head_dim: 256, mask: { canvas: 256, window: 1024 } } },
+      { mixer: { heads: 16, kv_heads: 2, head_dim: 512, value_from: "key", mask: { canvas: 256 } } },
+    ],
+  });
+  expect(blocks.pattern[1].ffn.branches[1].ffn).toMatchObject({
+    experts,
+    top_k: 8,
+    expert: { hidden: expert },
+  });
+  expect(self_conditioning).toMatchObject({ hidden, canvas: 256, temperature: "sampler" });
+  expect(sampler.final_temperature).toBeCloseTo(0.4 + 0.4 / 48, 12);
+  expect(rounding_head.tied).toBe(true);
+});
+
 it("values are looked at when the model is used, not when it is imported", () => {
   const taps = { k: { dtype: "F32", shape: [2, 1], data_offsets: [0, 8] } };
   const skip = { d: { dtype: "F32", shape: [1], data_offsets: [8, 12] } };
