@@ -124,3 +124,100 @@ test("renoising lasts as many steps as there are, also where these are more than
     "02",
   ]);
 });
+
+test("after the last position is placed the network is asked once more, and again after every edit", async () => {
+  // Two tokens a step at most; once both stand, position 0 is surer of 1, and then position 1 of 0.
+  const network = (tokens: readonly number[]): readonly number[][] => {
+    const [first, second] = tokens;
+    if (first === 2 || second === 2)
+      return [
+        [0.6, 0.3, 0.1],
+        [0.2, 0.7, 0.1],
+      ];
+    return first === 0
+      ? [
+          [0.05, 0.9, 0.05],
+          [0.2, 0.7, 0.1],
+        ]
+      : [
+          [0.1, 0.8, 0.1],
+          [0.95, 0.03, 0.02],
+        ];
+  };
+  const sampler = (max: number) => ({
+    quota: { kind: "threshold", threshold: 0.99 },
+    edit: { kind: "threshold", threshold: 0.85, max_steps: max } as const,
+  });
+  const given = { network, times: evenly(2), start: [2, 2] };
+  const all = ["__", "_1", "01", "11", "10", "10"];
+  expect(await statesOf({ ...given, sampler: sampler(16) })).toEqual(all);
+  expect(await statesOf({ ...given, sampler: sampler(3) })).toEqual(all);
+  expect(await statesOf({ ...given, sampler: sampler(1) })).toEqual(all.slice(0, 4));
+  expect(await statesOf({ ...given, sampler: sampler(0) })).toEqual(all.slice(0, 3));
+});
+
+test("equal numbers of a block count what was given in it", async () => {
+  const network = [0.9, 0.8, 0.7, 0.6, 0.5].map((p) => [p, 1 - p, 0]);
+  const start = [1, 2, 2, 2, 2];
+  const of = async (quota: TokenSamplerDescription["quota"]) =>
+    statesOf({ network, sampler: { quota: quota! }, times: evenly(3), start, given: [0] });
+  // Four masked positions in three steps: 2, 1, 1. Five of the block: 2, 2, 1.
+  expect(await of({ kind: "uniform" })).toEqual(["1____", "100__", "1000_", "10000"]);
+  expect(await of({ kind: "uniform", share_of: "block" })).toEqual(["1____", "100__", "10000"]);
+  const sure = { kind: "threshold", threshold: 0.95, at_least: "uniform" } as const;
+  expect(await of(sure)).toEqual(["1____", "100__", "1000_", "10000"]);
+  expect(await of({ ...sure, share_of: "block" })).toEqual(["1____", "100__", "10000"]);
+});
+
+test("a threshold places at least so many; a step whose share is none places those that reach it", async () => {
+  const network = [0.9, 0.8, 0.7, 0.6, 0.5].map((p) => [p, 1 - p, 0]);
+  const of = async (quota: TokenSamplerDescription["quota"], steps: number) =>
+    statesOf({ network, sampler: { quota: quota! }, times: evenly(steps) });
+  expect(await of({ kind: "threshold", threshold: 0.99, at_least: 2 }, 1)).toEqual([
+    "_____",
+    "00___",
+    "0000_",
+    "00000",
+  ]);
+  expect(await of({ kind: "threshold", threshold: 0.65, at_least: 2 }, 1)).toEqual([
+    "_____",
+    "000__",
+    "00000",
+  ]);
+  // Seven steps for five positions: five shares of one, of which the mask takes each, then two of none.
+  const late = (threshold: number) =>
+    statesOf({
+      network: new Array<number[]>(5).fill([0.6, 0, 0.4]),
+      sampler: { temperature: 1, quota: { kind: "threshold", threshold, at_least: "uniform" } },
+      times: evenly(7),
+      draws: { chosen: (draw) => (draw <= 5 ? 2 : 0) },
+    });
+  expect(await late(0.7)).toEqual(new Array(8).fill("_____"));
+  expect(await late(0.5)).toEqual([...new Array(6).fill("_____"), "00000"]);
+});
+
+test("an entropy bound that counts a position's own entropy places one less", async () => {
+  // Entropies 0, ln 2, ln 2.
+  const network = [
+    [1, 0, 0],
+    [0.5, 0.5, 0],
+    [0.5, 0.5, 0],
+  ].map((row) => row.map((p) => Math.max(p, 1e-300)));
+  const of = async (own: boolean) =>
+    statesOf({ network, sampler: { quota: { kind: "entropy_bound", bound: 0.7, own } }, times: evenly(1) });
+  expect(await of(false)).toEqual(["___", "000"]);
+  expect(await of(true)).toEqual(["___", "00_", "000"]);
+});
+
+test("a threshold goes on beyond the grid while proposals are the mask, up to a limit", async () => {
+  // A grid of one step for two positions.
+  const of = (until: number) =>
+    statesOf({
+      network: new Array<number[]>(2).fill([0.3, 0.3, 0.4]),
+      sampler: { temperature: 1, quota: { kind: "threshold", threshold: 0.2 } },
+      times: evenly(1),
+      draws: { chosen: (draw) => (draw <= until ? 2 : 1) },
+    });
+  expect(await of(3)).toEqual([...new Array(4).fill("__"), "11"]);
+  expect(await of(99)).toEqual(new Array(6).fill("__"));
+});

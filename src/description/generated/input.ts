@@ -303,6 +303,10 @@ export type Quota =
   | FactorQuota
   | EntropyBoundQuota;
 /**
+ * open: the positions that are masked when the block begins (LLaDA). block: all of a block, so that one that begins with given tokens has as many placed in a step as any other and is full sooner (SDAR, LLaDA2).
+ */
+export type ShareOf = "open" | "block";
+/**
  * Whether tokens that were placed may change.
  */
 export type Edit = None | ThresholdEdit;
@@ -2595,6 +2599,7 @@ export interface ConfidenceSampler {
  */
 export interface UniformQuota {
   readonly kind: "uniform";
+  readonly share_of?: ShareOf;
   /**
    * Of those, positions after the best whose score is below are put off to the next step, and steps are added at the end as needed (Fast-dLLM for Dream). Left out: none are.
    */
@@ -2623,7 +2628,7 @@ export interface ScheduleQuota {
   readonly among?: "open" | "all";
 }
 /**
- * Every position whose score reaches the threshold; at least one, or at least the uniform quota; until nothing is open (Fast-dLLM, SDAR, LLaDA2).
+ * Every position whose score reaches the threshold, and at least so many: until nothing is open, or with the uniform quota over the N steps of the grid (Fast-dLLM, SDAR, LLaDA2).
  */
 export interface ThresholdQuota {
   readonly kind: "threshold";
@@ -2632,9 +2637,10 @@ export interface ThresholdQuota {
    */
   readonly threshold: number;
   /**
-   * one: the best is always placed. uniform: where fewer reach the threshold, the best of the uniform quota are.
+   * Where fewer reach the threshold, this many of the best are placed. one: the best. uniform: the uniform quota. A number: that many (LLaDA2.1's num_to_transfer).
    */
-  readonly at_least?: "one" | "uniform";
+  readonly at_least?: ("one" | "uniform") | number;
+  readonly share_of?: ShareOf;
 }
 /**
  * The largest n with (n + 1) (1 - score of the n-th best) < factor, at least one; until nothing is open (Fast-dLLM).
@@ -2655,6 +2661,10 @@ export interface EntropyBoundQuota {
    * The bound, in nats.
    */
   readonly bound: number;
+  /**
+   * Whether a position's own entropy counts as well (SDAR).
+   */
+  readonly own?: boolean;
 }
 /**
  * A placed token that was not given is replaced where another is proposed with a score above the threshold; decoding goes on until nothing is open and nothing changes, at most max_steps longer (LLaDA2.1).

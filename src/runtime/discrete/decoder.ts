@@ -67,9 +67,9 @@ export function decoderOf(sampler: TokenSamplerDescription, decoders: Decoders):
 }
 
 /**
- * Number of draws that a block of `steps` steps, revisions included, may use, for texts of `length` tokens: first-hitting takes two for
- * every position, and reads them at position 0 whichever the block.
+ * Number of draws that a block of `steps` steps, revisions included, may use, for texts of `length` tokens: a confidence
+ * decoder goes on for up to two steps a position behind the grid, first-hitting takes two for every position.
  */
 export function drawsPerBlock(steps: number, length: number): number {
-  return Math.max(steps + 2, 2 * length + 1);
+  return steps + 2 * length + 2;
 }

@@ -192,6 +192,7 @@ function units(golden: GoldenCase): Computed[] {
         step: 0,
         steps: 1,
         atStart: share,
+        size: share,
         rate: 1,
         left: 0,
         putOff: 0,

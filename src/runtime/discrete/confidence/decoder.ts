@@ -17,7 +17,7 @@ import { isMasked, maskOf } from "../../../diffusion/discrete/token-process.js";
 import type { FloatArray } from "../../step-runner.js";
 import type { DecodeContext, Decoder } from "../decoder.js";
 import { type Proposal, propose } from "./propose.js";
-import { longestRun, placesAgain, ranking, select } from "./quota.js";
+import { goesOn, longestRun, placesAgain, ranking, select } from "./quota.js";
 
 /** What a row of the batch remembers between steps. */
 interface RowState {
@@ -40,29 +40,30 @@ export function confidenceDecoder(sampler: TokenSamplerDescription): Decoder {
       const atStart = openPositions(context, row).length;
       return { atStart, putOff: 0, after: 0, stable: 0, best: [], done: atStart === 0 };
     });
-    const most = longest(sampler, steps, states);
-    for (let step = 0; step < most && states.some(({ done }) => !done); step++) {
+    const { of, limit } = lengths(sampler, steps, states);
+    for (let step = 0; step < limit && states.some(({ done }) => !done); step++) {
       const point = plan.rows[Math.min(step, plan.rows.length - 1)];
       const temperature = between(sampler.temperature ?? 0, sampler.final_temperature, step, steps);
       const logits = await context.score(point?.level ?? plan.finalRow.level, temperature);
       for (const [row, state] of states.entries())
         if (!state.done) advance(context, sampler, { row, state, step, steps, logits, temperature });
-      yield { of: most, ...(point && { point }) };
+      yield { of: Math.max(of, step + 1), ...(point && { point }) };
     }
   };
 }
 
-/** An upper bound of the steps. */
-function longest(
-  { quota, edit, renoise }: TokenSamplerDescription,
+/** How many steps there are at most where no proposal is the mask, and where decoding ends in any case. */
+function lengths(
+  { quota = { kind: "uniform" }, edit, renoise }: TokenSamplerDescription,
   steps: number,
   states: readonly RowState[],
-): number {
+): { readonly of: number; readonly limit: number } {
   // Where random tokens come back no position is ever settled: neither do few of them end it sooner, nor many later.
-  if (renoise === "uniform") return steps;
+  if (renoise === "uniform") return { of: steps, limit: steps };
   const most = Math.max(...states.map(({ atStart }) => atStart));
   const post = edit?.kind === "threshold" ? (edit.max_steps ?? 16) : 0;
-  return longestRun(quota ?? { kind: "uniform" }, steps, most) + post;
+  const of = longestRun(quota, steps, most) + post;
+  return { of, limit: goesOn(quota) ? Math.max(of, steps + 2 * most + post) : of };
 }
 
 interface StepOfRow {
@@ -132,6 +133,7 @@ function advance(
       step,
       steps,
       atStart: state.atStart,
+      size: sampler.blocks?.length ?? length,
       rate: from === undefined ? 1 : 1 - from.to.t / from.t,
       left: from === undefined ? 0 : from.to.sigma2 / plan.rows[0]!.sigma2,
       putOff: state.putOff,
@@ -161,10 +163,12 @@ function advance(
   }
   finish(sampler, state, {
     proposals,
-    edited,
+    settled: open.length === 0 && !edited,
     // A position whose proposal was the mask is still open.
-    left: pool.filter((i) => !positions.includes(i) || isMasked(plan.process, proposals.get(i)!.token))
-      .length,
+    left:
+      plan.process.kind === "absorbing"
+        ? openPositions(context, row).length
+        : pool.filter((i) => !positions.includes(i)).length,
     last: step >= steps - 1,
     owed: putOff,
     context,
@@ -174,7 +178,8 @@ function advance(
 
 interface Finished {
   readonly proposals: ReadonlyMap<number, Proposal>;
-  readonly edited: boolean;
+  /** Nothing was open when the step began, and nothing changed. */
+  readonly settled: boolean;
   readonly left: number;
   readonly last: boolean;
   /** Positions put off to the next step. */
@@ -187,7 +192,7 @@ interface Finished {
 function finish(
   sampler: TokenSamplerDescription,
   state: RowState,
-  { proposals, edited, left, last, owed, context, row }: Finished,
+  { proposals, settled, left, last, owed, context, row }: Finished,
 ): void {
   if (sampler.stop?.kind === "stable") {
     const best = [...proposals.values()].map((proposal) => proposal.best);
@@ -201,7 +206,7 @@ function finish(
   }
   if (sampler.edit?.kind === "threshold") {
     if (left === 0) state.after++;
-    if (left === 0 && (!edited || state.after > (sampler.edit.max_steps ?? 16))) state.done = true;
+    if (settled || (left === 0 && state.after > (sampler.edit.max_steps ?? 16))) state.done = true;
   } else if (left === 0 && sampler.renoise !== "uniform") state.done = true;
   if (last && owed === 0 && sampler.quota?.kind === "uniform" && sampler.edit?.kind !== "threshold")
     state.done = true;

@@ -16,6 +16,8 @@ export interface QuotaView {
   readonly steps: number;
   /** Positions that were open when the block began. */
   readonly atStart: number;
+  /** Positions of a block, given ones included. */
+  readonly size: number;
   /** 1 - s/t of the step; 1 in the last. */
   readonly rate: number;
   /** Noise after the step over noise at the first time, as chances that a token is noise. */
@@ -44,30 +46,41 @@ export function ranking(open: readonly number[], proposals: ReadonlyMap<number, 
   return [...open].sort((i, j) => proposals.get(j)!.score - proposals.get(i)!.score || i - j);
 }
 
+/** What is divided into equal shares: the positions that are open at first, or all of a block. */
+interface Shared {
+  readonly share_of?: "open" | "block";
+}
+
 /** What each kind says besides its name (schema: Quota). */
 interface Members {
-  readonly uniform: { readonly threshold?: number };
+  readonly uniform: Shared & { readonly threshold?: number };
   readonly rate: object;
   readonly independent: object;
   readonly schedule: { readonly among?: "open" | "all" };
-  readonly threshold: { readonly threshold: number; readonly at_least?: "one" | "uniform" };
+  readonly threshold: Shared & { readonly threshold: number; readonly at_least?: "one" | "uniform" | number };
   readonly factor: { readonly factor: number };
-  readonly entropy_bound: { readonly bound: number };
+  readonly entropy_bound: { readonly bound: number; readonly own?: boolean };
 }
 type Kind = keyof Members;
 
 type Rule<M> = (view: QuotaView, quota: M) => Selection;
 
+/** How many positions are divided. */
+const divided = ({ atStart, size }: QuotaView, { share_of: of }: Shared): number =>
+  of === "block" ? size : atStart;
+
 const whole = (positions: readonly number[]): Selection => ({ positions, putOff: 0 });
 
 const rules: { readonly [K in Kind]: Rule<Members[K]> } = {
-  uniform({ atStart, step, steps, putOff, proposals, best, open }, { threshold }) {
-    if (threshold === undefined) return whole(best(uniformShare(atStart, steps, step)));
+  uniform(view, quota) {
+    const { step, steps, putOff, proposals, best, open } = view;
+    const n = divided(view, quota);
+    if (quota.threshold === undefined) return whole(best(uniformShare(n, steps, step)));
     // Dream under Fast-dLLM: equal shares, the remainder in the last step, and what was put off comes on top.
-    const rest = step === steps - 1 ? atStart % steps : 0;
-    const share = (step < steps ? Math.floor(atStart / steps) : 0) + rest + putOff;
+    const rest = step === steps - 1 ? n % steps : 0;
+    const share = (step < steps ? Math.floor(n / steps) : 0) + rest + putOff;
     const chosen = best(Math.min(share, open.length));
-    const positions = chosen.filter((i, k) => k === 0 || proposals.get(i)!.score >= threshold);
+    const positions = chosen.filter((i, k) => k === 0 || proposals.get(i)!.score >= quota.threshold!);
     return { positions, putOff: chosen.length - positions.length };
   },
   rate: ({ open, rate, best, step, steps }) =>
@@ -78,10 +91,12 @@ const rules: { readonly [K in Kind]: Rule<Members[K]> } = {
     const still = step >= steps - 1 ? 0 : Math.floor((among === "all" ? open.length : atStart) * left);
     return whole(best(Math.max(1, open.length - still)));
   },
-  threshold({ open, proposals, best, atStart, step, steps }, { threshold, at_least: least }) {
-    const order = ranking(open, proposals);
-    const sure = order.filter((i) => proposals.get(i)!.score >= threshold);
-    const floor = least === "uniform" ? Math.max(1, uniformShare(atStart, steps, step)) : 1;
+  threshold(view, quota) {
+    const { open, proposals, best, step, steps } = view;
+    const { threshold, at_least: least = "one" } = quota;
+    const sure = ranking(open, proposals).filter((i) => proposals.get(i)!.score >= threshold);
+    const share = (): number => uniformShare(divided(view, quota), steps, step);
+    const floor = least === "uniform" ? share() : least === "one" ? 1 : least;
     return whole(sure.length >= floor ? sure : best(Math.min(floor, open.length)));
   },
   factor({ open, proposals }, { factor }) {
@@ -92,29 +107,35 @@ const rules: { readonly [K in Kind]: Rule<Members[K]> } = {
     });
     return whole(order.slice(0, n));
   },
-  entropy_bound({ open, proposals }, { bound }) {
+  entropy_bound({ open, proposals }, { bound, own = false }) {
     const order = [...open].sort((i, j) => proposals.get(i)!.entropy - proposals.get(j)!.entropy || i - j);
     let before = 0;
     const positions = order.filter((i, k) => {
-      const fits = k === 0 || before <= bound;
-      before += proposals.get(i)!.entropy;
+      const { entropy } = proposals.get(i)!;
+      const fits = k === 0 || before + (own ? entropy : 0) <= bound;
+      before += entropy;
       return fits;
     });
     return whole(positions);
   },
 };
 
-/** Kinds that go on, beyond the grid if need be, until nothing is open. */
+/** Kinds that place at least one position a step and go on until nothing is open. */
 const untilDone: ReadonlySet<string> = new Set<Kind>(["threshold", "factor", "entropy_bound"]);
+
+/** Whether a quota goes on, beyond the grid if need be, until nothing is open; equal shares end with the grid. */
+export function goesOn(quota: QuotaDescription): boolean {
+  return untilDone.has(quota.kind) && quota.at_least !== "uniform";
+}
 
 /** Whether placed positions compete again: a quota then says which of all positions are not noise after the step. */
 export function placesAgain(quota: QuotaDescription | undefined): boolean {
   return quota?.among === "all";
 }
 
-/** An upper bound of the steps for `most` open positions: such kinds place at least one a step. */
+/** An upper bound of the steps for `most` open positions of which none is proposed the mask. */
 export function longestRun(quota: QuotaDescription, steps: number, most: number): number {
-  if (untilDone.has(quota.kind)) return most;
+  if (goesOn(quota)) return most;
   return quota.kind === "uniform" && quota.threshold !== undefined ? steps + most : steps;
 }
 
