@@ -36,6 +36,8 @@ const comparisons: Readonly<Record<string, number>> = {
   "llada-net-a": 9,
   "llada2-net-a": 5,
   "diffusion-gemma-net-a": 11,
+  "sdar-decode-a": 20,
+  "llada2-decode-a": 20,
   "fastdllm-a": 10,
   "dream-decode-a": 16,
   "dream-net-a": 5,

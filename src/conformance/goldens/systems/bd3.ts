@@ -4,11 +4,11 @@ import { resolveSchedule } from "../../../diffusion/index.js";
 import type { Computed } from "../compare.js";
 import { type GoldenCase, hasTensor, objectOf, tensorOf } from "../golden-case.js";
 import { type NamedSchedules, scheduleTables } from "./discrete-schedule.js";
-import type { GoldenSystem } from "./system.js";
+import { type GoldenSystem, isNamed } from "./system.js";
 
 export const bd3: GoldenSystem = {
   name: "BD3-LM",
-  covers: (golden) => golden.system === "BD3-LM",
+  covers: (golden) => isNamed(golden, "bd3"),
   compute: async (golden) => [
     ...scheduleTables(golden, schedules),
     ...lossScalings(golden),

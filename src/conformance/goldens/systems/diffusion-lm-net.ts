@@ -21,14 +21,14 @@ import { entry, joined } from "../layout.js";
 import { probesOf } from "../probes.js";
 import { replay } from "../trajectory.js";
 import { clampOf, noiseSchedule, timeInput, timesteps, trainSteps } from "./diffusion-lm-noise.js";
-import type { GoldenSystem } from "./system.js";
+import { type GoldenSystem, isNamed } from "./system.js";
 
 const layers = "input_transformers.layer";
 
 export const diffusionLmNetwork: GoldenSystem = {
   name: "Diffusion-LM network",
   covers: (golden) =>
-    golden.system === "Diffusion-LM" && weightShape(golden, "input_up_proj.0.weight") !== undefined,
+    isNamed(golden, "diffusionlm") && weightShape(golden, "input_up_proj.0.weight") !== undefined,
   compute,
 };
 

@@ -23,11 +23,11 @@ import {
   type Variant,
   variantsOf,
 } from "./diffusion-lm-variant.js";
-import type { GoldenSystem } from "./system.js";
+import { type GoldenSystem, isNamed } from "./system.js";
 
 export const diffusionLmSampler: GoldenSystem = {
   name: "Diffusion-LM sampler",
-  covers: (golden) => golden.system === "Diffusion-LM" && weightShape(golden, "stub.W") !== undefined,
+  covers: (golden) => isNamed(golden, "diffusionlm") && weightShape(golden, "stub.W") !== undefined,
   compute,
 };
 

@@ -22,12 +22,12 @@ import { mapEach } from "../each.js";
 import { type GoldenCase, hasTensor, resultNames, tensorOf } from "../golden-case.js";
 import { probesOf } from "../probes.js";
 import { noiseSchedule, timesteps, trainSteps } from "./diffusion-lm-noise.js";
-import type { GoldenSystem } from "./system.js";
+import { type GoldenSystem, isNamed } from "./system.js";
 
 export const diffusionLmSchedule: GoldenSystem = {
   name: "Diffusion-LM schedule",
   covers: (golden) =>
-    golden.system === "Diffusion-LM" &&
+    isNamed(golden, "diffusionlm") &&
     golden.weights === undefined &&
     (golden.options.has("schedules") || golden.options.get("kind") === "noise_schedule"),
   compute,

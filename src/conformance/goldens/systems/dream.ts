@@ -24,11 +24,11 @@ import {
 } from "../golden-case.js";
 import { entry } from "../layout.js";
 import { decodePrompt, firstState, noDraws, stubNetwork, timesOf } from "./stub-decoder.js";
-import type { GoldenSystem } from "./system.js";
+import { type GoldenSystem, isNamed } from "./system.js";
 
 export const dreamDecoding: GoldenSystem = {
   name: "Dream decoding",
-  covers: (golden) => golden.system === "Dream" && weightShape(golden, "stub.E") !== undefined,
+  covers: (golden) => isNamed(golden, "dream") && weightShape(golden, "stub.E") !== undefined,
   compute: async (golden) => [...units(golden), ...(await runs(golden))],
 };
 

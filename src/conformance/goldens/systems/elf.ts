@@ -17,11 +17,11 @@ import {
 import { probesOf } from "../probes.js";
 import { describeElf, type ElfCall } from "./elf-description.js";
 import { sampleElf } from "./elf-sampler.js";
-import type { GoldenSystem } from "./system.js";
+import { type GoldenSystem, isNamed } from "./system.js";
 
 export const elf: GoldenSystem = {
   name: "ELF",
-  covers: (golden) => golden.system === "ELF" && weightShape(golden, "t_emb_tokens") !== undefined,
+  covers: (golden) => isNamed(golden, "elf") && weightShape(golden, "t_emb_tokens") !== undefined,
   compute,
 };
 

@@ -1,6 +1,7 @@
 // The systems of the golden data that dlmc covers. To add one: a file here and a line below.
 
 import { bd3 } from "./bd3.js";
+import { llada2Decoding, sdarDecoding } from "./block-decode.js";
 import { diffusionGemma } from "./diffusion-gemma.js";
 import { diffusionLmNetwork } from "./diffusion-lm-net.js";
 import { diffusionLmSampler } from "./diffusion-lm-sampler.js";
@@ -10,10 +11,10 @@ import { duo } from "./duo.js";
 import { elf } from "./elf.js";
 import { longConv, s4d, sgConv } from "./filters.js";
 import { hyena } from "./hyena.js";
+import { llada2Network, sdarNetwork } from "./imported-net.js";
 import { longConvKernel, stripedHyena } from "./kernels.js";
 import { langflow } from "./langflow.js";
 import { fastDllm, lladaDecoding } from "./llada-decode.js";
-import { llada2 } from "./llada2.js";
 import { dreamNetwork, lladaNetwork } from "./llama-net.js";
 import { m2Layer, m2Mixer } from "./m2.js";
 import { mdlm } from "./mdlm.js";
@@ -34,13 +35,16 @@ export const systems: readonly GoldenSystem[] = [
   duo,
   sedd,
   bd3,
+  sdarDecoding,
+  llada2Decoding,
   lladaDecoding,
   fastDllm,
   dreamDecoding,
   lladaNetwork,
   dreamNetwork,
-  llada2,
   diffusionGemma,
+  llada2Network,
+  sdarNetwork,
   longConv,
   longConvKernel,
   s4d,

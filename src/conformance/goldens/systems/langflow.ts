@@ -28,12 +28,12 @@ import { joined } from "../layout.js";
 import { probesOf } from "../probes.js";
 import { replay } from "../trajectory.js";
 import { ditBlocks, ditNorm, ditTime, ditWeightMap } from "./dit.js";
-import type { GoldenSystem } from "./system.js";
+import { type GoldenSystem, isNamed } from "./system.js";
 
 export const langflow: GoldenSystem = {
   name: "LangFlow",
   covers: (golden) =>
-    golden.system === "LangFlow" && weightShape(golden, "backbone.vocab_embed.embedding") !== undefined,
+    isNamed(golden, "langflow") && weightShape(golden, "backbone.vocab_embed.embedding") !== undefined,
   compute,
 };
 

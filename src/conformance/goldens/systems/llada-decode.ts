@@ -22,17 +22,17 @@ import {
 } from "../golden-case.js";
 import { entry } from "../layout.js";
 import { type DecodingRun, decodePrompt, firstState, noDraws, stubNetwork, timesOf } from "./stub-decoder.js";
-import type { GoldenSystem } from "./system.js";
+import { type GoldenSystem, isNamed } from "./system.js";
 
 export const lladaDecoding: GoldenSystem = {
   name: "LLaDA decoding",
-  covers: (golden) => golden.system === "LLaDA" && weightShape(golden, "stub.E") !== undefined,
+  covers: (golden) => isNamed(golden, "llada") && weightShape(golden, "stub.E") !== undefined,
   compute: (golden) => lladaRuns(golden, (length) => Promise.resolve(stubNetwork(golden, length))),
 };
 
 export const fastDllm: GoldenSystem = {
   name: "Fast-dLLM",
-  covers: (golden) => golden.system === "Fast-dLLM",
+  covers: (golden) => isNamed(golden, "fastdllm"),
   compute: async (golden) => [
     ...units(golden),
     ...(await lladaRuns(golden, (length) => Promise.resolve(stubNetwork(golden, length)))),

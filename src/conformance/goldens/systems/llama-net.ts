@@ -17,7 +17,7 @@ import {
 } from "../golden-case.js";
 import { probesOf } from "../probes.js";
 import { lladaRuns } from "./llada-decode.js";
-import type { GoldenSystem } from "./system.js";
+import { type GoldenSystem, isNamed } from "./system.js";
 
 /** Upstream's names of one network's layers, `{i}` the block. */
 interface Names {
@@ -67,7 +67,7 @@ const dream: Names = {
 
 export const lladaNetwork: GoldenSystem = {
   name: "LLaDA",
-  covers: (golden) => golden.system === "LLaDA" && weightShape(golden, llada.table) !== undefined,
+  covers: (golden) => isNamed(golden, "llada") && weightShape(golden, llada.table) !== undefined,
   async compute(golden, work) {
     const open = async (length: number) => {
       const model = load(describe(golden, llada, length, "transformer.ln_f"), `${work}/${length}`);
@@ -82,7 +82,7 @@ export const lladaNetwork: GoldenSystem = {
 
 export const dreamNetwork: GoldenSystem = {
   name: "Dream",
-  covers: (golden) => golden.system === "Dream" && weightShape(golden, dream.table) !== undefined,
+  covers: (golden) => isNamed(golden, "dream") && weightShape(golden, dream.table) !== undefined,
   compute: (golden, work) => network(golden, dream, "model.norm", work),
 };
 

@@ -20,11 +20,11 @@ import { recordedRun, replayTokens, type TokenTrajectory, trajectoryColumns } fr
 import { type NamedSchedules, scheduleTables } from "./discrete-schedule.js";
 import { ditBlocks, ditNorm, ditTime, ditWeightMap } from "./dit.js";
 import { network, probabilities, tokenPlan } from "./dit-tokens.js";
-import type { GoldenSystem } from "./system.js";
+import { type GoldenSystem, isNamed } from "./system.js";
 
 export const mdlm: GoldenSystem = {
   name: "MDLM",
-  covers: (golden) => golden.system === "MDLM" && weightShape(golden, "vocab_embed.embedding") !== undefined,
+  covers: (golden) => isNamed(golden, "mdlm") && weightShape(golden, "vocab_embed.embedding") !== undefined,
   compute,
 };
 

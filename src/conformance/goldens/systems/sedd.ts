@@ -27,11 +27,11 @@ import { recordedRun, replayTokens, type TokenTrajectory, trajectoryColumns } fr
 import { type NamedSchedules, scheduleTables } from "./discrete-schedule.js";
 import { ditBlocks, ditNorm, ditTime, ditWeightMap } from "./dit.js";
 import { closedForms, processOf } from "./sedd-forms.js";
-import type { GoldenSystem } from "./system.js";
+import { type GoldenSystem, isNamed } from "./system.js";
 
 export const sedd: GoldenSystem = {
   name: "SEDD",
-  covers: (golden) => golden.system === "SEDD",
+  covers: (golden) => isNamed(golden, "sedd"),
   async compute(golden, work) {
     return [
       ...closedForms(golden),

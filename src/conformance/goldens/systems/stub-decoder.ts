@@ -5,53 +5,91 @@ import { planTokens, type TokenPlan } from "../../../diffusion/index.js";
 import { decodeTokens } from "../../../runtime/discrete/decode-tokens.js";
 import type { TokenDraws } from "../../../runtime/discrete/driver.js";
 import type { FloatArray } from "../../../runtime/step-runner.js";
-import type { TokenRunner } from "../../../runtime/token-runner.js";
+import type { BlockSession, TokenRunner } from "../../../runtime/token-runner.js";
 import { bug } from "../../../support/diagnostic.js";
 import { type Each, mapEachInTurn } from "../each.js";
-import { type GoldenCase, tensorOf, weightOf } from "../golden-case.js";
+import { type GoldenCase, type GoldenTensor, tensorOf, weightOf } from "../golden-case.js";
 import { entry, joined } from "../layout.js";
+
+/** The stub's logits of a sequence by itself, whatever its length. */
+type StubLogits = (tokens: Int32Array, batch: number) => Float64Array;
+
+function stubLogits(golden: GoldenCase): { readonly logits: StubLogits; readonly vocabulary: number } {
+  const [table, positions, head, bias] = ["E", "P", "W", "b"].map((name) =>
+    weightOf(golden, `stub.${name}`),
+  ) as [GoldenTensor, GoldenTensor, GoldenTensor, GoldenTensor];
+  const [n = 1, width = 1] = head.shape;
+  const logits: StubLogits = (tokens, batch) => {
+    const length = tokens.length / batch;
+    const out = new Float64Array(batch * length * n);
+    for (let row = 0; row < batch; row++) {
+      const h = Array.from({ length }, (_, i) =>
+        Array.from(
+          { length: width },
+          (_u, c) => table.data[tokens[row * length + i]! * width + c]! + positions.data[i * width + c]!,
+        ),
+      );
+      const mean = Array.from({ length: width }, (_, c) => h.reduce((sum, x) => sum + x[c]!, 0) / length);
+      for (let i = 0; i < length; i++) {
+        const mixed = h[i]!.map(
+          (value, c) => value + 0.5 * mean[c]! + 0.7 * h[(i + length - 1) % length]![c]!,
+        );
+        for (let v = 0; v < n; v++)
+          out[(row * length + i) * n + v] = mixed.reduce(
+            (sum, value, c) => sum + value * head.data[v * width + c]!,
+            bias.data[v]!,
+          );
+      }
+    }
+    return out;
+  };
+  return { logits, vocabulary: n };
+}
 
 /** The stub network of a case for sequences of `length`; with `shift`, position i gets the logits of i - 1. */
 export function stubNetwork(golden: GoldenCase, length: number, shift = false): Each<TokenRunner> {
-  const [table, positions, head, bias] = ["E", "P", "W", "b"].map((name) =>
-    weightOf(golden, `stub.${name}`),
-  ) as [
-    ReturnType<typeof weightOf>,
-    ReturnType<typeof weightOf>,
-    ReturnType<typeof weightOf>,
-    ReturnType<typeof weightOf>,
-  ];
-  const [n = 1, width = 1] = head.shape;
+  const { logits, vocabulary } = stubLogits(golden);
   return {
     reference: {
       length,
-      vocabulary: n,
+      vocabulary,
       async logits({ batch, tokens }) {
-        const out = new Float64Array(batch * length * n);
-        for (let row = 0; row < batch; row++) {
-          const h = Array.from({ length }, (_, i) =>
-            Array.from(
-              { length: width },
-              (_u, c) => table.data[tokens[row * length + i]! * width + c]! + positions.data[i * width + c]!,
-            ),
-          );
-          const mean = Array.from({ length: width }, (_, c) => h.reduce((sum, x) => sum + x[c]!, 0) / length);
-          for (let i = 0; i < length; i++) {
-            const mixed = h[i]!.map(
-              (value, c) => value + 0.5 * mean[c]! + 0.7 * h[(i + length - 1) % length]![c]!,
-            );
-            for (let v = 0; v < n; v++)
-              out[(row * length + i) * n + v] = mixed.reduce(
-                (sum, value, c) => sum + value * head.data[v * width + c]!,
-                bias.data[v]!,
-              );
-          }
-        }
-        return shift ? shifted(out, batch, length, n) : out;
+        const out = logits(tokens, batch);
+        return shift ? shifted(out, batch, length, vocabulary) : out;
       },
       async dispose() {},
     },
   };
+}
+
+/**
+ * The stub network for blocks of `size` from left to right: it sees what is settled and the block under way, and nothing
+ * behind. Where it has fewer positions than the text, it sees the block by itself, as it does behind a cache that it
+ * does not read.
+ */
+export function stubOfBlocks(golden: GoldenCase, length: number, size: number): Each<TokenRunner> {
+  const { logits, vocabulary: n } = stubLogits(golden);
+  const alone = weightOf(golden, "stub.P").shape[0]! < length;
+  const openBlocks = (batch: number): BlockSession => {
+    const settled = Array.from({ length: batch }, (): number[] => []);
+    const block = (tokens: Int32Array, row: number) => tokens.subarray(row * size, (row + 1) * size);
+    return {
+      size,
+      async logits({ tokens }) {
+        const seen = settled.map((before, row) => [...(alone ? [] : before), ...block(tokens, row)]);
+        const width = seen[0]!.length;
+        const out = logits(Int32Array.from(seen.flat()), batch);
+        return joined(
+          seen.map((_, row) => out.subarray(((row + 1) * width - size) * n, (row + 1) * width * n)),
+        );
+      },
+      async settle({ tokens }) {
+        for (const [row, before] of settled.entries()) before.push(...block(tokens, row));
+      },
+      close() {},
+    };
+  };
+  return { reference: { ...stubNetwork(golden, length).reference, openBlocks } };
 }
 
 /** Logits of position i at i + 1; position 0 keeps its own. */
@@ -104,13 +142,20 @@ export function decodePrompt(
     const fixed = { tokens: start.slice(), mask: Uint8Array.from(given) };
     const states: Int32Array[] = [start];
     const calls: FloatArray[] = [];
+    const recorded = async (asked: Promise<FloatArray>): Promise<FloatArray> => {
+      const logits = await asked;
+      calls.push(Float64Array.from(logits));
+      return logits;
+    };
     const recording: TokenRunner = {
       ...runner,
-      async logits(inputs) {
-        const logits = await runner.logits(inputs);
-        calls.push(Float64Array.from(logits));
-        return logits;
-      },
+      logits: (inputs) => recorded(runner.logits(inputs)),
+      ...(runner.openBlocks && {
+        openBlocks(rows) {
+          const session = runner.openBlocks!(rows);
+          return { ...session, logits: (inputs) => recorded(session.logits(inputs)) };
+        },
+      }),
     };
     const ask = (tokens: Int32Array) => recording.logits({ batch, tokens, level: new Array(batch).fill(0) });
     const idle = async (steps: number): Promise<void> => {

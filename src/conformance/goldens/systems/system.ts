@@ -14,3 +14,14 @@ export interface GoldenSystem {
    */
   compute(golden: GoldenCase, work: string): Promise<readonly Computed[]>;
 }
+
+/**
+ * Whether case.json's system begins with this name of lower-case letters and digits, whatever its capitals, blanks and
+ * signs: "LLaDA2.1 decode" is of llada2.
+ */
+export function isNamed(golden: GoldenCase, name: string): boolean {
+  return golden.system
+    .toLowerCase()
+    .replace(/[^a-z0-9]/g, "")
+    .startsWith(name);
+}
