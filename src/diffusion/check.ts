@@ -21,6 +21,9 @@ const takesEnds: ReadonlySet<string> = new Set([
   "renoise",
 ]);
 
+/** Samplers that do something in a step between two equal times: they noise and denoise again. */
+export const correctsAtRest: ReadonlySet<string> = new Set(["psi"]);
+
 /**
  * The problems of a list of visited levels, noisiest first (`resolveGrid`), or of a whole table reversed, for the
  * sampler that walks it.
@@ -58,7 +61,8 @@ export function checkSchedule(
         "end the grid a little earlier, or set log_snr_clip",
       );
     const before = grid[i - 1];
-    if (before !== undefined && !(level.gamma < before.level.gamma))
+    const rests = before?.t === t && correctsAtRest.has(sampler?.kind ?? "");
+    if (before !== undefined && !rests && !(level.gamma < before.level.gamma))
       add(
         "error",
         "schedule/not-monotone",

@@ -28,6 +28,13 @@ const accepted: Readonly<Record<string, object>> = {
   "a stride that exists": { ...model, timesteps: { kind: "ddim_stride", num_steps: 334 } },
   "sections as full as they are": { ...model, timesteps: { kind: "spaced", sections: [334, 333, 333] } },
   "a list of training steps": { ...model, timesteps: { kind: "table", values: [999, 0] } },
+  "a psi sampler that stays at a time": {
+    ...model,
+    state_space: { kind: "uniform", vocab_size: 5, seq_len: 4 },
+    noise_schedule: { family: "log_linear" },
+    timesteps: { kind: "table", values: [1, 0.5, 0.5, 0.5, 0.001] },
+    sampler: { kind: "psi", kappa: { kind: "constant", value: 0.5 } },
+  },
   "a continuous grid": {
     ...model,
     noise_schedule: { family: "log_linear" },

@@ -238,9 +238,15 @@ test("plug_in: Duo's posterior, and Bayes where the output is the prior itself",
   );
 });
 
-test.each([masked, random])("psi keeps the marginals of $kind, whatever kappa is", (process) => {
+test.each([
+  [masked, "on its way"],
+  [random, "on its way"],
+  [masked, "at rest"],
+  [random, "at rest"],
+] as const)("psi keeps the marginals of $kind %s, whatever kappa is", (process, way) => {
   const n = process.vocabulary;
-  const row = planFor(process, "psi", 6).rows[2]!;
+  const moving = planFor(process, "psi", 6).rows[2]!;
+  const row = way === "at rest" ? { ...moving, to: moving } : moving;
   for (const value of [0, 0.3, 1]) {
     const reached = new Array<number>(n).fill(0);
     for (const x of reachable(process, row.totalNoise)) {

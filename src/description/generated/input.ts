@@ -3213,7 +3213,7 @@ export interface QuantileTimesteps {
   readonly num_steps: NumSteps;
 }
 /**
- * Times as a strictly decreasing list: training step indices for a discretized schedule, times in [0, 1] for a continuous one.
+ * Times as a strictly decreasing list: training step indices for a discretized schedule, times in [0, 1] for a continuous one. The psi sampler may stay at a time: a step between two equal ones noises and denoises again.
  */
 export interface TableTimesteps {
   readonly kind: "table";

@@ -1,7 +1,7 @@
 // Rules of noise schedules and timestep grids. Whatever the numbers themselves can show (a stride that exists,
 // noise that falls) is asked of src/diffusion, which computes the same tables for the sampler.
 
-import { checkSchedule } from "../../diffusion/check.js";
+import { checkSchedule, correctsAtRest } from "../../diffusion/check.js";
 import { resolveGrid, type TimestepsDescription } from "../../diffusion/grid.js";
 import { resolveSchedule } from "../../diffusion/resolve.js";
 import { DlmcError, type Report } from "../../support/diagnostic.js";
@@ -15,7 +15,7 @@ export function checkSampling(description: Description, report: Report): void {
   checkConstants(schedule, description, report);
   if (timesteps !== undefined) {
     checkKind(schedule, timesteps, report);
-    checkOrder(timesteps, report);
+    checkOrder(timesteps, description, report);
   }
   if (timesteps !== undefined && report.diagnostics.length === problems)
     checkNumbers(description, schedule, timesteps, report);
@@ -122,14 +122,22 @@ function checkKind({ family, discretization }: NoiseSchedule, timesteps: Timeste
   });
 }
 
-function checkOrder(timesteps: Timesteps, report: Report): void {
+function checkOrder(timesteps: Timesteps, description: Description, report: Report): void {
   if (timesteps.kind === "table") {
-    const at = timesteps.values.findIndex((value, i) => i > 0 && value >= timesteps.values[i - 1]!);
+    const { sampler } = description as { readonly sampler?: { readonly kind: string } };
+    const repeats = correctsAtRest.has(sampler?.kind ?? "");
+    const rises = (value: number, before: number): boolean =>
+      value > before || (!repeats && value === before);
+    const at = timesteps.values.findIndex((value, i) => i > 0 && rises(value, timesteps.values[i - 1]!));
     if (at > 0)
-      report.error("model/timesteps-order", "listed times fall strictly, the noisiest first", {
-        pointer: `/timesteps/values/${at}`,
-        notes: [{ message: "the time before it", pointer: `/timesteps/values/${at - 1}` }],
-      });
+      report.error(
+        "model/timesteps-order",
+        `listed times fall${repeats ? "" : " strictly"}, the noisiest first`,
+        {
+          pointer: `/timesteps/values/${at}`,
+          notes: [{ message: "the time before it", pointer: `/timesteps/values/${at - 1}` }],
+        },
+      );
   } else if (timesteps.kind === "linspace" || timesteps.kind === "quantile") {
     const { from, to } = timesteps;
     if (from <= to)
