@@ -2,7 +2,6 @@
 // the posterior or by psi steps, ended by a draw or by the argmax.
 
 import type { LoadedModel } from "../../../api/load.js";
-import type { KappaDescription } from "../../../diffusion/discrete/sampler-description.js";
 import { resolveSchedule } from "../../../diffusion/index.js";
 import { bug } from "../../../support/diagnostic.js";
 import { disposeRunners, load, tokenRunners } from "../backends.js";
@@ -16,6 +15,7 @@ import {
   hasTensor,
   namedEntries,
   numberOption,
+  objectOf,
   tensorOf,
   weightShape,
 } from "../golden-case.js";
@@ -23,11 +23,12 @@ import { recordedRun, replayTokens, trajectoryColumns } from "../token-replay.js
 import type { NamedSchedules } from "./discrete-schedule.js";
 import { ditBlocks, ditNorm, ditTime, ditWeightMap } from "./dit.js";
 import { network, probabilities, tokenPlan } from "./dit-tokens.js";
-import type { GoldenSystem } from "./system.js";
+import { type PsiGrid, psiKappas, psiTimes } from "./duo-grid.js";
+import { type GoldenSystem, isNamed } from "./system.js";
 
 export const duo: GoldenSystem = {
   name: "Duo",
-  covers: (golden) => /^duo\b/i.test(golden.system),
+  covers: (golden) => isNamed(golden, "duo"),
   async compute(golden, work) {
     const results = scheduleTables(golden);
     if (weightShape(golden, "vocab_embed.embedding") === undefined) return results;
@@ -44,7 +45,11 @@ export const duo: GoldenSystem = {
   },
 };
 
-const runFields = ["name", "predictor", "sampler", "noise", "noise_type", "noise_removal", "kappa", "mode"];
+const runFields = [
+  ...["name", "predictor", "sampler", "noise", "noise_type", "noise_removal", "kappa", "mode", "psi"],
+  ...["p_nucleus", "steps", "eps", "time_profile", "high_frac", "middle_frac"],
+  ...["high_mode", "middle_mode", "low_mode"],
+];
 
 /** Upstream's schedules under the names it and its cases give them (trainer_base.py). */
 function scheduleOf(name: string): NamedSchedules[string] & { readonly eps: number } {
@@ -81,14 +86,8 @@ function open(golden: GoldenCase, name: string, run: Facts, work: string): Loade
         seq_len: recorded ?? tensorOf(golden, "in.tokens").shape[1],
       },
       embedding: { dim: width },
-      noise_schedule: scheduleOf(
-        String(run.noise ?? run.noise_type ?? golden.options.get("noise") ?? "loglinear"),
-      ),
-      timesteps: {
-        kind: "linspace",
-        to: numberOption(golden, "eps", "sampling_eps") ?? 1e-5,
-        num_steps: (numberOption(golden, "N", "num_steps", "steps") ?? 1) + 1,
-      },
+      noise_schedule: scheduleOf(gridOf(golden, run).noise),
+      timesteps: { kind: "table", values: [...timesOf(golden, name, run)] },
       time_conditioning: ditTime(golden, "", "total_noise"),
       prediction_type: { target: "plug_in", final_norm: ditNorm(golden) },
       blocks: ditBlocks(golden, ""),
@@ -100,6 +99,37 @@ function open(golden: GoldenCase, name: string, run: Facts, work: string): Loade
   );
 }
 
+/** What a run says of its grid, with upstream's defaults. */
+function gridOf(golden: GoldenCase, run: Facts): PsiGrid {
+  const said = { ...objectOf(golden.options.get("psi")), ...run, ...objectOf(run.psi) };
+  const mode = String(said.mode ?? (said.kappa === undefined ? "pure-posterior" : `constant-${said.kappa}`));
+  const [high, middle, low] = ["high_mode", "middle_mode", "low_mode"].map((key) =>
+    String(said[key] ?? mode),
+  );
+  return {
+    profile: String(said.time_profile ?? "linear"),
+    fractions: [Number(said.high_frac ?? 0.2), Number(said.middle_frac ?? 0.6)],
+    modes: [high!, middle!, low!],
+    steps: Number(run.steps ?? numberOption(golden, "N", "num_steps", "steps") ?? 1),
+    eps: Number(run.eps ?? numberOption(golden, "eps", "sampling_eps") ?? 1e-5),
+    noise: String(run.noise ?? run.noise_type ?? golden.options.get("noise") ?? "loglinear"),
+  };
+}
+
+/** The visited times, as recorded or by upstream's rules. */
+function timesOf(golden: GoldenCase, name: string, run: Facts): ArrayLike<number> & Iterable<number> {
+  const recorded = firstTensor(golden, `sched.${name}.t`, `sched.${name}.timesteps`);
+  return recorded?.data ?? psiTimes(gridOf(golden, run));
+}
+
+function kappasOf(golden: GoldenCase, name: string, run: Facts): readonly number[] {
+  const grid = gridOf(golden, run);
+  const schedule = resolveSchedule(scheduleOf(grid.noise));
+  const signal = (t: number): number =>
+    schedule.kind === "continuous" ? schedule.at(t).alphaBar : Number.NaN;
+  return psiKappas(grid, Array.from(timesOf(golden, name, run), signal)).slice(0, -1);
+}
+
 function samplerOf(golden: GoldenCase, name: string, run: Facts): Record<string, unknown> {
   const removal = String(run.noise_removal ?? golden.options.get("noise_removal") ?? "ancestral");
   const finals: Facts = { greedy: "argmax", ancestral: "sample", none: "none" };
@@ -108,22 +138,9 @@ function samplerOf(golden: GoldenCase, name: string, run: Facts): Record<string,
   return {
     kind: psi ? "psi" : "ancestral",
     final: finals[removal] ?? bug(`Duo has no noise removal ${removal}`),
-    ...(psi && {
-      kappa: kappas === undefined ? kappaOf(run) : { kind: "table", values: [...kappas] },
-    }),
+    top_p: Number(run.p_nucleus ?? numberOption(golden, "p_nucleus") ?? 1),
+    ...(psi && { kappa: { kind: "table", values: [...(kappas ?? kappasOf(golden, name, run))] } }),
   };
-}
-
-/** kappa by upstream's words for it: a number, or one of its modes for all phases. */
-function kappaOf(run: Facts): KappaDescription {
-  const mode = String(run.mode ?? "");
-  const eta = Number(mode.slice(mode.lastIndexOf("-") + 1));
-  if (mode === "pure-pc") return { kind: "constant", value: 0 };
-  if (mode.startsWith("max-capped-")) return { kind: "capped", eta };
-  if (mode.startsWith("constant-remdm-")) return { kind: "fixed", eta };
-  if (mode.startsWith("constant-")) return { kind: "constant", value: eta };
-  if (mode === "" || mode === "pure-posterior") return { kind: "constant", value: Number(run.kappa ?? 1) };
-  return bug(`Duo's mode ${mode} of kappa is not covered`);
 }
 
 async function sampling(golden: GoldenCase, name: string, run: Facts, work: string): Promise<Computed[]> {
