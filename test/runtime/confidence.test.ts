@@ -221,3 +221,59 @@ test("a threshold goes on beyond the grid while proposals are the mask, up to a 
   expect(await of(3)).toEqual([...new Array(4).fill("__"), "11"]);
   expect(await of(99)).toEqual(new Array(6).fill("__"));
 });
+
+test("masked positions of an earlier block compete for the numbers of a later one", async () => {
+  // Two blocks of two, two steps each: position 0 is surest of the mask until position 2 stands.
+  const network = (tokens: readonly number[]): readonly number[][] => [
+    tokens[2] === 2 ? [0.1, 0.1, 0.8] : [0.97, 0.02, 0.01],
+    [0.6, 0.3, 0.1],
+    [0.05, 0.9, 0.05],
+    [0.7, 0.2, 0.1],
+  ];
+  const trial = { network, times: evenly(2), start: [2, 2, 2, 2] };
+  const of = (leftovers: "stay" | "compete") =>
+    statesOf({ ...trial, sampler: { quota: { kind: "uniform" }, blocks: { length: 2, leftovers } } });
+  // The mask takes position 0's place in both steps of the first block.
+  expect(await of("stay")).toEqual(["____", "____", "____", "__1_", "__10"]);
+  // Position 0 is surer than 3 once 2 stands; 3 is left over.
+  expect(await of("compete")).toEqual(["____", "____", "____", "__1_", "0_1_"]);
+});
+
+test("a rate of the batch's mean places as many in every text, and its part in the last step", async () => {
+  const rows = [
+    [2, 2, 2, 2],
+    [0, 0, 2, 0],
+  ];
+  const of = async (quota: TokenSamplerDescription["quota"]) => {
+    const plan = planTokens({
+      state_space: { kind: "absorbing", vocab_size: 3, mask_token_id: 2 },
+      noise_schedule: { family: "power" },
+      timesteps: { kind: "table", values: evenly(2) },
+      sampler: { kind: "confidence", quota },
+    });
+    const start = Int32Array.from(rows.flat());
+    const fixed = { tokens: start, mask: Uint8Array.from(start, (token) => (token === 2 ? 0 : 1)) };
+    const runner = {
+      length: 4,
+      vocabulary: 3,
+      logits: async () =>
+        Float64Array.from(rows.flat(), (_, at) => 0.9 - (at % 4) / 10).reduce((out, p, at) => {
+          out.set([Math.log(p), Math.log(1 - p), -50], 3 * at);
+          return out;
+        }, new Float64Array(24)),
+      async dispose() {},
+    };
+    const states: string[] = [];
+    for await (const { done, tokens } of decodeTokens(runner, {
+      plan,
+      batch: 2,
+      fixed,
+      noise: { uniform: () => 0.5, start },
+    }))
+      if (!done) states.push([...tokens].map((t) => (t === 2 ? "_" : t)).join(""));
+    return states;
+  };
+  expect(await of({ kind: "rate" })).toEqual(["00__00_0", "00000000"]);
+  // floor(2.5 / 2) of each, then floor(1.5).
+  expect(await of({ kind: "rate", of: "batch" })).toEqual(["0___0000", "00__0000"]);
+});

@@ -2547,6 +2547,10 @@ export interface DecodingBlocks {
    */
   readonly cache: "none" | "exact";
   /**
+   * Positions that are still masked when their block is over, such as those whose proposal was the mask. stay: they stay masked. compete: they are open beside those of the blocks that follow (LLaDA).
+   */
+  readonly leftovers: "stay" | "compete";
+  /**
    * No block is decoded after one by which every text has generated one of these; what is left becomes the first of them (SDAR, LLaDA2, BD3-LM's end of text). Empty: all blocks are decoded.
    */
   readonly stop_tokens: readonly number[];
@@ -2610,6 +2614,10 @@ export interface UniformQuota {
  */
 export interface RateQuota {
   readonly kind: "rate";
+  /**
+   * What n counts. row: the open positions of the text. batch: their mean over the texts of the batch, so that a text depends on those beside it; its part is taken in the last step as well (Dream).
+   */
+  readonly of: "row" | "batch";
 }
 /**
  * Every open position is placed with probability 1 - s/t, all in the last step, whatever its score (Dream's origin).

@@ -35,6 +35,12 @@ function checkSampler(
       notes,
       help: 'use "from": "start": given positions of a block stay as they are',
     });
+  if ("blocks" in sampler && sampler.blocks?.leftovers === "compete")
+    report.error("model/cache-leftovers", "positions of settled blocks cannot be placed any more", {
+      pointer: `${here}/leftovers`,
+      notes,
+      help: 'use "leftovers": "stay", or leave "cache" out',
+    });
   if ("guidance" in sampler && sampler.guidance !== undefined)
     report.error(
       "model/cache-guidance",

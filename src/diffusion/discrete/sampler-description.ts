@@ -42,6 +42,8 @@ export interface TokenSamplerDescription {
     readonly from?: "start" | "prompt";
     /** What is kept of settled blocks, see `TokenRunner.openBlocks`. */
     readonly cache?: "none" | "exact";
+    /** Whether masked positions of earlier blocks are open beside those of the block under way. */
+    readonly leftovers?: "stay" | "compete";
     /** No block is decoded after one by which every text has one of these. */
     readonly stop_tokens?: readonly number[];
   };

@@ -1,6 +1,8 @@
 // Which positions are decoded together: all at once, or blocks from left to right.
 
 import type { TokenSamplerDescription } from "../../diffusion/discrete/sampler-description.js";
+import type { TokenPlan } from "../../diffusion/discrete/token-plan.js";
+import { isMasked } from "../../diffusion/discrete/token-process.js";
 
 /**
  * For every block, in order, 1 where a position belongs to it and is not given, [B, L] each. Blocks in which nothing is
@@ -21,6 +23,24 @@ export function blocksOf(
     }),
   );
   return all.filter((free) => free.includes(1));
+}
+
+/**
+ * What may change while block `b` is decoded, [B, L]: its positions and, where leftovers compete, those of earlier blocks
+ * that are still masked.
+ */
+export function freeIn(
+  { sampler: { blocks: described }, process }: TokenPlan,
+  tokens: Int32Array,
+  blocks: readonly Uint8Array[],
+  b: number,
+): Uint8Array {
+  const own = blocks[b]!;
+  if (described?.leftovers !== "compete") return own;
+  const before = blocks.slice(0, b);
+  return own.map((free, at) =>
+    free === 1 || (isMasked(process, tokens[at]!) && before.some((one) => one[at] === 1)) ? 1 : 0,
+  );
 }
 
 /** Whether every text has generated one of the stop tokens in a block up to this one. */

@@ -20,6 +20,8 @@ export interface DecodeContext {
   readonly tokens: Int32Array;
   /** 1 where the decoder may change the token, [B, length]. */
   readonly free: Uint8Array;
+  /** 1 where that position is of the block itself and not of an earlier one; absent: it always is. */
+  readonly own?: Uint8Array;
   readonly uniform: UniformSource;
   /** Tokens and positions drawn elsewhere, for replaying recorded choices. */
   readonly chosen?: (draw: number, row: number, position: number) => number | undefined;

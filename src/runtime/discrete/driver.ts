@@ -19,7 +19,7 @@ import { fail } from "../../support/diagnostic.js";
 import { type FixedTokens, fixedBatch } from "../fixed-positions.js";
 import type { EncoderRows } from "../step-runner.js";
 import type { TokenRunner } from "../token-runner.js";
-import { blocksOf, stopped } from "./blocks.js";
+import { blocksOf, freeIn, stopped } from "./blocks.js";
 import { type Decoders, decoderOf, drawsPerBlock, type Update } from "./decoder.js";
 import { mostRevisions } from "./self-correction.js";
 import type { OnLogits, OpenViews, Sureness } from "./views.js";
@@ -107,10 +107,12 @@ export async function* decodeWith(
   let last: DecodeState = { of: 0, step: 0, done: false, block: 0, tokens: tokens.slice(), calls: 0 };
   const ended = (): DecodeState => ({ ...last, of: last.step, done: true, ...views.sureness() });
   try {
-    for (const [b, free] of blocks.entries()) {
+    for (const [b, own] of blocks.entries()) {
+      const free = freeIn(plan, tokens, blocks, b);
       const view = await views.view(free);
       const context = {
         ...view,
+        ...(free !== own && { own }),
         plan,
         batch,
         uniform: draws.uniform,

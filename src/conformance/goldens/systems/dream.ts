@@ -143,7 +143,7 @@ function quotaOf(run: Facts): QuotaDescription {
   const algorithm = algorithmOf(run);
   if (algorithm === "origin") return { kind: "independent" };
   const threshold = run.threshold ?? run.confidence_threshold;
-  if (algorithm !== "confidence_threshold" && threshold === undefined) return { kind: "rate" };
+  if (algorithm !== "confidence_threshold" && threshold === undefined) return { kind: "rate", of: "batch" };
   // 0.9 is the default of upstream's _sample.
   return { kind: "uniform", threshold: Number(threshold ?? 0.9) };
 }

@@ -96,7 +96,7 @@ function samplerOf(run: Facts): TokenSamplerDescription {
           ? { kind: "factor", factor: run.factor }
           : { kind: "uniform" },
     temperature: Number(run.temperature ?? 0),
-    blocks: { length: Number(run.block_length), from: "prompt" },
+    blocks: { length: Number(run.block_length), from: "prompt", leftovers: "compete" },
     ...(guidance > 0 && { guidance: { scale: guidance } }),
   };
 }
@@ -193,6 +193,7 @@ function units(golden: GoldenCase): Computed[] {
         steps: 1,
         atStart: share,
         size: share,
+        mean: share,
         rate: 1,
         left: 0,
         putOff: 0,

@@ -37,7 +37,8 @@ export function confidenceDecoder(sampler: TokenSamplerDescription): Decoder {
     const { plan, batch } = context;
     const steps = Math.max(1, plan.rows.length);
     const states = Array.from({ length: batch }, (_, row): RowState => {
-      const atStart = openPositions(context, row).length;
+      const own = (i: number): boolean => context.own?.[row * context.length + i] !== 0;
+      const atStart = openPositions(context, row).filter(own).length;
       return { atStart, putOff: 0, after: 0, stable: 0, best: [], done: atStart === 0 };
     });
     const { of, limit } = lengths(sampler, steps, states);
@@ -45,8 +46,9 @@ export function confidenceDecoder(sampler: TokenSamplerDescription): Decoder {
       const point = plan.rows[Math.min(step, plan.rows.length - 1)];
       const temperature = between(sampler.temperature ?? 0, sampler.final_temperature, step, steps);
       const logits = await context.score(point?.level ?? plan.finalRow.level, temperature);
+      const mean = states.reduce((sum, _, row) => sum + openPositions(context, row).length, 0) / batch;
       for (const [row, state] of states.entries())
-        if (!state.done) advance(context, sampler, { row, state, step, steps, logits, temperature });
+        if (!state.done) advance(context, sampler, { row, state, step, steps, mean, logits, temperature });
       yield { of: Math.max(of, step + 1), ...(point && { point }) };
     }
   };
@@ -71,6 +73,8 @@ interface StepOfRow {
   readonly state: RowState;
   readonly step: number;
   readonly steps: number;
+  /** Open positions of a row of the batch, on average. */
+  readonly mean: number;
   readonly logits: FloatArray;
   readonly temperature: number;
 }
@@ -86,7 +90,7 @@ function openPositions({ plan, tokens, free, length }: DecodeContext, row: numbe
 function advance(
   context: DecodeContext,
   sampler: TokenSamplerDescription,
-  { row, state, step, steps, logits, temperature }: StepOfRow,
+  { row, state, step, steps, mean, logits, temperature }: StepOfRow,
 ): void {
   const { plan, tokens, length, first, free } = context;
   const n = plan.process.vocabulary;
@@ -133,6 +137,7 @@ function advance(
       step,
       steps,
       atStart: state.atStart,
+      mean,
       size: sampler.blocks?.length ?? length,
       rate: from === undefined ? 1 : 1 - from.to.t / from.t,
       left: from === undefined ? 0 : from.to.sigma2 / plan.rows[0]!.sigma2,

@@ -16,6 +16,8 @@ export interface QuotaView {
   readonly steps: number;
   /** Positions that were open when the block began. */
   readonly atStart: number;
+  /** Open positions of a row of the batch, on average. */
+  readonly mean: number;
   /** Positions of a block, given ones included. */
   readonly size: number;
   /** 1 - s/t of the step; 1 in the last. */
@@ -54,7 +56,7 @@ interface Shared {
 /** What each kind says besides its name (schema: Quota). */
 interface Members {
   readonly uniform: Shared & { readonly threshold?: number };
-  readonly rate: object;
+  readonly rate: { readonly of?: "row" | "batch" };
   readonly independent: object;
   readonly schedule: { readonly among?: "open" | "all" };
   readonly threshold: Shared & { readonly threshold: number; readonly at_least?: "one" | "uniform" | number };
@@ -83,8 +85,10 @@ const rules: { readonly [K in Kind]: Rule<Members[K]> } = {
     const positions = chosen.filter((i, k) => k === 0 || proposals.get(i)!.score >= quota.threshold!);
     return { positions, putOff: chosen.length - positions.length };
   },
-  rate: ({ open, rate, best, step, steps }) =>
-    whole(best(step >= steps - 1 ? open.length : Math.floor(open.length * rate))),
+  rate({ open, mean, rate, best, step, steps }, { of }) {
+    const n = of === "batch" ? mean : open.length;
+    return whole(best(Math.floor(step >= steps - 1 ? n : n * rate)));
+  },
   independent: ({ open, rate, step, steps, uniform }) =>
     whole(open.filter((i) => step >= steps - 1 || uniform(i) < rate)),
   schedule({ open, best, atStart, left, step, steps }, { among }) {
