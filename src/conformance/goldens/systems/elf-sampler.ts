@@ -4,7 +4,7 @@
 import type { SamplerPlan } from "../../../diffusion/index.js";
 import type { FloatArray, StepRunner } from "../../../runtime/step-runner.js";
 import { bug } from "../../../support/diagnostic.js";
-import { firstTensor, type GoldenCase, numberOption, tensorOf } from "../golden-case.js";
+import { firstTensor, type GoldenCase, numberOption, tensorOf, weightShape } from "../golden-case.js";
 import { entry, joined } from "../layout.js";
 import { grid } from "./elf-description.js";
 
@@ -28,6 +28,8 @@ export async function sampleElf(golden: GoldenCase, plan: SamplerPlan, runner: S
   const leastLeft = numberOption(golden, "t_eps") ?? 0.05;
   const noiseScale = numberOption(golden, "noise_scale") ?? 2;
   const guidance = numberOption(golden, "cfg_scale") ?? 1;
+  const told = weightShape(golden, "self_cond_cfg_tokens")?.at(-2) ?? 0;
+  const selfGuidance = told > 0 ? undefined : (numberOption(golden, "self_cond_cfg_scale") ?? 1);
 
   const states: FloatArray[] = [given.set(start.data)];
   const predictions: FloatArray[] = [];
@@ -42,7 +44,7 @@ export async function sampleElf(golden: GoldenCase, plan: SamplerPlan, runner: S
   // Nothing was predicted yet; what is given is known.
   let previous: FloatArray = given.set(silence);
   for (const [i, row] of plan.rows.entries()) {
-    const call = (x: FloatArray, previousX0: FloatArray) =>
+    const step = (x: FloatArray, previousX0: FloatArray) =>
       runner.step({
         batch,
         x,
@@ -52,11 +54,21 @@ export async function sampleElf(golden: GoldenCase, plan: SamplerPlan, runner: S
         fixedMask: new Uint8Array(batch * runner.length),
         fixedX: silence,
       });
-    const conditional = await call(seen, previous);
+    // Without tokens that tell the network its scale, guidance of self-conditioning is a second call without it.
+    const call = async (x: FloatArray, previousX0: FloatArray, nothing: FloatArray) => {
+      if (selfGuidance === undefined || selfGuidance === 1) return step(x, previousX0);
+      const alone = await step(x, nothing);
+      if (i === 0 || selfGuidance === 0) return alone;
+      const told = await step(x, previousX0);
+      const mixed = (a: FloatArray, b: FloatArray) =>
+        a.map((value, k) => value + selfGuidance * (b[k]! - value));
+      return { ...told, x0: mixed(alone.x0, told.x0), x: mixed(alone.x, told.x) };
+    };
+    const conditional = await call(seen, previous, given.set(silence));
     let x0: FloatArray = conditional.x0;
     let next: FloatArray = conditional.x;
     if (guidance !== 1) {
-      const free = await call(given.clear(seen), given.clear(previous));
+      const free = await call(given.clear(seen), given.clear(previous), silence);
       x0 = x0.map((value, k) => free.x0[k]! + guidance * (value - free.x0[k]!));
       // At free positions both calls update the same x, so updates mix as predictions do.
       next = next.map((value, k) => free.x[k]! + guidance * (value - free.x[k]!));

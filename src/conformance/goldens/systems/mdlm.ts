@@ -13,6 +13,7 @@ import {
   type GoldenCase,
   hasTensor,
   numberOption,
+  objectOf,
   tensorOf,
   weightShape,
 } from "../golden-case.js";
@@ -37,6 +38,23 @@ const schedules: NamedSchedules = {
   linear: { family: "linear_noise", sigma_min: 0, sigma_max: 10 },
 };
 
+/** The schedules with the constants of the run or the case, where they say some: sigma_min and sigma_max. */
+function schedulesOf(golden: GoldenCase, run: Facts = {}): NamedSchedules {
+  return Object.fromEntries(
+    Object.entries(schedules).map(([name, schedule]) => {
+      const listed = golden.options.get(name);
+      const own: Facts = Array.isArray(listed)
+        ? { sigma_min: listed[0], sigma_max: listed[1] }
+        : objectOf(listed);
+      const said = ["sigma_min", "sigma_max"].flatMap((key) => {
+        const value = run[key] ?? own[key] ?? numberOption(golden, key);
+        return key in schedule && typeof value === "number" ? [[key, value]] : [];
+      });
+      return [name, { ...schedule, ...Object.fromEntries(said) }];
+    }),
+  );
+}
+
 /** Samplers by the names of upstream's predictors. */
 const predictors: Readonly<Record<string, Facts>> = {
   ddpm: { kind: "ancestral", final: "argmax" },
@@ -50,6 +68,7 @@ interface Run {
   readonly predictor: string;
   readonly timed: boolean;
   readonly noise: string;
+  readonly facts: Facts;
 }
 
 function describeMdlm(golden: GoldenCase, run: Run): Record<string, unknown> {
@@ -67,7 +86,8 @@ function describeMdlm(golden: GoldenCase, run: Run): Record<string, unknown> {
       seq_len: length,
     },
     embedding: { dim: width },
-    noise_schedule: schedules[run.noise] ?? bug(`MDLM has no noise schedule ${run.noise}`),
+    noise_schedule:
+      schedulesOf(golden, run.facts)[run.noise] ?? bug(`MDLM has no noise schedule ${run.noise}`),
     timesteps: { kind: "linspace", to: numberOption(golden, "sampling_eps") ?? 1e-5, num_steps: steps + 1 },
     time_conditioning: ditTime(golden, "", run.timed ? "total_noise" : "zero"),
     prediction_type: { target: "subs", final_norm: ditNorm(golden) },
@@ -82,7 +102,9 @@ function describeMdlm(golden: GoldenCase, run: Run): Record<string, unknown> {
   };
 }
 
-const runFields = ["name", "predictor", "time_conditioning", "noise", "noise_type"];
+const runFields = [
+  ...["name", "predictor", "time_conditioning", "noise", "noise_type", "sigma_min", "sigma_max"],
+];
 
 function runsOf(golden: GoldenCase): Run[] {
   const listed = golden.options.get("runs");
@@ -93,14 +115,15 @@ function runsOf(golden: GoldenCase): Run[] {
       predictor: String(run.predictor ?? run.name),
       timed: run.time_conditioning === true,
       noise: String(run.noise ?? run.noise_type ?? golden.options.get("noise") ?? "loglinear"),
+      facts: run,
     }));
 }
 
 async function compute(golden: GoldenCase, work: string): Promise<readonly Computed[]> {
-  const forward = { name: "forward", predictor: "ddpm", timed: true, noise: "loglinear" };
+  const forward = { name: "forward", predictor: "ddpm", timed: true, noise: "loglinear", facts: {} };
   const results = [
     ...(await network(golden, load(describeMdlm(golden, forward), `${work}/forward`), `${work}/forward`)),
-    ...scheduleTables(golden, schedules),
+    ...scheduleTables(golden, schedulesOf(golden)),
   ];
   for (const run of runsOf(golden)) {
     if (!hasTensor(golden, `traj.${run.name}.x`)) continue;
