@@ -187,6 +187,14 @@ test("the nucleus holds the tokens up to the one that crosses p; ties go to the 
   ]);
   expect([...restricted(Float64Array.of(0.25, 0.25, 0.25, 0.25), { top_k: 2 })]).toEqual([0.5, 0.5, 0, 0]);
   expect([...restricted(Float64Array.of(0.6, 0.4), { top_p: 0.6 })]).toEqual([1, 0]);
+  // Without the token that crosses p: 0.5 + 0.25 is not above 0.8, the next one is; the best one stays in any case.
+  const three = [0.5, 0.25, 0.25];
+  expect([...restricted(Float64Array.from(three), { top_p: 0.8, nucleus_edge: "out" })]).toEqual([
+    expect.closeTo(2 / 3, 12),
+    expect.closeTo(1 / 3, 12),
+    0,
+  ]);
+  expect([...restricted(Float64Array.from(three), { top_p: 0.3, nucleus_edge: "out" })]).toEqual([1, 0, 0]);
   // Of all, .4 + .3 are short of .75 and a third comes in; of the top three, .4/.9 + .3/.9 are enough.
   const four = [0.4, 0.3, 0.2, 0.1];
   const kept = (nucleus_of: "all" | "top_k") =>

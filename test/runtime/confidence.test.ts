@@ -125,6 +125,25 @@ test("renoising lasts as many steps as there are, also where these are more than
   ]);
 });
 
+test("a text whose last tokens repeat themselves ends with its block", async () => {
+  const likely = (token: number) => [0, 1, 2, 3].map((v) => (v === token ? 0.7 : 0.1));
+  const network = [0, 1, 1, 1, 0, 1, 2, 0].map(likely);
+  const of = (stop_entropy: object, stop_tokens: readonly number[] = []) =>
+    statesOf({
+      network,
+      sampler: { quota: { kind: "uniform" }, blocks: { length: 2, stop_entropy, stop_tokens } },
+      times: evenly(1),
+    });
+  const whole = ["________", "01______", "0111____", "011101__", "01110120"];
+  // Of the last three after each block 111 has entropy 0; of the last five 11101 has 0.5004.
+  expect(await of({ window: 3, bound: 0.1 })).toEqual(whole.slice(0, 3));
+  expect(await of({ window: 3, bound: 0.1 }, [2])).toEqual([...whole.slice(0, 3), "01112222"]);
+  expect(await of({ window: 5, bound: 0.501 })).toEqual(whole.slice(0, 4));
+  expect(await of({ window: 5, bound: 0.5 })).toEqual(whole);
+  // No more than the window: nothing is looked at.
+  expect(await of({ window: 8, bound: 9 })).toEqual(whole);
+});
+
 test("after the last position is placed the network is asked once more, and again after every edit", async () => {
   // Two tokens a step at most; once both stand, position 0 is surer of 1, and then position 1 of 0.
   const network = (tokens: readonly number[]): readonly number[][] => {

@@ -284,6 +284,10 @@ export type TopP = number;
  */
 export type NucleusOf = "all" | "top_k";
 /**
+ * Whether the token that crosses p belongs to the nucleus. in: it does (Holtzman et al. 2020). out: it does not, the best token alone always does (BD3-LM).
+ */
+export type NucleusEdge = "in" | "out";
+/**
  * After the updates the network is called once more at the last time. argmax: the most probable clean token of each position that is not settled (MDLM). sample: drawn by the analytic rule over all the noise that is left, never the mask (SEDD's denoiser). none: no such call.
  */
 export type FinalTokens = "argmax" | "sample" | "none";
@@ -2404,6 +2408,7 @@ export interface AncestralSampler {
   readonly top_k: TopK;
   readonly top_p: TopP;
   readonly nucleus_of: NucleusOf;
+  readonly nucleus_edge: NucleusEdge;
   readonly final: FinalTokens;
   readonly self_correction?: SelfCorrection;
   readonly blocks?: DecodingBlocks;
@@ -2419,6 +2424,7 @@ export interface PsiSampler {
   readonly top_k: TopK;
   readonly top_p: TopP;
   readonly nucleus_of: NucleusOf;
+  readonly nucleus_edge: NucleusEdge;
   readonly final: FinalTokens;
   readonly self_correction?: SelfCorrection;
   readonly blocks?: DecodingBlocks;
@@ -2474,6 +2480,7 @@ export interface TauLeapingSampler {
   readonly top_k: TopK;
   readonly top_p: TopP;
   readonly nucleus_of: NucleusOf;
+  readonly nucleus_edge: NucleusEdge;
   readonly final: FinalTokens;
   readonly self_correction?: SelfCorrection;
   readonly blocks?: DecodingBlocks;
@@ -2488,6 +2495,7 @@ export interface AnalyticSampler {
   readonly top_k: TopK;
   readonly top_p: TopP;
   readonly nucleus_of: NucleusOf;
+  readonly nucleus_edge: NucleusEdge;
   readonly final: FinalTokens;
   readonly self_correction?: SelfCorrection;
   readonly blocks?: DecodingBlocks;
@@ -2527,6 +2535,7 @@ export interface FirstHittingSampler {
   readonly top_k: TopK;
   readonly top_p: TopP;
   readonly nucleus_of: NucleusOf;
+  readonly nucleus_edge: NucleusEdge;
   readonly blocks?: DecodingBlocks;
   readonly guidance?: Guidance;
 }
@@ -2554,6 +2563,20 @@ export interface DecodingBlocks {
    * No block is decoded after one by which every text has generated one of these; what is left becomes the first of them (SDAR, LLaDA2, BD3-LM's end of text). Empty: all blocks are decoded.
    */
   readonly stop_tokens: readonly number[];
+  readonly stop_entropy?: EntropyStop;
+}
+/**
+ * No block is decoded after one that leaves every text with a stop token or with last tokens of low entropy, -sum f ln f over their shares f of the window; what is left becomes the first stop token, and without one stays noise (BD3-LM). Left out: no text stops so.
+ */
+export interface EntropyStop {
+  /**
+   * How many tokens are looked at; a text that has no more stops by none of this.
+   */
+  readonly window: number;
+  /**
+   * Least entropy, in nats.
+   */
+  readonly bound: number;
 }
 /**
  * At every step the network proposes a token for every open position, a score says how sure it is, a quota how many are placed, and the best are (Chang et al. 2022, MaskGIT; LLaDA, Dream, Fast-dLLM, SDAR). Open are masked positions, in a uniform state all that are not given. The grid of times counts the steps of a block.
@@ -2577,6 +2600,7 @@ export interface ConfidenceSampler {
   readonly top_k: TopK;
   readonly top_p: TopP;
   readonly nucleus_of: NucleusOf;
+  readonly nucleus_edge: NucleusEdge;
   /**
    * 0: the positions with the best scores. Above: drawn without replacement with probability softmax(score / temperature) (Dream's alg_temp).
    */

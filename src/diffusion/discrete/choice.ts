@@ -11,6 +11,8 @@ export interface Choice {
   readonly top_p?: number;
   /** Whose probability top_p counts: that of all tokens (default) or of the top k alone. */
   readonly nucleus_of?: "all" | "top_k";
+  /** Whether the token that crosses top_p may be drawn (default); the best one always may. */
+  readonly nucleus_edge?: "in" | "out";
 }
 
 /** softmax(logits / temperature) into `out`; the token `without` gets probability 0. */
@@ -37,16 +39,21 @@ export function ranked(p: ArrayLike<number>): number[] {
 }
 
 /** Probabilities outside of top-k and of the nucleus set to 0 in place, the rest scaled to sum to one. */
-export function restricted(p: Float64Array, { top_k = 0, top_p = 1, nucleus_of }: Choice): Float64Array {
+export function restricted(
+  p: Float64Array,
+  { top_k = 0, top_p = 1, nucleus_of, nucleus_edge }: Choice,
+): Float64Array {
   if ((top_k <= 0 || top_k >= p.length) && top_p >= 1) return p;
   const order = ranked(p);
   let kept = top_k > 0 ? Math.min(top_k, p.length) : p.length;
   const whole = nucleus_of === "top_k" ? order.slice(0, kept).reduce((sum, v) => sum + p[v]!, 0) : 1;
   let mass = 0;
-  // A token is in the nucleus when those before it have not reached p yet.
+  // A token is in the nucleus when those before it have not reached p yet; without its edge, when p is not passed with it.
   for (let i = 0; i < kept && top_p < 1; i++) {
-    if (mass >= top_p * whole) kept = i;
-    else mass += p[order[i]!]!;
+    const next = mass + p[order[i]!]!;
+    const outside = nucleus_edge === "out" ? i > 0 && next > top_p * whole : mass >= top_p * whole;
+    if (outside) kept = i;
+    else mass = next;
   }
   for (const v of order.slice(kept)) p[v] = 0;
   let sum = 0;

@@ -34,6 +34,7 @@ export interface TokenSamplerDescription {
   readonly top_k?: number;
   readonly top_p?: number;
   readonly nucleus_of?: "all" | "top_k";
+  readonly nucleus_edge?: "in" | "out";
   /** What the call after the last update gives, see `TokenPlan.final`. */
   readonly final?: "argmax" | "sample" | "none";
   /** Positions are generated in blocks of this length. */
@@ -46,6 +47,8 @@ export interface TokenSamplerDescription {
     readonly leftovers?: "stay" | "compete";
     /** No block is decoded after one by which every text has one of these. */
     readonly stop_tokens?: readonly number[];
+    /** Nor after one that leaves every text with one of these or with last tokens of less entropy. */
+    readonly stop_entropy?: { readonly window?: number; readonly bound?: number };
   };
   readonly guidance?: GuidanceDescription;
   readonly self_correction?: SelfCorrectionDescription;

@@ -43,7 +43,10 @@ export function freeIn(
   );
 }
 
-/** Whether every text has generated one of the stop tokens in a block up to this one. */
+/**
+ * Whether every text has generated one of the stop tokens in a block up to this one, or repeats itself at its end, that of
+ * these blocks.
+ */
 export function stopped(
   { blocks }: TokenSamplerDescription,
   tokens: Int32Array,
@@ -52,11 +55,24 @@ export function stopped(
 ): boolean {
   const stops = blocks?.stop_tokens ?? [];
   const length = tokens.length / batch;
-  const rows = new Set<number>();
-  for (const free of decoded)
-    for (let at = 0; at < tokens.length; at++)
-      if (free[at] === 1 && stops.includes(tokens[at]!)) rows.add(Math.floor(at / length));
-  return rows.size === batch;
+  const positions = decoded.flatMap((free) => [...free.keys()].filter((at) => free[at] === 1));
+  const end = positions.reduce((most, at) => Math.max(most, (at % length) + 1), 0);
+  return Array.from({ length: batch }, (_, row) => {
+    const text = tokens.subarray(row * length, row * length + end);
+    const generated = (i: number): boolean => decoded.some((free) => free[row * length + i] === 1);
+    return text.some((token, i) => stops.includes(token) && generated(i)) || repeats(blocks, text);
+  }).every((stops) => stops);
+}
+
+/** Whether the last tokens of a text have less entropy than they should. */
+function repeats(blocks: TokenSamplerDescription["blocks"], text: Int32Array): boolean {
+  if (blocks?.stop_entropy === undefined) return false;
+  const { window = 256, bound = 4 } = blocks.stop_entropy;
+  if (text.length <= window) return false;
+  const counts = new Map<number, number>();
+  for (const token of text.subarray(-window)) counts.set(token, (counts.get(token) ?? 0) + 1);
+  const entropy = [...counts.values()].reduce((sum, n) => sum - (n / window) * Math.log(n / window), 0);
+  return entropy < bound;
 }
 
 /** Positions at the start that are given in every row. */

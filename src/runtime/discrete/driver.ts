@@ -136,9 +136,9 @@ export async function* decodeWith(
         signal?.throwIfAborted();
       }
       if (b + 1 < blocks.length && stopped(plan.sampler, tokens, blocks.slice(0, b + 1), batch)) {
-        const end = plan.sampler.blocks!.stop_tokens![0]!;
-        for (const later of blocks.slice(b + 1))
-          for (const [at, free] of later.entries()) if (free === 1) tokens[at] = end;
+        const end = plan.sampler.blocks?.stop_tokens?.[0];
+        for (const later of end === undefined ? [] : blocks.slice(b + 1))
+          for (const [at, free] of later.entries()) if (free === 1) tokens[at] = end!;
         last = { ...last, tokens: tokens.slice() };
         break;
       }

@@ -112,6 +112,7 @@ function advance(
         top_k: sampler.top_k ?? 0,
         top_p: sampler.top_p ?? 1,
         nucleus_of: sampler.nucleus_of ?? "all",
+        nucleus_edge: sampler.nucleus_edge ?? "in",
         score: sampler.score ?? "probability",
         scoreFrom: sampler.score_from ?? "logits",
         suppressed: suppressedTokens(context, sampler),
