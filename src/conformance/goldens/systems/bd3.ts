@@ -1,28 +1,22 @@
-// BD3-LM: move-chance schedules, and the attention mask of block diffusion over noised and clean positions.
+// BD3-LM: move-chance schedules, sampling of blocks, and the attention mask of block diffusion over noised and clean positions.
 
 import { resolveSchedule } from "../../../diffusion/index.js";
 import type { Computed } from "../compare.js";
-import { type GoldenCase, hasTensor, objectOf, tensorOf } from "../golden-case.js";
-import { type NamedSchedules, scheduleTables } from "./discrete-schedule.js";
+import { type GoldenCase, hasTensor, objectOf, tensorOf, weightShape } from "../golden-case.js";
+import { bd3Runs } from "./bd3-decode.js";
+import { bd3Schedules } from "./bd3-schedules.js";
+import { scheduleTables } from "./discrete-schedule.js";
 import { type GoldenSystem, isNamed } from "./system.js";
 
 export const bd3: GoldenSystem = {
   name: "BD3-LM",
   covers: (golden) => isNamed(golden, "bd3"),
   compute: async (golden) => [
-    ...scheduleTables(golden, schedules),
+    ...scheduleTables(golden, bd3Schedules),
     ...lossScalings(golden),
     ...masks(golden),
+    ...(weightShape(golden, "stub.E") === undefined ? [] : await bd3Runs(golden)),
   ],
-};
-
-/** Upstream's noise schedules with its constants (noise_schedule.py). */
-const schedules: NamedSchedules = {
-  loglinear: { family: "power", exponent: 1 },
-  square: { family: "power", exponent: 2, floor: 1e-3 },
-  square_root: { family: "power", exponent: 0.5, floor: 1e-3 },
-  log: { family: "logarithmic" },
-  cosine: { family: "cosine_power", power: 1, eps: 1e-3, eps_at: "clean" },
 };
 
 /**
@@ -40,7 +34,7 @@ function lossScalings(golden: GoldenCase): Computed[] {
   return Object.entries(slopes)
     .filter(([name]) => hasTensor(golden, `sched.${name}.loss_scaling`))
     .map(([name, slope]) => {
-      const schedule = resolveSchedule(schedules[name]!);
+      const schedule = resolveSchedule(bd3Schedules[name]!);
       const moved = (t: number): number =>
         schedule.kind === "continuous" ? schedule.at(t).sigma2 + (name === "cosine" ? 1e-3 : 0) : Number.NaN;
       const reference = Array.from(tensorOf(golden, "sched.t").data, (t) => -slope(t) / moved(t));

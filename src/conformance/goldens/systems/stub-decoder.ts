@@ -117,6 +117,8 @@ export interface DecodingOptions {
   readonly draws: TokenDraws;
   /** Upstream goes on to call the network when a block has no masks left, until its steps are over. */
   readonly idles?: boolean;
+  /** Changes the plan where no description says upstream's. */
+  readonly planned?: (plan: TokenPlan) => TokenPlan;
 }
 
 /** The first state of a run as the case recorded it. */
@@ -127,17 +129,18 @@ export function firstState(golden: GoldenCase, run: string): Int32Array {
 /** Decodes a prompt with every runner. */
 export function decodePrompt(
   runners: Each<TokenRunner>,
-  { sampler, times, mask, start, draws, idles = false }: DecodingOptions,
+  { sampler, times, mask, start, draws, idles = false, planned = (plan) => plan }: DecodingOptions,
 ): Promise<Each<DecodingRun>> {
   return mapEachInTurn(runners, async (runner) => {
     const { length, vocabulary } = runner;
     const batch = start.length / length;
-    const plan = planTokens({
+    const described = planTokens({
       state_space: { kind: "absorbing", vocab_size: vocabulary, mask_token_id: mask },
       noise_schedule: { family: "power" },
       timesteps: { kind: "table", values: times },
       sampler,
     });
+    const plan = planned(described);
     const given = start.map((token) => (token === mask ? 0 : 1));
     const fixed = { tokens: start.slice(), mask: Uint8Array.from(given) };
     const states: Int32Array[] = [start];
