@@ -9,7 +9,7 @@ import {
   respacedBetas,
   wrongForm,
 } from "./discretize.js";
-import { exploding, levelFromGamma, type NoiseLevel } from "./noise-level.js";
+import { exploding, levelFromGamma, levelFromPowers, type NoiseLevel } from "./noise-level.js";
 import { bindFamily } from "./schedules/index.js";
 
 /** `noise_schedule` of a description, as far as the numbers need it; family constants are further keys. */
@@ -55,8 +55,44 @@ export function resolveSchedule(
     const { rate } = family;
     return { kind: "continuous", at: (u) => family.at(u), ...(rate && { rate }) };
   }
+  // A formula is moved before it is cut into steps (Difformer), betas once they are a table.
+  if (family.kind === "formula" && shifts(description)) {
+    const table = discretize({ ...family, at: (u) => shifted(description, family.at(u)) }, discretization);
+    return description.process === "variance_exploding"
+      ? movedTable(table, ({ gamma }) => exploding(gamma))
+      : table;
+  }
   const table = discretize(family, discretization);
   return move ? movedTable(table, move) : table;
+}
+
+/** Whether the log SNR is clipped or moved. */
+function shifts({ log_snr_shift: shift = 0, log_snr_clip: clip }: NoiseScheduleDescription): boolean {
+  return shift !== 0 || clip !== undefined;
+}
+
+/**
+ * A family's level with its log SNR clipped and moved by ln s: alpha_bar / (alpha_bar + sigma2 / s), which a formula may
+ * also leave [0, 1] with, as it does before; a clip keeps what is outside at its ends.
+ */
+function shifted(
+  { log_snr_shift: shift = 0, log_snr_clip: clip }: NoiseScheduleDescription,
+  level: NoiseLevel,
+): NoiseLevel {
+  const gamma = Number.isNaN(level.gamma)
+    ? (level.alphaBar > 0.5 ? -1 : 1) * Number.POSITIVE_INFINITY
+    : level.gamma;
+  const kept =
+    clip === undefined
+      ? level
+      : levelFromGamma(
+          -Math.min(
+            clip[1] ?? Number.POSITIVE_INFINITY,
+            Math.max(clip[0] ?? Number.NEGATIVE_INFINITY, -gamma),
+          ),
+        );
+  const noise = kept.sigma2 * Math.exp(-shift);
+  return levelFromPowers(kept.alphaBar / (kept.alphaBar + noise), noise / (kept.alphaBar + noise));
 }
 
 /** log SNR -> clip(log SNR) + shift, and the process that has it, when the description asks for any. */

@@ -104,7 +104,13 @@ describe.each([37, 50, 1000])("tables of %i steps", (T) => {
     [
       "Difformer noise factor",
       { family: "sqrt", discretization: ratio, log_snr_shift: -2 * log(f) },
-      product(ratios((t) => 1 - sqrt(t + 1e-4), T)).map((bar) => bar / (f * f - (f * f - 1) * bar)),
+      // The formula is rescaled, then cut into steps.
+      product(
+        ratios((t) => {
+          const bar = 1 - sqrt(t + 1e-4);
+          return bar / (f * f - (f * f - 1) * bar);
+        }, T),
+      ),
     ],
     [
       "D3PM jsd",

@@ -190,7 +190,7 @@ export type ContinuousOnly = Continuous;
  */
 export type NumTrainSteps = number;
 /**
- * Added to ln(alpha_bar / (1 - alpha_bar)). A data scale s is 2 ln s, a noise factor F is -2 ln F (Difformer, LD4LG).
+ * Added to ln(alpha_bar / (1 - alpha_bar)). A data scale s is 2 ln s, a noise factor F is -2 ln F (LD4LG, Difformer). A formula is moved before it is cut into steps, listed betas as the table that they make.
  */
 export type LogSnrShift = number;
 /**
