@@ -119,8 +119,8 @@ describe.each([37, 50, 1000])("tables of %i steps", (T) => {
     ],
     [
       "D3PM cosine",
-      { family: "cosine_power", power: 1, eps: 0, eps_at: "noisy", discretization: left },
-      Array.from({ length: T }, (_, i) => cos(((i / T) * PI) / 2)),
+      { family: "cosine", power: 1, discretization: ratio },
+      product(ratios((t) => cos((((t + 0.008) / 1.008) * PI) / 2), T)),
     ],
   ])("%s", (_, schedule, bars) => {
     expectClose(levels(schedule).bars, bars);

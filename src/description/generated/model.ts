@@ -1806,7 +1806,7 @@ export interface LinearMixer {
   readonly activation: Activation;
 }
 /**
- * f(t) = cos^2(pi/2 (t + offset) / (1 + offset)), t in [0, 1] (Nichol and Dhariwal 2021).
+ * f(t) = cos^power(pi/2 (t + offset) / (1 + offset)), t in [0, 1] (Nichol and Dhariwal 2021, power 2; D3PM's cosine has power 1).
  */
 export interface CosineSchedule {
   readonly family: "cosine";
@@ -1814,6 +1814,10 @@ export interface CosineSchedule {
    * s of the formula.
    */
   readonly offset: number;
+  /**
+   * The exponent.
+   */
+  readonly power: number;
   readonly discretization: Discretization;
   readonly log_snr_shift: LogSnrShift;
   readonly log_snr_clip?: LogSnrClip;
