@@ -34,8 +34,9 @@ export const diffusionLmSchedule: GoldenSystem = {
 };
 
 /** What upstream tabulates, as functions of a table. */
-const columns: Readonly<Record<string, (table: DiscreteSchedule) => ArrayLike<number>>> = {
+export const tableColumns: Readonly<Record<string, (table: DiscreteSchedule) => ArrayLike<number>>> = {
   betas: ({ betas }) => betas,
+  alphas: ({ betas }) => betas.map((beta) => 1 - beta),
   alphas_cumprod: ({ alphaBar }) => alphaBar,
   alphas_cumprod_prev: ({ alphaBar }) => [1, ...alphaBar.subarray(0, -1)],
   alphas_cumprod_next: ({ alphaBar }) => [...alphaBar.subarray(1), 0],
@@ -109,9 +110,9 @@ function respaced(
   spacingOf: (id: string) => unknown,
 ): Computed | undefined {
   const [, schedule, id, column] = /^(\w+)\.respaced_(\w+)\.(\w+)$/.exec(name) ?? [];
-  if (schedule === undefined || column === undefined || columns[column] === undefined) return undefined;
+  if (schedule === undefined || column === undefined || tableColumns[column] === undefined) return undefined;
   const { table, indices: kept } = resolved(golden, schedule, spacingOf(id!));
-  const reference = columns[column](tableFromBetas(respacedBetas(table, kept)));
+  const reference = tableColumns[column](tableFromBetas(respacedBetas(table, kept)));
   return { name, table: !cancels(column), reference };
 }
 
@@ -129,8 +130,8 @@ function indices(
 function whole(golden: GoldenCase, name: string): Computed | undefined {
   const [, schedule, written] = /^(\w+)\.(\w+)$/.exec(name) ?? [];
   const column = written?.replace(/_at$/, "");
-  if (schedule === undefined || column === undefined || columns[column] === undefined) return undefined;
-  const all = columns[column](resolved(golden, schedule, "").table);
+  if (schedule === undefined || column === undefined || tableColumns[column] === undefined) return undefined;
+  const all = tableColumns[column](resolved(golden, schedule, "").table);
   const table = !cancels(column);
   if (column === written) return { name, table, reference: all };
   const reference = Array.from(tensorOf(golden, "table_index").data, (at) => all[at]!);

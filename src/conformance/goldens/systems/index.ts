@@ -18,6 +18,7 @@ import { fastDllm, lladaDecoding } from "./llada-decode.js";
 import { dreamNetwork, lladaNetwork } from "./llama-net.js";
 import { m2Layer, m2Mixer } from "./m2.js";
 import { mdlm } from "./mdlm.js";
+import { otherSchedules } from "./other-schedules.js";
 import { s4 } from "./s4.js";
 import { sedd } from "./sedd.js";
 import { afno, gfnet } from "./spectral.js";
@@ -54,4 +55,5 @@ export const systems: readonly GoldenSystem[] = [
   gfnet,
   afno,
   elf,
+  otherSchedules,
 ];
