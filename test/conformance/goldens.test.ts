@@ -32,6 +32,8 @@ const comparisons: Readonly<Record<string, number>> = {
   "sedd-uniform-a": 20,
   "sedd-net-a": 10,
   "bd3-a": 12,
+  "bd3-decode-a": 12,
+  "duo-a": 26,
   "llada-decode-a": 12,
   "llada-net-a": 9,
   "llada2-net-a": 5,
