@@ -13,6 +13,7 @@ import {
   resolveSchedule,
   type ScheduleCurve,
   scheduleCurve,
+  signalRange,
   type TokenPoint,
   type TokenProcess,
 } from "../diffusion/index.js";
@@ -119,6 +120,9 @@ export interface ScheduleInspection {
     readonly random?: number;
     /** Of a matrix state: the chance that a token is itself, the mean over tokens. */
     readonly kept?: number;
+    /** Of a schedule per token: the chance that a token is still there, the least and the largest of all. */
+    readonly least?: number;
+    readonly most?: number;
   }[];
   readonly curve: ScheduleCurve;
 }
@@ -162,10 +166,12 @@ export function inspectSchedule(options: ModelOptions & { readonly steps?: numbe
 function tokenRow(process: TokenProcess, point: TokenPoint): ScheduleInspection["levels"][number] {
   const { sigma2, random } = point;
   const kept = keptChance(process, point);
+  const range = signalRange(process, point);
   return {
     ...levelRow({ ...point, level: point }),
     ...(random !== undefined && { masks: sigma2 * (1 - random), random: sigma2 * random }),
     ...(kept !== undefined && { kept }),
+    ...(range && { least: range[0], most: range[1] }),
   };
 }
 

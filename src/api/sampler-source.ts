@@ -14,7 +14,7 @@ export interface Scheduled {
 }
 
 /** Fields of a state space whose members may be tensors. */
-const ofState = ["transition"] as const;
+const ofState = ["transition", "token_schedule"] as const;
 
 /** A number of the schedule, the grid or the state's noise that is a tensor of the checkpoint. */
 export interface LearnedConstant {
@@ -48,6 +48,10 @@ export function learnedConstants(description: Description): LearnedConstant[] {
 }
 
 function learnedOfState(state: StateSpace): LearnedConstant[] {
+  if (state.kind === "absorbing" && state.token_schedule !== undefined)
+    return learnedIn("state_space.token_schedule", state.token_schedule, (key) => [
+      key === "exponents" ? state.vocab_size - 1 : state.vocab_size,
+    ]);
   if (state.kind !== "matrix") return [];
   const { transition, vocab_size: tokens } = state;
   return learnedIn("state_space.transition", transition, () => [

@@ -16,6 +16,7 @@ import { checkSampling } from "./rules/sampling.js";
 import { checkSelfConditioning } from "./rules/self-conditioning.js";
 import { checkState } from "./rules/state.js";
 import { checkTime } from "./rules/time.js";
+import { checkTokenSchedule } from "./rules/token-schedule.js";
 import { checkTransition } from "./rules/transition.js";
 import { checkWeights } from "./rules/weights.js";
 
@@ -26,6 +27,7 @@ const rules: readonly ((description: Description, report: Report) => void)[] = [
   checkLongSkip,
   checkTime,
   checkState,
+  checkTokenSchedule,
   checkTransition,
   checkSelfConditioning,
   checkGuidance,

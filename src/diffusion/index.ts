@@ -4,7 +4,13 @@ export { checkSchedule } from "./check.js";
 export { seededUniforms, type UniformSource } from "./discrete/draws.js";
 export type { TokenPoint, TokenRow } from "./discrete/points.js";
 export { planTokens, type TokenPlan } from "./discrete/token-plan.js";
-export { keptChance, levelOf, type TokenLevel, type TokenProcess } from "./discrete/token-process.js";
+export {
+  keptChance,
+  levelOf,
+  signalRange,
+  type TokenLevel,
+  type TokenProcess,
+} from "./discrete/token-process.js";
 export { type DiscreteSchedule, type Discretization, levelAt } from "./discretize.js";
 export { type GridPoint, resolveGrid, type TimestepsDescription } from "./grid.js";
 export { clean, levelFromGamma, type NoiseLevel, priorScale } from "./noise-level.js";

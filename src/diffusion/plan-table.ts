@@ -9,8 +9,9 @@ const mostRows = 256;
 /** The plan for JSON, where infinities and NaN are words; undefined for one that rows alone do not say. */
 export function planTable(plan: Plan): object | undefined {
   const asksBetweenRows = isTokenPlan(plan) && plan.sampler.kind === "first_hitting";
-  const hasMatrices = isTokenPlan(plan) && plan.process.kind === "matrix";
-  if (asksBetweenRows || hasMatrices || plan.rows.length > mostRows) return undefined;
+  // Matrices, or numbers for every token.
+  const isLarge = isTokenPlan(plan) && ["matrix", "per_token"].includes(plan.process.kind);
+  if (asksBetweenRows || isLarge || plan.rows.length > mostRows) return undefined;
   const word = (_: string, value: unknown): unknown =>
     typeof value === "number" && !Number.isFinite(value) ? String(value) : value;
   return JSON.parse(JSON.stringify(plan, word)) as object;

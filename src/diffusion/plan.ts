@@ -4,6 +4,7 @@
 import type { TransitionDescription } from "./discrete/matrices.js";
 import type { TokenSamplerDescription } from "./discrete/sampler-description.js";
 import type { RandomTokens } from "./discrete/token-process.js";
+import type { TokenScheduleDescription } from "./discrete/token-schedule.js";
 import { type GridPoint, levelBelow, resolveGrid, type TimestepsDescription } from "./grid.js";
 import { type NetworkScales, networkScales } from "./network-scales.js";
 import { clean, type NoiseLevel, priorScale } from "./noise-level.js";
@@ -19,6 +20,8 @@ export interface StateSpaceDescription {
   readonly mask_token_id?: number;
   /** Of a hybrid state. */
   readonly random_tokens?: RandomTokens;
+  /** Of an absorbing state whose tokens are masked at different times. */
+  readonly token_schedule?: TokenScheduleDescription;
   /** Of a matrix state. */
   readonly transition?: TransitionDescription;
   /** Of a simplex: the logit of the token in a clean state. */

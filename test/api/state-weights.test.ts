@@ -59,6 +59,13 @@ test("nearest neighbours of embeddings: 0 and 2 lie together, 1 is nearest to 2"
   expect(toOne!).toBeGreaterThan(0);
 });
 
+test("exponents of a schedule per token, the mask's left out", () => {
+  const token_schedule = { kind: "exponents", exponents: { from: "w" } };
+  write({ kind: "absorbing", mask_token_id: 0, token_schedule }, "w", [2], [0.5, 2]);
+  const { process } = plan();
+  expect(process).toMatchObject({ schedule: { exponents: [1, 0.5, 2] } });
+});
+
 test("a tensor of another shape is refused by name", () => {
   const state = { kind: "matrix", transition: { kind: "rates", rates: { from: "R" } } };
   write(state, "R", [3, 2], [0, 1, 0, 0, 0, 0]);

@@ -106,6 +106,8 @@ function showSchedule(schedule: ScheduleInspection, flags: Flags): void {
     ["masks", "masks"],
     ["random", "random"],
     ["kept", "kept"],
+    ["least", "least"],
+    ["most", "most"],
   ] as const;
   const shown = columns.filter(([, key]) => schedule.levels[0]?.[key] !== undefined);
   print(`${"index".padStart(7)}${shown.map(([name]) => name.padStart(13)).join("")}`);

@@ -348,6 +348,14 @@ export type Transition = RatesTransition | NearestTransition | BandTransition | 
  */
 export type NumberRows = readonly number[][] | ConstantFromWeights;
 /**
+ * Masks some tokens earlier than others: the chance m_v that token v is masked, from m = 1 - alpha_bar of the noise schedule. Left out: all alike.
+ */
+export type TokenSchedule = ExponentsSchedule | SpindleSchedule;
+/**
+ * A list, or the checkpoint tensor that holds it.
+ */
+export type Numbers = readonly number[] | ConstantFromWeights;
+/**
  * What the diffusion acts on, and the sizes of the text it stands for.
  */
 export type StateSpace = ContinuousEmbedding | Simplex | Absorbing | Uniform | Hybrid | Matrix;
@@ -2923,6 +2931,7 @@ export interface Absorbing {
    * The mask token, one of the vocab_size rows of the embedding table.
    */
   readonly mask_token_id?: number;
+  readonly token_schedule?: TokenSchedule;
   readonly vocabulary?: Vocabulary;
 }
 /**
@@ -3043,6 +3052,42 @@ export interface BandTransition {
  */
 export interface GaussianTransition {
   readonly kind: "gaussian";
+}
+/**
+ * m_v = (1 - eps) m^(w_v) (Shi et al. 2024, GenMD4, whose noise schedule is power with exponent 1).
+ */
+export interface ExponentsSchedule {
+  readonly kind: "exponents";
+  /**
+   * w of every token but the mask, in order, or a tensor [V - 1].
+   */
+  readonly exponents: Numbers;
+  /**
+   * none: w as it stands, positive. softplus: w = ln(1 + e^x) of the numbers x (GenMD4's parameter).
+   */
+  readonly positive?: "none" | "softplus";
+  /**
+   * Signal left where m is 1 (1e-4 in GenMD4).
+   */
+  readonly eps?: number;
+}
+/**
+ * m_v = m + scale sin(pi m) d_v, kept within 0 and 1; d_v is by how much the information of token v is above the mean of the text, of which the network's best tokens are taken: informative tokens are masked first and come last (He et al. 2022, DiffusionBERT).
+ */
+export interface SpindleSchedule {
+  readonly kind: "spindle";
+  /**
+   * H of every token, or a tensor [V]; the mask's is not read. DiffusionBERT's code has -ln(count + 1) / ln(largest count + 1).
+   */
+  readonly information: Numbers;
+  /**
+   * How much earlier or later (lambda of DiffusionBERT, 0.3).
+   */
+  readonly scale: number;
+  /**
+   * difference: d = H - mean (DiffusionBERT's code). ratio: d = 1 - mean / H (its paper), H positive.
+   */
+  readonly deviation?: "difference" | "ratio";
 }
 /**
  * How text becomes tokens: symbols in place or in a JSON file beside the description. Only generate and the runtime's tokenizer read it; without it a prompt is given as tokens.

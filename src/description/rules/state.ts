@@ -24,8 +24,15 @@ export function checkState(description: Description, report: Report): void {
   checkSimplex(description, report);
 }
 
-function stateNote({ state_space: { kind } }: Stated) {
-  return [{ message: `the state is ${kind}`, pointer: "/state_space/kind" }];
+function stateNote({ state_space: state }: Stated) {
+  return perToken(state)
+    ? [{ message: "every token has a schedule of its own", pointer: "/state_space/token_schedule" }]
+    : [{ message: `the state is ${state.kind}`, pointer: "/state_space/kind" }];
+}
+
+/** Whether tokens are masked at different times. */
+function perToken(state: Stated["state_space"]): boolean {
+  return state.kind === "absorbing" && state.token_schedule !== undefined;
 }
 
 function checkMask({ state_space: state }: Stated, report: Report): void {
@@ -46,7 +53,7 @@ function checkSamplerKind(description: Stated, report: Report): void {
   const fitting = {
     continuous_embedding: gaussian,
     simplex: ofSimplex,
-    absorbing: ofTokens,
+    absorbing: perToken(state) ? ofAnyNoise : ofTokens,
     uniform: ofTokens,
     hybrid: ofAnyNoise,
     matrix: ofAnyNoise,
@@ -68,7 +75,7 @@ function checkSamplerKind(description: Stated, report: Report): void {
       },
     );
   else if (
-    (state.kind === "hybrid" || state.kind === "matrix") &&
+    (state.kind === "hybrid" || state.kind === "matrix" || perToken(state)) &&
     sampler.kind === "ancestral" &&
     sampler.move_chance === "time"
   )
@@ -113,7 +120,7 @@ function checkTarget(description: Stated, report: Report): void {
   const targets = {
     continuous_embedding: ["x0", "epsilon", "v", "score", "velocity", "edm"],
     simplex: ["x0"],
-    absorbing: ["x0", "subs", "log_score"],
+    absorbing: perToken(state) ? ["x0", "subs"] : ["x0", "subs", "log_score"],
     uniform: ["x0", "plug_in", "log_score"],
     hybrid: ["x0", "plug_in"],
     matrix: ["x0", "plug_in"],

@@ -2,12 +2,20 @@
 // chance that noise put x there, and r = a_t / a_s from the cleaner s to the noisier t,
 //   q(x_t = x | x_0 = u) = a 1[x = u] + b_t(x)
 //   q(x_t = x | x_s = v) = r 1[x = v] + b_t(x) - r b_s(x),
-// or the matrices that a process brings along.
+// or with a_v and m_v = 1 - a_v of every token, b(mask) = m of the token that was there, or the matrices that a process
+// brings along.
 
 import { maskOf, type TokenLevel, type TokenProcess } from "./token-process.js";
+import { maskChance } from "./token-schedule.js";
 
 /** A process whose noise does not look at what it noises. */
-type Mixed = Exclude<TokenProcess, { kind: "matrix" }>;
+type Mixed = Exclude<TokenProcess, { kind: "matrix" | "per_token" }>;
+type PerToken = Extract<TokenProcess, { kind: "per_token" }>;
+
+/** The chance that token v is masked; the mask is for certain. */
+function masking({ schedule, mask }: PerToken, level: TokenLevel, v: number): number {
+  return v === mask ? 1 : maskChance(schedule, level, v, level.information);
+}
 
 /** The chance that noise put x there, at a level. */
 function noiseMass(process: Mixed, { sigma2, random = 0 }: TokenLevel, x: number): number {
@@ -23,6 +31,13 @@ export function likelihoods(
   out: Float64Array,
 ): Float64Array {
   if (process.kind === "matrix") return column(process.marginals[level.visit!]!, x, out);
+  if (process.kind === "per_token") {
+    for (let u = 0; u < out.length; u++) {
+      const masked = masking(process, level, u);
+      out[u] = x === process.mask ? masked : u === x ? 1 - masked : 0;
+    }
+    return out;
+  }
   out.fill(noiseMass(process, level, x));
   out[x]! += level.alphaBar;
   return out;
@@ -37,6 +52,15 @@ export function noised(
 ): Float64Array {
   if (process.kind === "matrix") return mean(process.marginals[level.visit!]!, w, out);
   let sum = 0;
+  if (process.kind === "per_token") {
+    for (let v = 0; v < out.length; v++) {
+      const masked = masking(process, level, v);
+      out[v] = w[v]! * (1 - masked);
+      sum += w[v]! * masked;
+    }
+    out[process.mask] = sum;
+    return out;
+  }
   for (const weight of w) sum += weight;
   const mask = maskOf(process);
   const spread = sum * noiseMass(process, level, mask === 0 ? 1 : 0);
@@ -54,6 +78,16 @@ export function transitions(
   out: Float64Array,
 ): Float64Array {
   if (process.kind === "matrix") return column(process.transitions[from.visit!]!, x, out);
+  if (process.kind === "per_token") {
+    for (let v = 0; v < out.length; v++) {
+      const [noisier, cleaner] = [masking(process, from, v), masking(process, to, v)];
+      // The chance to be masked between s and t; of the mask itself, 1.
+      const masked =
+        v === process.mask || cleaner === 1 ? 1 : Math.max(0, (noisier - cleaner) / (1 - cleaner));
+      out[v] = x === process.mask ? masked : v === x ? 1 - masked : 0;
+    }
+    return out;
+  }
   const ratio = from.alphaBar / to.alphaBar;
   // Rounding must not make a chance of 0 negative.
   out.fill(Math.max(0, noiseMass(process, from, x) - ratio * noiseMass(process, to, x)));

@@ -10,7 +10,14 @@
 import { totalNoise } from "../noise-level.js";
 import { type Choice, restricted, softmaxInto } from "./choice.js";
 import { likelihoods, noised } from "./noising.js";
-import { hasScores, type ScoredProcess, type TokenLevel, type TokenProcess } from "./token-process.js";
+import {
+  absorbs,
+  hasScores,
+  maskOf,
+  type ScoredProcess,
+  type TokenLevel,
+  type TokenProcess,
+} from "./token-process.js";
 import { analyticWeights } from "./transitions.js";
 
 /** What the logits of a network stand for (schema: prediction_type). */
@@ -51,7 +58,7 @@ function clean(process: TokenProcess, subs: boolean, choice: Choice): Probabilit
 
 /** The token that no text has: the mask, where the prediction excludes it or a hybrid's noise does. */
 export function neverClean(process: TokenProcess, subs: boolean): number | undefined {
-  return process.kind === "hybrid" || (process.kind === "absorbing" && subs) ? process.mask : undefined;
+  return process.kind === "hybrid" || (absorbs(process) && subs) ? maskOf(process) : undefined;
 }
 
 /** Outputs are logits of x_0 before the token is looked at: p(x_0 = v | x_t) is proportional to x_v q(token | v). */

@@ -11,6 +11,7 @@ import type { TokenPoint, TokenRow } from "./points.js";
 import type { TokenPrediction } from "./reading.js";
 import type { TokenSamplerDescription } from "./sampler-description.js";
 import { firstShare, levelOf, type TokenProcess } from "./token-process.js";
+import { bindTokenSchedule } from "./token-schedule.js";
 
 /** Everything a decoder of tokens needs besides the network. */
 export interface TokenPlan extends Classed {
@@ -51,7 +52,14 @@ function processOf(
         ...matricesOf(state.transition!, vocabulary, grid, schedule),
       };
     default:
-      return { kind: "absorbing", vocabulary, mask };
+      return state.token_schedule === undefined
+        ? { kind: "absorbing", vocabulary, mask }
+        : {
+            kind: "per_token",
+            vocabulary,
+            mask,
+            schedule: bindTokenSchedule(state.token_schedule, vocabulary, mask),
+          };
   }
 }
 

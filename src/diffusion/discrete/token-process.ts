@@ -7,10 +7,12 @@
 //   hump       a' = a / (1 + c),  mask mass m / (1 + c),  random mass c / (1 + c),
 //              c = 2^e p / (1 - p) (a m)^(e/2): at most c / (1 + c) = p of all tokens are random, at a = 1/2
 //   constant   a' = a, r the share
+// per_token: absorbing with a chance of its own for every token, see token-schedule.ts.
 // matrix: any q(x_t | x_0), as matrices.ts makes them for every visited level.
 
 import { levelFromPowers, type NoiseLevel } from "../noise-level.js";
 import type { Matrices } from "./matrices.js";
+import { maskChance, type TokenSchedule } from "./token-schedule.js";
 
 /** How much of the noise of a hybrid state is random tokens (schema: state_space.random_tokens). */
 export type RandomTokens =
@@ -27,6 +29,12 @@ export type TokenProcess =
       readonly mask: number;
       readonly random: RandomTokens;
     }
+  | {
+      readonly kind: "per_token";
+      readonly vocabulary: number;
+      readonly mask: number;
+      readonly schedule: TokenSchedule;
+    }
   | ({ readonly kind: "matrix"; readonly vocabulary: number } & Matrices);
 
 /** A process whose rates have the closed forms of transitions.ts, which scores are read with. */
@@ -36,6 +44,8 @@ export type ScoredProcess = Extract<TokenProcess, { kind: "absorbing" | "uniform
 export interface TokenLevel extends NoiseLevel {
   /** Share of the noise that is random tokens rather than masks, where a process has both. */
   readonly random?: number;
+  /** Mean information of the text, where a schedule per token asks for it. */
+  readonly information?: number;
   /** Place among the visited levels, where a process has matrices for each. */
   readonly visit?: number;
 }
@@ -48,6 +58,11 @@ export function maskOf(process: TokenProcess): number | undefined {
 /** Whether the token is noise for certain: the mask. */
 export function isMasked(process: TokenProcess, token: number): boolean {
   return token === maskOf(process);
+}
+
+/** Whether a token that is not the mask is clean for certain. */
+export function absorbs(process: TokenProcess): boolean {
+  return process.kind === "absorbing" || process.kind === "per_token";
 }
 
 /** The process's level at a level of the noise schedule. */
@@ -70,6 +85,7 @@ export function firstShare(process: TokenProcess): number {
   return levelOf(process, levelFromPowers(0, 1)).random ?? 0;
 }
 
+/** Whether scores can be read. */
 export function hasScores(process: TokenProcess): process is ScoredProcess {
   return process.kind === "absorbing" || process.kind === "uniform";
 }
@@ -81,4 +97,17 @@ export function keptChance(process: TokenProcess, { visit }: TokenLevel): number
   let sum = 0;
   for (let v = 0; v < n; v++) sum += process.marginals[visit]![v * n + v]!;
   return sum / n;
+}
+
+/** The least and the largest chance of a token to be there still at a level, in a text of mean information. */
+export function signalRange(process: TokenProcess, level: TokenLevel): readonly [number, number] | undefined {
+  if (process.kind !== "per_token") return undefined;
+  const { schedule, vocabulary, mask } = process;
+  const tokens = Array.from({ length: vocabulary }, (_, v) => v).filter((v) => v !== mask);
+  const mean =
+    schedule.kind === "spindle"
+      ? tokens.reduce((sum, v) => sum + schedule.information[v]!, 0) / tokens.length
+      : undefined;
+  const signals = tokens.map((v) => 1 - maskChance(schedule, level, v, mean));
+  return [signals.reduce((a, b) => Math.min(a, b)), signals.reduce((a, b) => Math.max(a, b))];
 }

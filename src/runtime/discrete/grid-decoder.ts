@@ -4,12 +4,13 @@
 // network, else of one.
 
 import { argmax, drawFrom } from "../../diffusion/discrete/choice.js";
+import type { TokenRow } from "../../diffusion/discrete/points.js";
 import { type Reading, readingOf } from "../../diffusion/discrete/reading.js";
 import type { TokenSamplerDescription } from "../../diffusion/discrete/sampler-description.js";
 import { guided, guideWeights } from "../../diffusion/discrete/samplers/guided.js";
 import type { MakeTokenSampler } from "../../diffusion/discrete/samplers/index.js";
 import type { TokenPlan } from "../../diffusion/discrete/token-plan.js";
-import { hasScores, isMasked } from "../../diffusion/discrete/token-process.js";
+import { absorbs, hasScores, isMasked } from "../../diffusion/discrete/token-process.js";
 import { analyticWeights } from "../../diffusion/discrete/transitions.js";
 import type { FloatArray } from "../step-runner.js";
 import type { DecodeContext, Decoder, Update } from "./decoder.js";
@@ -29,13 +30,15 @@ export function gridDecoder(make: MakeTokenSampler, description: TokenSamplerDes
     for (const [k, row] of plan.rows.entries()) {
       const answers = await ask(context, row.level);
       const read = new Float64Array(answers.length * n);
-      const weights = move(context, answers, firstDraw + k + 1, (positions, token, out) => {
+      const told = textRows(context, answers[0]!, reading, row);
+      const weights = move(context, answers, firstDraw + k + 1, (positions, token, out, text) => {
+        const at = told[text] ?? row;
         for (const [i, position] of positions.entries()) {
           const into = read.subarray(i * n, (i + 1) * n);
-          if (sampler.reads === "probabilities") reading.probabilities(position, token, row, into);
-          else exponentials(reading.logScores(position, token, row, into));
+          if (sampler.reads === "probabilities") reading.probabilities(position, token, at, into);
+          else exponentials(reading.logScores(position, token, at, into));
         }
-        return sampler.weights(process, read, token, row, out);
+        return sampler.weights(process, read, token, at, out);
       });
       yield { of, weights, point: row };
     }
@@ -54,6 +57,30 @@ async function ask(context: DecodeContext, level: number): Promise<FloatArray[]>
   const { temperature } = context.plan.sampler;
   const logits = await context.score(level, temperature);
   return context.scoreFree === undefined ? [logits] : [logits, await context.scoreFree(level, temperature)];
+}
+
+/** The step as each text sees it, where the process asks for the text's mean information; else none. */
+function textRows(
+  { plan: { process }, batch, length, tokens }: DecodeContext,
+  logits: FloatArray,
+  reading: Reading,
+  row: TokenRow,
+): TokenRow[] {
+  if (process.kind !== "per_token" || process.schedule.kind !== "spindle") return [];
+  const { vocabulary: n, schedule } = process;
+  const p = new Float64Array(n);
+  return Array.from({ length: batch }, (_, text) => {
+    let sum = 0;
+    for (let at = text * length; at < (text + 1) * length; at++) {
+      const token = tokens[at]!;
+      const held = isMasked(process, token)
+        ? argmax(reading.own(logits.subarray(at * n, (at + 1) * n), token, row, p))
+        : token;
+      sum += schedule.information[held]!;
+    }
+    const information = sum / length;
+    return { ...row, information, to: { ...row.to, information } };
+  });
 }
 
 /** The update of the call at the last time. */
@@ -82,6 +109,7 @@ async function settled(context: DecodeContext, reading: Reading): Promise<Omit<U
     return out;
   };
   const weights = move(context, answers, firstDraw + plan.rows.length + 1, (positions, token, out) => {
+    if (!hasScores(process) && absorbs(process) && !isMasked(process, token)) return false;
     out.set(
       joined(
         plan,
@@ -99,7 +127,7 @@ function joined({ sampler }: TokenPlan, answers: readonly Float64Array[]): Float
 }
 
 /** The weights of a position's next token into `out`, from the logits there of every answer; false: it stays. */
-type Weigh = (logits: readonly FloatArray[], token: number, out: Float64Array) => boolean;
+type Weigh = (logits: readonly FloatArray[], token: number, out: Float64Array, text: number) => boolean;
 
 /** Draws the next token of every free position; the weights of all positions come back. */
 function move(
@@ -115,9 +143,9 @@ function move(
   const next = tokens.slice();
   for (let at = 0; at < tokens.length; at++) {
     const weights = all.subarray(at * n, (at + 1) * n);
-    const moves = weigh(positionsOf(answers, at, n), tokens[at]!, weights);
-    if (!moves || free[at] !== 1) continue;
     const [row, position] = [Math.floor(at / length), at % length];
+    const moves = weigh(positionsOf(answers, at, n), tokens[at]!, weights, row);
+    if (!moves || free[at] !== 1) continue;
     next[at] = drawFrom(weights, (v) => uniform(draw, row, first + position, v));
   }
   tokens.set(next);
@@ -135,7 +163,7 @@ function takeBest(
   for (let i = 0; i < tokens.length; i++) {
     if (free[i] !== 1) continue;
     const token = tokens[i]!;
-    if (plan.process.kind === "absorbing" && !isMasked(plan.process, token)) continue;
+    if (absorbs(plan.process) && !isMasked(plan.process, token)) continue;
     const own = positionsOf(answers, i, n).map((logits, k) =>
       reading.own(logits, token, plan.finalRow, into[k]!),
     );
