@@ -31,6 +31,8 @@ export interface ContinuousSchedule {
   at(u: number): NoiseLevel;
   /** d(-ln alpha_bar)/du, of families of discrete processes without a move of their log SNR. */
   rate?(u: number): number;
+  /** d alpha_bar / du, of the same families. */
+  slope?(u: number): number;
 }
 
 export type ResolvedSchedule = ContinuousSchedule | DiscreteSchedule;
@@ -53,7 +55,8 @@ export function resolveSchedule(
     if (family.kind === "betas") return wrongForm("continuous", "betas");
     if (move) return { kind: "continuous", at: (u) => move(family.at(u)) };
     const { rate } = family;
-    return { kind: "continuous", at: (u) => family.at(u), ...(rate && { rate }) };
+    const slope = family.slope ?? (rate && ((u: number) => -family.at(u).alphaBar * rate(u)));
+    return { kind: "continuous", at: (u) => family.at(u), ...(rate && { rate }), ...(slope && { slope }) };
   }
   // A formula is moved before it is cut into steps (Difformer), betas once they are a table.
   if (family.kind === "formula" && shifts(description)) {

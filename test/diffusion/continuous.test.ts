@@ -24,11 +24,50 @@ describe("families at values worked out by hand", () => {
     // 1 - sin(pi/6), 1 - sin(.999 pi/4)
     [{ family: "sine", eps: 0 }, 1 / 3, 0.5],
     [{ family: "sine" }, 0.5, 0.2934485],
+    // (3/4)^2
+    [{ family: "polynomial", exponent: 2 }, 0.25, 0.5625],
+    // s = 3/4: 3 (9/16) - 2 (27/64), then + 2 (3/64) - (9/64) / 2
+    [{ family: "cubic" }, 0.25, 0.84375],
+    [{ family: "cubic", a: 2, b: 0.5 }, 0.25, 0.8671875],
     // sigma 80 and 0.002
     [{ family: "karras" }, 1, 1 / 6401],
     [{ family: "karras", sigma_min: 1, sigma_max: 300, rho: 1 }, 0.5, 1 / (1 + 150.5 ** 2)],
   ])("%o at %f", (description, t, expected) => {
     expect(alphaBarAt(description, t)).toBeCloseTo(expected, 6);
+  });
+
+  test.each([
+    { family: "polynomial", exponent: 3 },
+    { family: "polynomial", exponent: 0.5 },
+    { family: "cubic", a: 2, b: 0.5 },
+    { family: "power", exponent: 2 },
+    { family: "logarithmic" },
+    { family: "log_linear" },
+    { family: "geometric" },
+    { family: "linear_noise" },
+    { family: "sine" },
+    { family: "cosine_power", power: 2 },
+  ])("%o: signal and noise sum to one, and slope and rate are their derivatives", (description) => {
+    const schedule = resolveSchedule(description);
+    if (schedule.kind !== "continuous") throw new Error("not continuous");
+    const h = 1e-5;
+    for (const t of [0.1, 0.35, 0.5, 0.8]) {
+      const [before, at, after] = [t - h, t, t + h].map((time) => schedule.at(time));
+      expect(at!.alphaBar + at!.sigma2).toBeCloseTo(1, 14);
+      const slope = (after!.alphaBar - before!.alphaBar) / (2 * h);
+      expect(schedule.slope!(t)).toBeCloseTo(slope, 7);
+      expect(schedule.rate!(t)).toBeCloseTo(-slope / at!.alphaBar, 4);
+    }
+  });
+
+  test("the slope is finite where no signal is left", () => {
+    const slopeAt = (description: Parameters<typeof resolveSchedule>[0]): number => {
+      const schedule = resolveSchedule(description);
+      return schedule.kind === "continuous" ? schedule.slope!(1) : Number.NaN;
+    };
+    expect(slopeAt({ family: "polynomial" })).toBe(-1);
+    expect(slopeAt({ family: "cubic", a: 2 } as never)).toBe(-2);
+    expect(slopeAt({ family: "power", exponent: 2 } as never)).toBe(-2);
   });
 
   test("betas: the square of evenly spaced roots, and a logistic curve", () => {

@@ -218,6 +218,8 @@ export type NoiseSchedule =
   | LogarithmicSchedule
   | CosinePowerSchedule
   | SineSchedule
+  | PolynomialSchedule
+  | CubicSchedule
   | TableSchedule
   | InverseRemainingSchedule
   | ScaledLinearSchedule
@@ -2066,6 +2068,38 @@ export interface CosinePowerSchedule {
    * Which end keeps the distance eps.
    */
   readonly eps_at?: "noisy" | "clean";
+  readonly discretization?: Discretization;
+  readonly log_snr_shift?: LogSnrShift;
+  readonly log_snr_clip?: LogSnrClip;
+  readonly process?: Process;
+}
+/**
+ * alpha_bar(t) = (1 - t)^exponent: kappa = s^n of discrete flow matching, s = 1 - t (Gat et al. 2024). power is the same formula for the noise.
+ */
+export interface PolynomialSchedule {
+  readonly family: "polynomial";
+  /**
+   * n.
+   */
+  readonly exponent?: number;
+  readonly discretization?: Discretization;
+  readonly log_snr_shift?: LogSnrShift;
+  readonly log_snr_clip?: LogSnrClip;
+  readonly process?: Process;
+}
+/**
+ * alpha_bar(t) = -2 s^3 + 3 s^2 + a (s^3 - 2 s^2 + s) + b (s^3 - s^2), s = 1 - t (Gat et al. 2024); a and b are its slopes at s = 0 and 1.
+ */
+export interface CubicSchedule {
+  readonly family: "cubic";
+  /**
+   * Slope at the noisy end.
+   */
+  readonly a?: number;
+  /**
+   * Slope at the clean end.
+   */
+  readonly b?: number;
   readonly discretization?: Discretization;
   readonly log_snr_shift?: LogSnrShift;
   readonly log_snr_clip?: LogSnrClip;

@@ -14,6 +14,8 @@ export interface FormulaFamily {
   at(u: number): NoiseLevel;
   /** d(-ln alpha_bar)/du; only families of discrete processes have it. */
   rate?(u: number): number;
+  /** d alpha_bar / du where alpha_bar may be 0; elsewhere it follows from the rate. */
+  slope?(u: number): number;
 }
 
 /** A family given by its betas, with its constants bound. */

@@ -8,6 +8,7 @@ import { flow } from "./flow.js";
 import { scaledLinear, sigmoidBeta } from "./given-betas.js";
 import { gumbelQuantile } from "./gumbel-quantile.js";
 import { inverseRemaining } from "./inverse-remaining.js";
+import { cubic, polynomial } from "./kappa.js";
 import { learnedMlp } from "./learned-mlp.js";
 import { linear } from "./linear.js";
 import { logLinear } from "./log-linear.js";
@@ -31,6 +32,8 @@ export const scheduleFamilies = {
   logarithmic,
   cosine_power: cosinePower,
   sine,
+  polynomial,
+  cubic,
   inverse_remaining: inverseRemaining,
   table,
   scaled_linear: scaledLinear,

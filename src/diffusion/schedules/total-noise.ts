@@ -42,6 +42,7 @@ export const power: ScheduleFamily<{ readonly exponent: number; readonly floor: 
     },
     // At the floor the noise stands still.
     rate: (t) => (t ** exponent <= floor ? 0 : (exponent * t ** (exponent - 1)) / (1 - t ** exponent)),
+    slope: (t) => (t ** exponent <= floor ? 0 : -exponent * t ** (exponent - 1)),
   }),
 };
 
@@ -51,6 +52,7 @@ export const logarithmic: ScheduleFamily<Record<never, never>> = {
     kind: "formula",
     at: (t) => levelFromPowers(Math.log2(2 / (1 + t)), Math.log1p(t) / Math.LN2),
     rate: (t) => 1 / ((1 + t) * Math.LN2 * Math.log2(2 / (1 + t))),
+    slope: (t) => -1 / ((1 + t) * Math.LN2),
   }),
 };
 
