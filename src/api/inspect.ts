@@ -16,6 +16,7 @@ import {
   signalRange,
   type TokenPoint,
   type TokenProcess,
+  type TokenRow,
 } from "../diffusion/index.js";
 import { findGraph, type Module } from "../ir/graph.js";
 import { typeText } from "../ir/type.js";
@@ -123,6 +124,9 @@ export interface ScheduleInspection {
     /** Of a schedule per token: the chance that a token is still there, the least and the largest of all. */
     readonly least?: number;
     readonly most?: number;
+    /** Of discrete flow matching: its rates times the length of the step from here. */
+    readonly forth?: number;
+    readonly back?: number;
   }[];
   readonly curve: ScheduleCurve;
 }
@@ -163,7 +167,10 @@ export function inspectSchedule(options: ModelOptions & { readonly steps?: numbe
   };
 }
 
-function tokenRow(process: TokenProcess, point: TokenPoint): ScheduleInspection["levels"][number] {
+function tokenRow(
+  process: TokenProcess,
+  point: TokenPoint & Partial<Pick<TokenRow, "flow">>,
+): ScheduleInspection["levels"][number] {
   const { sigma2, random } = point;
   const kept = keptChance(process, point);
   const range = signalRange(process, point);
@@ -171,6 +178,7 @@ function tokenRow(process: TokenProcess, point: TokenPoint): ScheduleInspection[
     ...levelRow({ ...point, level: point }),
     ...(random !== undefined && { masks: sigma2 * (1 - random), random: sigma2 * random }),
     ...(kept !== undefined && { kept }),
+    ...point.flow,
     ...(range && { least: range[0], most: range[1] }),
   };
 }

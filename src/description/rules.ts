@@ -12,6 +12,7 @@ import { checkGuidance } from "./rules/guidance.js";
 import { checkLongSkip } from "./rules/long-skip.js";
 import { checkOutput } from "./rules/output.js";
 import { checkPrefix } from "./rules/prefix.js";
+import { checkRate } from "./rules/rate.js";
 import { checkSampling } from "./rules/sampling.js";
 import { checkSelfConditioning } from "./rules/self-conditioning.js";
 import { checkState } from "./rules/state.js";
@@ -35,6 +36,7 @@ const rules: readonly ((description: Description, report: Report) => void)[] = [
   checkOutput,
   checkFlow,
   checkSampling,
+  checkRate,
   checkCache,
   checkWeights,
 ];

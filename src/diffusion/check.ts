@@ -15,6 +15,7 @@ const signal = ({ alphaBar, sigma2 }: NoiseLevel): number => alphaBar / (alphaBa
 /** Samplers without a log SNR in their formulas: for them the ends may be all noise or all signal. */
 const takesEnds: ReadonlySet<string> = new Set([
   "ancestral",
+  "discrete_flow",
   "first_hitting",
   "confidence",
   "flow",

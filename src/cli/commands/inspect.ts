@@ -108,11 +108,13 @@ function showSchedule(schedule: ScheduleInspection, flags: Flags): void {
     ["kept", "kept"],
     ["least", "least"],
     ["most", "most"],
+    ["forth", "forth"],
+    ["back", "back"],
   ] as const;
   const shown = columns.filter(([, key]) => schedule.levels[0]?.[key] !== undefined);
   print(`${"index".padStart(7)}${shown.map(([name]) => name.padStart(13)).join("")}`);
   for (const row of schedule.levels) {
-    const numbers = shown.map(([, key]) => row[key]!.toPrecision(6).padStart(13));
+    const numbers = shown.map(([, key]) => (row[key]?.toPrecision(6) ?? "").padStart(13));
     print(`${String(row.index ?? "").padStart(7)}${numbers.join("")}`);
   }
   print(`\n${plotText(schedule.curve)}`);

@@ -335,6 +335,7 @@ export type Sampler =
   | PsiSampler
   | TauLeapingSampler
   | AnalyticSampler
+  | DiscreteFlowSampler
   | FirstHittingSampler
   | ConfidenceSampler;
 /**
@@ -2546,6 +2547,42 @@ export interface AnalyticSampler {
   readonly self_correction?: SelfCorrection;
   readonly blocks?: DecodingBlocks;
   readonly guidance?: Guidance;
+}
+/**
+ * Jumps in continuous time between the noise and the predicted clean tokens (Gat et al. 2024; Campbell et al. 2024): with x_1 drawn from the prediction and kappa = alpha_bar, a token becomes x_1 at the rate (1 + c) kappa' / (1 - kappa) and noise at the rate c kappa' / kappa. For absorbing and uniform states, with a schedule that is not discretized.
+ */
+export interface DiscreteFlowSampler {
+  readonly kind: "discrete_flow";
+  readonly corrector?: Corrector;
+  /**
+   * Chance to jump in a step of length h with the rate L of leaving. exponential: 1 - exp(-h L). linear: h L, which is Euler's method and may exceed 1.
+   */
+  readonly jump: "exponential" | "linear";
+  readonly temperature: Temperature;
+  readonly top_k: TopK;
+  readonly top_p: TopP;
+  readonly nucleus_of: NucleusOf;
+  readonly final: FinalTokens;
+  readonly self_correction?: SelfCorrection;
+  readonly blocks?: DecodingBlocks;
+  readonly guidance?: Guidance;
+}
+/**
+ * Moves tokens back to noise and forth again at rates that leave the law of every time alone: c = scale kappa^signal_power (1 - kappa)^noise_power. Left out: c = 0.
+ */
+export interface Corrector {
+  /**
+   * How much; with the powers 1 and 0 the stochasticity eta of Campbell et al. 2024.
+   */
+  readonly scale: number;
+  /**
+   * Power of kappa; 0.25 or 0.5 in Gat et al. 2024.
+   */
+  readonly signal_power: number;
+  /**
+   * Power of 1 - kappa.
+   */
+  readonly noise_power: number;
 }
 /**
  * After the last step the text is revised at one noise level: every position proposes a token drawn from softmax(logits / temperature), and of the proposals that differ from what stands, the most probable ones replace it. It ends when none differs, when the number of positions that hold the network's best token has not risen for `patience` steps (the last of them is then not made), or after max_steps (von Rütte et al. 2025, GIDD). Left out: none.

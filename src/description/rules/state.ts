@@ -9,7 +9,7 @@ const gaussian = ["ddim", "ddpm", "euler", "heun", "dpmpp_2m", "renoise", "flow"
 const ofSimplex = ["renoise", "ddim", "ddpm"];
 /** Samplers of tokens that read probabilities alone; the others read scores, or uncover masks. */
 const ofAnyNoise = ["ancestral", "psi", "confidence"];
-const ofTokens = [...ofAnyNoise, "tau_leaping", "analytic", "first_hitting"];
+const ofTokens = [...ofAnyNoise, "tau_leaping", "analytic", "first_hitting", "discrete_flow"];
 
 /** Checks that what a description says fits the state it acts on. */
 export function checkState(description: Description, report: Report): void {

@@ -1,6 +1,7 @@
 // The visited times of a discrete process, with everything a sampler reads at them.
 
 import type { PlanPoint } from "../plan.js";
+import type { FlowRates } from "./flow-rates.js";
 import type { TokenLevel } from "./token-process.js";
 
 /** A visited time of a discrete process. */
@@ -16,4 +17,6 @@ export interface TokenRow extends TokenPoint {
   readonly to: TokenPoint;
   /** d totalNoise / dt at this point; NaN where the schedule has none. */
   readonly rate: number;
+  /** Of the sampler discrete_flow. */
+  readonly flow?: FlowRates;
 }

@@ -16,6 +16,13 @@ export interface QuotaDescription {
 
 export type ScoreName = "probability" | "log_probability" | "margin" | "neg_entropy" | "random" | "position";
 
+/** How much a flow goes back and forth; its formula is in flow-rates.ts. */
+export interface CorrectorDescription {
+  readonly scale?: number;
+  readonly signal_power?: number;
+  readonly noise_power?: number;
+}
+
 /** Revising the text after the last step; its rule is src/runtime/discrete/self-correction.ts. */
 export interface SelfCorrectionDescription {
   readonly t?: number;
@@ -30,6 +37,8 @@ export interface TokenSamplerDescription {
   readonly kind: string;
   readonly move_chance?: "schedule" | "time";
   readonly kappa?: KappaDescription;
+  readonly corrector?: CorrectorDescription;
+  readonly jump?: "exponential" | "linear";
   readonly temperature?: number;
   readonly top_k?: number;
   readonly top_p?: number;

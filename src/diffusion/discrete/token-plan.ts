@@ -6,6 +6,7 @@ import { totalNoise } from "../noise-level.js";
 import type { Classed, PlanOptions, SamplerParts, StateSpaceDescription } from "../plan.js";
 import { type ResolvedSchedule, resolveSchedule } from "../resolve.js";
 import { timeInput } from "../time-input.js";
+import { flowRates } from "./flow-rates.js";
 import { matricesOf } from "./matrices.js";
 import type { TokenPoint, TokenRow } from "./points.js";
 import type { TokenPrediction } from "./reading.js";
@@ -71,7 +72,7 @@ export function planTokens(parts: SamplerParts, options: PlanOptions = {}): Toke
   const schedule = resolveSchedule(parts.noise_schedule, options.constants);
   const grid = resolveGrid(parts.timesteps, schedule, options.numSteps);
   const sampler = parts.sampler as TokenSamplerDescription;
-  const rate = schedule.kind === "continuous" ? schedule.rate : undefined;
+  const { rate, slope } = schedule.kind === "continuous" ? schedule : {};
   const process = processOf(parts.state_space!, grid, schedule);
   const point = (visited: GridPoint, visit?: number): TokenPoint => {
     const level = levelOf(process, visited.level);
@@ -101,6 +102,9 @@ export function planTokens(parts: SamplerParts, options: PlanOptions = {}): Toke
       ...from,
       to: points[step + 1]!,
       rate: rate?.(from.t) ?? Number.NaN,
+      ...(sampler.kind === "discrete_flow" && {
+        flow: flowRates(from, slope?.(from.t), from.t - points[step + 1]!.t, sampler.corrector),
+      }),
     })),
     final,
     finalRow: points.at(-1)!,

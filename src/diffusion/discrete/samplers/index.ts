@@ -3,6 +3,7 @@
 
 import type { TokenSamplerDescription } from "../sampler-description.js";
 import { ancestral } from "./ancestral.js";
+import { discreteFlow } from "./discrete-flow.js";
 import { cleanTokens, psi } from "./psi.js";
 import type { TokenSampler } from "./sampler.js";
 import { analytic, tauLeaping } from "./scores.js";
@@ -17,6 +18,7 @@ export type MakeTokenSampler = (
 export const tokenSamplers: Readonly<Record<string, MakeTokenSampler>> = {
   ancestral: ({ move_chance }, by) => by(ancestral(move_chance)),
   psi: ({ kappa }, by) => psi(kappa, by(ancestral()), by(cleanTokens)),
+  discrete_flow: ({ jump }, by) => by(discreteFlow(jump)),
   tau_leaping: (_, by) => by(tauLeaping),
   analytic: (_, by) => by(analytic),
 };
