@@ -76,3 +76,25 @@ test.each(["sum", "concat"])("side by side, %s, through a gated layer", async (c
     }),
   );
 });
+
+test("forward and backward side by side, multiplied: BiGS's bidirectional gating unit", async () => {
+  const [length, width] = [7, 3];
+  const branch = { kind: "chain", mixers: [{ kind: "linear", activation: "silu" }, conv] };
+  const run = await runMixer(
+    {
+      kind: "parallel",
+      combine: "product",
+      branches: [branch, { ...branch, direction: "backward" }],
+      out_proj: { kind: "linear" },
+    },
+    { batch: 1, length, width },
+  );
+  const turned = (x: Float64Array): Float64Array =>
+    Float64Array.from(x, (_, i) => x[(length - 1 - Math.floor(i / width)) * width + (i % width)]!);
+  const of = (name: string, x: Float64Array): Float64Array =>
+    convolved(run, `${name}.mixers.1`, layer(run, `${name}.mixers.0`, x, width).map(silu), width);
+  const forward = of("branches.0", run.x);
+  const backward = turned(of("branches.1", turned(run.x)));
+  const product = forward.map((value, i) => value * backward[i]!);
+  expectEach(run, layer(run, "out_proj", product, width));
+});

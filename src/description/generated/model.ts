@@ -1782,6 +1782,10 @@ export interface ChainMixer {
    * The mixers in order.
    */
   readonly mixers: readonly Mixer[];
+  /**
+   * forward: as said. backward: the positions are turned round before the first mixer and back after the last, so that causal mixers see what follows (the second half of BiGS and of bidirectional Mamba).
+   */
+  readonly direction: "forward" | "backward";
 }
 /**
  * Several mixers of one input, out_proj(combine(m_1(x), .., m_n(x))), parameters branches.{k}.*, out_proj.*: gated units are products with a linear branch, hybrid heads are sums.

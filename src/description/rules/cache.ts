@@ -94,6 +94,8 @@ function looksAhead(mixer: Mixer, pointer: string, length: number): Ahead[] {
     case "long_conv":
       return ofLongConv(mixer, pointer, length);
     case "chain":
+      if (mixer.direction === "backward")
+        return [[`${pointer}/direction`, "a backward chain sees later blocks"]];
       return mixer.mixers.flatMap((part, k) => looksAhead(part, `${pointer}/mixers/${k}`, length));
     case "parallel":
       return mixer.branches.flatMap((part, k) => looksAhead(part, `${pointer}/branches/${k}`, length));

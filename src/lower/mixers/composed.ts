@@ -7,10 +7,15 @@ import { activate, lastExtent, linear, project } from "../layers.js";
 
 type Lower<M> = (c: GraphContext, scope: Scope, x: Value, mixer: M) => Value;
 
-/** m_n(.. m_1(x)). */
+/** m_n(.. m_1(x)), backward with x turned round before and the result turned back. */
 export function lowerChain(lower: Lower<Mixer>): Lower<ChainMixer> {
-  return (c, scope, x, { mixers }) =>
-    mixers.reduce((y, mixer, k) => lower(c, child(scope, `mixers.${k}`, `/mixers/${k}`), y, mixer), x);
+  return (c, scope, x, { mixers, direction }) => {
+    const turned = (y: Value): Value =>
+      direction === "forward" ? y : c.b.emit("reverse", { x: y }, { axis: 1 }, "turned");
+    const part = (y: Value, mixer: Mixer, k: number): Value =>
+      lower(c, child(scope, `mixers.${k}`, `/mixers/${k}`), y, mixer);
+    return turned(mixers.reduce(part, turned(x)));
+  };
 }
 
 /** out_proj of the sum, the product or all channels of m_1(x) .. m_n(x). */
