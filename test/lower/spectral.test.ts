@@ -39,6 +39,49 @@ test.each([
     }
 });
 
+/** y[k, c] = sum over positions t and channels d of x[t, d] kernel(k, t, c, d). */
+function transformed(
+  x: Float64Array,
+  [length, width]: readonly [number, number],
+  kernel: (k: number, t: number, c: number, d: number) => number,
+): number[] {
+  return Array.from({ length: length * width }, (_, at) => {
+    const [k, c] = [Math.floor(at / width), at % width];
+    let sum = 0;
+    for (let t = 0; t < length; t++)
+      for (let d = 0; d < width; d++) sum += x[t * width + d]! * kernel(k, t, c, d);
+    return sum;
+  });
+}
+
+test.each([
+  [1, 1],
+  [5, 4],
+  [8, 3],
+])("Hartley and cosine transforms over %i positions and %i channels, and over positions alone", (length, width) => {
+  const x = Float64Array.from({ length: length * width }, (_, i) => Math.sin(3 * i + 1) * (1 + (i % 5)));
+  const turn = (k: number, t: number, n: number): number => (2 * Math.PI * k * t) / n;
+  const cosine = (k: number, t: number, n: number): number =>
+    Math.sqrt((k === 0 ? 1 : 2) / n) * Math.cos((Math.PI * (2 * t + 1) * k) / (2 * n));
+  const same = (c: number, d: number): number => (c === d ? 1 : 0);
+  // cos a + sin a is the real part of e^(-i a) less its imaginary part.
+  const cas = (angle: number): number => Math.cos(angle) + Math.sin(angle);
+  type Kernel = (k: number, t: number, c: number, d: number) => number;
+  const cases: [mixer: object, kernel: Kernel][] = [
+    [{ transform: "hartley" }, (k, t, c, d) => cas(turn(k, t, length) + turn(c, d, width))],
+    [{ transform: "hartley", axes: "positions" }, (k, t, c, d) => cas(turn(k, t, length)) * same(c, d)],
+    [{ axes: "positions" }, (k, t, c, d) => Math.cos(turn(k, t, length)) * same(c, d)],
+    [{ transform: "dct" }, (k, t, c, d) => cosine(k, t, length) * cosine(c, d, width)],
+    [{ transform: "dct", axes: "positions" }, (k, t, c, d) => cosine(k, t, length) * same(c, d)],
+  ];
+  for (const [mixer, kernel] of cases) {
+    const y = run({ kind: "fnet", ...mixer }, length, width, x);
+    transformed(x, [length, width], kernel).forEach((expected, i) => {
+      expect(y[i]).toBeCloseTo(expected, 10);
+    });
+  }
+});
+
 test("an AFNO that keeps no mode passes its input on", () => {
   const x = Float64Array.from({ length: 3 * 4 }, (_, i) => i - 5);
   expect([...run({ kind: "afno", blocks: 2, kept: 0.01 }, 3, 4, x)]).toEqual([...x]);

@@ -1635,10 +1635,18 @@ export interface ShortConvMixer {
   readonly activation?: Activation;
 }
 /**
- * y = Re(FFT over positions of the FFT over channels of x), no parameters, exact in length and width (Lee-Thorp et al. 2022, FNet).
+ * A fixed transform over positions and channels, no parameters, exact in length and width (Lee-Thorp et al. 2022, FNet).
  */
 export interface FnetMixer {
   readonly kind: "fnet";
+  /**
+   * dft: the real part of the discrete Fourier transform. hartley: its real part less its imaginary part. dct: the orthonormal cosine transform (DCT-II), one axis after the other.
+   */
+  readonly transform?: "dft" | "hartley" | "dct";
+  /**
+   * both: positions and channels. positions: those alone.
+   */
+  readonly axes?: "both" | "positions";
 }
 /**
  * A complex network on every frequency (Guibas et al. 2022, AFNO): x + irfft(softshrink(W2 relu(W1 X + b1) + b2)), X = rfft(x) over positions, both orthonormal, W block-diagonal over channels, functions on real and imaginary parts apart. Parameters w{k} [2, blocks, in, out], b{k} [2, blocks, out], k from 1: real, then imaginary parts. With one block, the full spectrum and a single activated layer it is a complex Fourier MLP (SFDLM).
