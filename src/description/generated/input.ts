@@ -105,7 +105,8 @@ export type Filter =
   | SpectrumFilter
   | ShiftFilter
   | RelativeMlpFilter
-  | HankelFilter;
+  | HankelFilter
+  | DampedEmaFilter;
 /**
  * Which positions a position sees.
  */
@@ -1323,6 +1324,26 @@ export interface HankelFilter {
    * trained: filter c is the sum over n of b_n mix[n, c], parameter mix [K or 2 K, groups] (Flash STU's M_filters). none: filter g is b_g, groups = K or 2 K; with as many channels of the mixer, out_proj is STU's M.
    */
   readonly mix?: "trained" | "none";
+}
+/**
+ * Multi-dimensional exponential moving average with damping (Ma et al. 2023, Mega): k[t] = sum_n output_n a_n input_n (1 - a_n d_n)^t / sqrt(states), a = sigmoid(alpha), d = sigmoid(delta), parameters alpha, delta, input, output [groups, states]. Mega's layer has the skip term gated_input and the activation silu, and in both directions the reverse filter shared_lag0.
+ */
+export interface DampedEmaFilter {
+  readonly kind: "damped_ema";
+  readonly span?: Span;
+  readonly block?: FilterBlock;
+  readonly reverse_filter?: ReverseFilter;
+  readonly tap_order?: TapOrder;
+  readonly groups?: Groups;
+  readonly length?: BuiltLength;
+  /**
+   * Number of averages of a channel (Mega's ndim).
+   */
+  readonly states?: number;
+  /**
+   * Whether delta exists; without it d = 1, a plain moving average.
+   */
+  readonly damping?: boolean;
 }
 /**
  * softmax(scale q k^T + position_bias + mask) v per head (Vaswani et al. 2017). q, k, v come from mixer.qkv, rows ordered (q, k, v) then head then channel, or from mixer.q, mixer.k, mixer.v.

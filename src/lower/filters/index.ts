@@ -2,6 +2,7 @@
 
 import type { Filter } from "../../description/description.js";
 import type { GraphContext, Scope } from "../context.js";
+import { lowerDampedEma } from "./damped-ema.js";
 import { lowerDplr } from "./dplr.js";
 import { lowerExplicit } from "./explicit.js";
 import { lowerHankel } from "./hankel.js";
@@ -31,6 +32,7 @@ const filters: Lowerings = {
   shift: lowerShift,
   relative_mlp: lowerRelativeMlp,
   hankel: lowerHankel,
+  damped_ema: lowerDampedEma,
 };
 
 /** The taps of a filter, ready for long_conv. */
