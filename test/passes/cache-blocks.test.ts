@@ -149,7 +149,18 @@ function mixer(size: number): fc.Arbitrary<object> {
     skip: pick("gated_input", "input", "none"),
   });
   const short = fc.constant({ kind: "short_conv", taps: 4, span: "causal" });
-  return fc.oneof(attention, convolution, convolution, short);
+  const states = fc.constant({ kind: "state_space", states: 3 });
+  const one = fc.oneof(attention, convolution, convolution, short, states);
+  const composed = fc.record({
+    kind: fc.constant("parallel"),
+    combine: pick("sum", "product"),
+    branches: fc.tuple(
+      one,
+      fc.constant({ kind: "chain", mixers: [{ kind: "linear" }, { kind: "short_conv" }] }),
+    ),
+    out_proj: pick<object>({ kind: "none" }, { kind: "linear" }),
+  });
+  return fc.oneof(one, one, one, composed);
 }
 
 const description = fc
@@ -166,6 +177,8 @@ const description = fc
             { kind: "none" },
             { kind: "learned" },
             { kind: "learned", length: length + 2 },
+            { kind: "learned", offset: 2 },
+            { kind: "sinusoidal" },
           ),
           norm: pick<object>({ kind: "none" }, { kind: "layer" }),
           in_proj: pick<object[]>([], [{ out: 16 }]),

@@ -169,7 +169,8 @@ export type Mixer =
   | SelectiveSsmMixer
   | ChainMixer
   | ParallelMixer
-  | LinearMixer;
+  | LinearMixer
+  | StateSpaceMixer;
 /**
  * A number, or the checkpoint tensor of one element that holds it.
  */
@@ -1101,11 +1102,12 @@ export interface Poles {
    */
   readonly real?: "negative_exp" | "negative_relu" | "negative_sigmoid" | "negative_softplus" | "negative" | "plain";
   /**
-   * positive: im = stored (s4d.py). negative: im = -stored (s4.py), negative_exp and the others as for the real part. none: real poles, no tensor.
+   * positive: im = stored (s4d.py). negative: im = -stored (s4.py), negative_exp and the others as for the real part. exp: im = exp(stored) (LRU's theta_log). none: real poles, no tensor.
    */
   imag?:
     | "positive"
     | "negative"
+    | "exp"
     | "negative_exp"
     | "negative_relu"
     | "negative_sigmoid"
@@ -1848,6 +1850,38 @@ export interface LinearMixer {
    */
   readonly bias?: boolean;
   readonly activation?: Activation;
+}
+/**
+ * One diagonal system that all channels drive and read (Smith et al. 2023, S5; Orvieto et al. 2023, LRU): h_t = a h_(t-1) + g B u_t, y_t = factor Re(C h_t) + skip u_t. Parameters poles.real, poles.imag [1, states], input B [states, width, 2], output C [width, states, 2] (both directions: [width, 2 states, 2], those of the backward states behind), skip [width], log_step [1] or [1, states] with a discretization. Computed as convolutions with powers of a.
+ */
+export interface StateSpaceMixer {
+  readonly kind: "state_space";
+  /**
+   * Number of stored poles; with pairs each stands for itself and its conjugate.
+   */
+  readonly states?: number;
+  readonly poles?: Poles;
+  /**
+   * zoh: a = e^(d A), g = (a - 1) / A. bilinear: a = (1 + d A/2) / (1 - d A/2), g = d / (1 - d A/2). none: a = e^A, g = 1 (LRU).
+   */
+  readonly discretization?: "zoh" | "bilinear" | "none";
+  readonly step?: Step;
+  /**
+   * Whether g is also multiplied by exp(log_gain), parameter log_gain [1, states] (LRU's gamma_log).
+   */
+  readonly gain?: boolean;
+  /**
+   * pairs: factor is 2, each state stands for its twin too (S5's conj_sym). none: factor is 1 (LRU).
+   */
+  readonly conjugates?: "pairs" | "none";
+  /**
+   * forward: causal. both: a second set of states runs from the last position to the first.
+   */
+  readonly directions?: "forward" | "both";
+  /**
+   * Whether the skip term exists.
+   */
+  readonly skip?: boolean;
 }
 /**
  * f(t) = cos^power(pi/2 (t + offset) / (1 + offset)), t in [0, 1] (Nichol and Dhariwal 2021, power 2; D3PM's cosine has power 1).

@@ -101,6 +101,10 @@ function looksAhead(mixer: Mixer, pointer: string, length: number): Ahead[] {
       return mixer.branches.flatMap((part, k) => looksAhead(part, `${pointer}/branches/${k}`, length));
     case "linear":
       return [];
+    case "state_space":
+      return mixer.directions === "forward"
+        ? []
+        : [[`${pointer}/directions`, "backward states see later blocks"]];
     case "selective_ssm":
       return [[`${pointer}/kind`, "a selective state-space model is computed over all positions at once"]];
     case "short_conv":

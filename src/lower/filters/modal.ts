@@ -11,7 +11,7 @@ import type { Value } from "../../ir/graph.js";
 import { type Complex, ComplexOps } from "../complex.js";
 import { child, type GraphContext, type Scope } from "../context.js";
 import { arrange, type Taps, twinOf } from "./layout.js";
-import { complexParameter, poles, row, step } from "./poles.js";
+import { complexParameter, poles, powersOf, row, step } from "./poles.js";
 
 export function lowerModal(c: GraphContext, scope: Scope, filter: ModalFilter): Taps {
   const taps = (at: Scope): Value => modes(c, at, filter);
@@ -94,25 +94,4 @@ function belowLimit(c: GraphContext, turns: Value, limit: number): Value {
   const frequency = b.emit("scale", { x: b.emit("abs", { x: turns }, {}) }, { factor: 1 / (2 * Math.PI) });
   const condition = b.emit("less", { a: frequency, b: constant(limit / 2) }, {});
   return b.emit("where", { condition, a: constant(1), b: constant(0) }, {});
-}
-
-/** a^0 .. a^(rows-1), [rows, groups, states], by doubling: log2(rows) products, no angle of a complex number. */
-function powersOf(c: GraphContext, a: Complex, rows: number): Complex {
-  const { b } = c;
-  const ops = new ComplexOps(c);
-  const { shape } = a.re.type;
-  let powers: Complex = {
-    re: b.emit("constant", {}, { value: 1, shape }),
-    im: b.emit("constant", {}, { value: 0, shape }),
-  };
-  let next = a;
-  for (let count = 1; count < rows; count *= 2) {
-    powers = ops.concat([powers, ops.mul(powers, next)], 0);
-    next = ops.mul(next, next);
-  }
-  const first = (x: Value): Value =>
-    x.type.shape[0]!.value === rows
-      ? x
-      : b.emit("slice", { x }, { axis: 0, start: dim(0), length: dim(rows) });
-  return { re: first(powers.re), im: first(powers.im) };
 }

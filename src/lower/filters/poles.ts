@@ -8,7 +8,7 @@ import type { Init } from "../../weights/store.js";
 import { type Complex, ComplexOps } from "../complex.js";
 import { child, type GraphContext, type Scope } from "../context.js";
 
-type PoleFilter = ModalFilter | DplrFilter;
+type PoleFilter = Pick<ModalFilter | DplrFilter, "groups" | "states" | "poles" | "step">;
 
 /** exp(x), relu(x) + 1e-4, sigmoid(x), softplus(x) or x itself. */
 function transformed(c: GraphContext, x: Value, transform: PoleFilter["step"]["transform"]): Value {
@@ -17,10 +17,11 @@ function transformed(c: GraphContext, x: Value, transform: PoleFilter["step"]["t
   return transform === "relu" ? c.b.emit("scale", { x: y }, { offset: 1e-4 }) : y;
 }
 
-/** `positive` and `plain`: x. `negative`: -x. `negative_<transform>`: minus the transform of x. */
+/** `positive` and `plain`: x. `exp`: e^x. `negative`: -x. `negative_<transform>`: minus the transform of x. */
 function signed(c: GraphContext, x: Value, form: string): Value {
   const transform = /^negative_(exp|relu|sigmoid|softplus)$/.exec(form)?.[1] as "exp" | undefined;
   if (transform !== undefined) return c.b.emit("neg", { x: transformed(c, x, transform) }, {});
+  if (form === "exp") return c.b.emit("exp", { x }, {});
   return form === "negative" ? c.b.emit("neg", { x }, {}) : x;
 }
 
@@ -70,4 +71,25 @@ export function step(c: GraphContext, scope: Scope, { groups, states, step: form
 /** [groups, n] as [1, groups, n]. */
 export function row(c: GraphContext, x: Value, n: number): Value {
   return c.b.emit("reshape", { x }, { shape: [dim(1), x.type.shape[0]!, dim(n)] });
+}
+
+/** a^0 .. a^(rows-1), [rows, groups, states], by doubling: log2(rows) products, no angle of a complex number. */
+export function powersOf(c: GraphContext, a: Complex, rows: number): Complex {
+  const { b } = c;
+  const ops = new ComplexOps(c);
+  const { shape } = a.re.type;
+  let powers: Complex = {
+    re: b.emit("constant", {}, { value: 1, shape }),
+    im: b.emit("constant", {}, { value: 0, shape }),
+  };
+  let next = a;
+  for (let count = 1; count < rows; count *= 2) {
+    powers = ops.concat([powers, ops.mul(powers, next)], 0);
+    next = ops.mul(next, next);
+  }
+  const first = (x: Value): Value =>
+    x.type.shape[0]!.value === rows
+      ? x
+      : b.emit("slice", { x }, { axis: 0, start: dim(0), length: dim(rows) });
+  return { re: first(powers.re), im: first(powers.im) };
 }

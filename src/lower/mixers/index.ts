@@ -12,6 +12,7 @@ import { lowerGlobalFilter } from "./global-filter.js";
 import { lowerLongConv } from "./long-conv.js";
 import { lowerSelectiveSsm } from "./selective-ssm.js";
 import { lowerShortConv } from "./short-conv.js";
+import { lowerStateSpace } from "./state-space.js";
 
 type Lowerings = {
   readonly [K in Mixer["kind"]]: (
@@ -31,6 +32,7 @@ const mixers: Lowerings = {
   global_filter: lowerGlobalFilter,
   adaptive_conv: lowerAdaptiveConv,
   selective_ssm: lowerSelectiveSsm,
+  state_space: lowerStateSpace,
   chain: lowerChain(lowerMixer),
   parallel: lowerParallel(lowerMixer),
   linear: lowerLinear,
