@@ -151,3 +151,56 @@ test("beside a circular filter, between gates: the whole of Orchid's operator", 
   }
   expectEach(run, linearDirectly(y, run.parameter("out_proj.weight"), run.parameter("out_proj.bias"), width));
 });
+
+test.each([
+  { length: 7, width: 6, heads: 3, bias: false },
+  { length: 8, width: 4, heads: 1, bias: true },
+])("a gate for each frequency of the pooled query, %o", async ({ length, width, heads, bias }) => {
+  const hidden = 5;
+  const filter = { kind: "pooled_gate", heads, hidden, activation: "silu", bias };
+  const run = await runMixer(
+    { kind: "adaptive_conv", filter, out_proj: { kind: "none" } },
+    { batch: 1, length, width },
+  );
+  const [size, bins] = [width / heads, Math.floor(length / 2) + 1];
+  const read = (name: string) => Array.from(run.parameter(`filter.${name}`));
+  const q = layer(run, "filter.q", 0, bias);
+  const v = layer(run, "in_proj", 0, true);
+  const y = new Float64Array(length * width);
+  for (let h = 0; h < heads; h++) {
+    const of = (name: string, rows: number) => read(name).slice(h * rows, (h + 1) * rows);
+    const pooled = Array.from({ length: size }, (_, c) => {
+      let sum = 0;
+      for (let t = 0; t < length; t++) sum += q[t * width + h * size + c]! / length;
+      return sum;
+    });
+    const mean = pooled.reduce((sum, p) => sum + p, 0) / size;
+    const variance = pooled.reduce((sum, p) => sum + (p - mean) ** 2, 0) / size;
+    const [weight, shift] = [of("norm.weight", size), of("norm.bias", size)];
+    const normed = pooled.map((p, c) => ((p - mean) / Math.sqrt(variance + 1e-5)) * weight[c]! + shift[c]!);
+    const up = linearDirectly(normed, of("up.weight", hidden * size), of("up.bias", hidden), size);
+    const units = up.map((u) => u / (1 + Math.exp(-u)));
+    const z = linearDirectly(units, of("down.weight", 2 * bins * hidden), of("down.bias", 2 * bins), hidden);
+    const threshold = of("threshold", bins);
+    const gain = Array.from({ length: bins }, (_, k) => {
+      const magnitude = Math.hypot(z[2 * k]!, z[2 * k + 1]!);
+      const factor = Math.max(0, magnitude + threshold[k]!) / (magnitude + 1e-8);
+      return [z[2 * k]! * factor, z[2 * k + 1]! * factor] as const;
+    });
+    // The kernel of this spectrum: its twin bins are conjugate, imaginary parts of bins without one are not read.
+    const kernel = Array.from({ length }, (_, t) => {
+      let sum = 0;
+      for (let k = 0; k < bins; k++) {
+        const angle = (2 * Math.PI * k * t) / length;
+        const twin = (2 * k) % length === 0 ? 1 : 2;
+        sum += (twin * (gain[k]![0] * Math.cos(angle) - gain[k]![1] * Math.sin(angle))) / length;
+      }
+      return sum;
+    });
+    for (let i = 0; i < length; i++)
+      for (let j = 0; j < length; j++)
+        for (let c = h * size; c < (h + 1) * size; c++)
+          y[i * width + c]! += kernel[(i - j + length) % length]! * v[j * width + c]!;
+  }
+  expectEach(run, y);
+});

@@ -150,11 +150,12 @@ export type TapOrder = "convolution" | "correlation";
 /**
  * A kernel that is made from the data, or none.
  */
-export type OptionalAdaptiveFilter = CirculantSoftmaxFilter | SpectralMagnitudeFilter | None;
+export type OptionalAdaptiveFilter =
+  CirculantSoftmaxFilter | SpectralMagnitudeFilter | PooledGateFilter | None;
 /**
  * A kernel that is made from the data, read from a stream s [L, width].
  */
-export type AdaptiveFilter = CirculantSoftmaxFilter | SpectralMagnitudeFilter;
+export type AdaptiveFilter = CirculantSoftmaxFilter | SpectralMagnitudeFilter | PooledGateFilter;
 /**
  * What carries information between positions.
  */
@@ -1882,6 +1883,29 @@ export interface StateSpaceMixer {
    * Whether the skip term exists.
    */
   readonly skip: boolean;
+}
+/**
+ * One complex gain for each frequency and head, made from the mean of the text (arXiv 2502.18394, SPECTRE): q = W s, m = norm(mean of q over positions) per head, z = down(activation(up(m))), G = z relu(|z| + b) / (|z| + 1e-8) (modReLU). Parameters filter.q [width, width], filter.norm weight and bias [heads, head_dim], filter.up weight [heads, hidden, head_dim] and bias [heads, hidden], filter.down weight [heads, 2 bins, hidden] and bias [heads, 2 bins] (real and imaginary part of a bin side by side), filter.threshold b [heads, bins], bins = floor(L/2) + 1: they are for exactly this length.
+ */
+export interface PooledGateFilter {
+  readonly kind: "pooled_gate";
+  /**
+   * Number of heads, a divisor of the width.
+   */
+  readonly heads: number;
+  /**
+   * Hidden width of the network of one head.
+   */
+  readonly hidden: number;
+  readonly activation: Activation;
+  /**
+   * Of the norm, which is a layer normalisation.
+   */
+  readonly eps: number;
+  /**
+   * Whether the layer q has a bias.
+   */
+  readonly bias: boolean;
 }
 /**
  * f(t) = cos^power(pi/2 (t + offset) / (1 + offset)), t in [0, 1] (Nichol and Dhariwal 2021, power 2; D3PM's cosine has power 1).

@@ -5,6 +5,7 @@ import type { AdaptiveFilter } from "../../description/description.js";
 import type { Value } from "../../ir/graph.js";
 import type { GraphContext, Scope } from "../context.js";
 import { circulantSoftmax } from "./circulant-softmax.js";
+import { pooledGate } from "./pooled-gate.js";
 import { spectralMagnitude } from "./spectral-magnitude.js";
 import type { Streams } from "./streams.js";
 
@@ -20,6 +21,7 @@ type Lowerings = {
 const filters: Lowerings = {
   circulant_softmax: circulantSoftmax,
   spectral_magnitude: spectralMagnitude,
+  pooled_gate: pooledGate,
 };
 
 /** The convolution of v with the kernel that the source makes, f32[B, L, width]. */
