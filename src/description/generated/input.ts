@@ -90,9 +90,9 @@ export type Groups = number;
  */
 export type BuiltLength = number;
 /**
- * A factor that falls with the lag.
+ * A factor of the taps by their position: t, or with relative features x from -1 to 1.
  */
-export type Window = ExponentialDecay | None;
+export type Window = ExponentialDecay | GeometricDecay | GaussianWindow | HannWindow | None;
 /**
  * The kernel K of a long convolution, defined on the lags i - j from -(L-1) to L-1. span, reverse_filter and tap_order say which stored tap belongs to which lag.
  */
@@ -1093,6 +1093,32 @@ export interface ExponentialDecay {
    * Floor of the window.
    */
   readonly shift?: number;
+}
+/**
+ * rate^t, the same for all channels, no parameter.
+ */
+export interface GeometricDecay {
+  readonly kind: "geometric_decay";
+  /**
+   * Factor per position.
+   */
+  readonly rate?: number;
+}
+/**
+ * exp(-((x - mean) / deviation)^2 / 2), x = t/(length-1), or the relative position: a kernel that learns its own size (Romero et al. 2022, FlexConv). Parameters window.mean and window.deviation [1] or [groups].
+ */
+export interface GaussianWindow {
+  readonly kind: "gaussian";
+  /**
+   * filter: one window for all channels. group: one for each distinct filter.
+   */
+  readonly per?: "filter" | "group";
+}
+/**
+ * (1 + cos(pi x)) / 2, x = t/(length-1), or the relative position: 1 at lag 0 or in the middle, 0 at the end, no parameter.
+ */
+export interface HannWindow {
+  readonly kind: "hann";
 }
 /**
  * A = re + i im from poles.real and poles.imag [groups, states].

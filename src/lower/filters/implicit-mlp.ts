@@ -1,5 +1,5 @@
 // Implicit filters (Poli et al. 2023, Hyena; Fu et al. 2023, M2-BERT): taps are a small sine network of the
-// position times an exponential window. They depend on weights and L only, so passes fold them away.
+// position times a window. They depend on weights and L only, so passes fold them away.
 
 import type { ImplicitMlpFilter } from "../../description/description.js";
 import { dim } from "../../ir/dim.js";
@@ -8,6 +8,7 @@ import { child, type GraphContext, type Scope } from "../context.js";
 import { activate, lastExtent, linear } from "../layers.js";
 import { arrange, type Taps, twinOf } from "./layout.js";
 import { lastPosition, resampled } from "./resolution.js";
+import { lowerWindow } from "./window.js";
 
 export function lowerImplicitMlp(c: GraphContext, scope: Scope, filter: ImplicitMlpFilter): Taps {
   const { times, positions } = inputs(c, scope, filter);
@@ -15,8 +16,8 @@ export function lowerImplicitMlp(c: GraphContext, scope: Scope, filter: Implicit
     filter.frequency === "trained" && filter.activation === "sine"
       ? c.parameter(scope, "frequency", [filter.width], "frequency")
       : undefined;
-  const window =
-    filter.window.kind === "none" ? undefined : decay(c, scope, filter, times, filter.window.shift);
+  const x = filter.features === "relative" ? positions : times;
+  const window = lowerWindow(c, scope, filter, { times, x });
   const taps = (at: Scope): Value => {
     const sampled = shape(c, filter, network(c, at, filter, positions, frequency), window);
     return filter.features === "relative" ? resampled(c, filter.length, sampled) : sampled;
@@ -141,18 +142,6 @@ function normedLinear(c: GraphContext, scope: Scope, x: Value, out: number, bias
     { x, weight, bias: bias ? c.parameter(scope, "bias", [out], "bias") : undefined },
     {},
   );
-}
-
-/** exp(-|delta_c| t) + shift, t in [0, 1]. */
-function decay(c: GraphContext, scope: Scope, filter: ImplicitMlpFilter, times: Value, shift: number): Value {
-  const { b } = c;
-  const rate = b.emit(
-    "neg",
-    { x: b.emit("abs", { x: c.parameter(scope, "deltas", [filter.groups], "decay") }, {}) },
-    {},
-  );
-  const window = b.emit("exp", { x: b.emit("mul", { a: times, b: rate }, {}) }, {}, "window");
-  return shift === 0 ? window : b.emit("scale", { x: window }, { offset: shift });
 }
 
 function shape(c: GraphContext, filter: ImplicitMlpFilter, h: Value, window: Value | undefined): Value {
