@@ -305,8 +305,11 @@ it("names the three nearest layouts and what each misses", () => {
   );
   expect(problem?.code).toBe("import/unknown-layout");
   const notes = problem?.notes?.map(({ message }) => message) ?? [];
-  expect(notes.slice(0, 2).map((text) => text.split(":")[0])).toEqual(["nearest is dream", "then sdar"]);
-  expect(notes[1]).toContain("lacks model.layers.{i}.self_attn.q_norm.weight");
+  expect(notes.slice(0, 2).map((text) => text.split(":")[0])).toEqual([
+    "nearest is diffullama",
+    "then dream",
+  ]);
+  expect(notes[1]).toContain("lacks model.layers.{i}.self_attn.q_proj.bias");
 });
 
 it("PyTorch files: shards in one script; beside safetensors they are passed over", () => {
