@@ -91,3 +91,81 @@ test.each<Options>([
   );
   expect(expected.some((value) => Math.abs(value) > 1e-2)).toBe(true);
 });
+
+type Complex = [re: number, im: number];
+
+/** sum_j e^(-sign 2 pi i k j / n) z_j / sqrt(n). */
+function orthonormal(z: readonly Complex[], sign: 1 | -1): Complex[] {
+  const n = z.length;
+  return z.map((_, k) => {
+    let [re, im] = [0, 0];
+    z.forEach(([a, b], j) => {
+      const angle = (-sign * 2 * Math.PI * k * j) / n;
+      re += a * Math.cos(angle) - b * Math.sin(angle);
+      im += a * Math.sin(angle) + b * Math.cos(angle);
+    });
+    return [re / Math.sqrt(n), im / Math.sqrt(n)];
+  });
+}
+
+test.each([
+  { length: 7, blocks: 3 },
+  { length: 6, blocks: 2 },
+])("a transform over positions and over the blocks, %o", async ({ length, blocks }) => {
+  const [width, sparsity] = [6, 0.02];
+  const size = width / blocks;
+  const mixer = {
+    kind: "afno",
+    blocks,
+    sparsity,
+    spectrum: "full",
+    over: "positions_and_blocks",
+    residual: false,
+  };
+  const run = await runMixer(mixer, { batch: 1, length, width });
+  // z[j][t][block]: one plane for every channel of a block.
+  type Planes = Complex[][][];
+  const axes = (planes: Planes, sign: 1 | -1): Planes =>
+    planes.map((plane) => {
+      const byBlock = plane.map((row) => orthonormal(row, sign));
+      const columns = Array.from({ length: blocks }, (_, block) =>
+        orthonormal(
+          byBlock.map((row) => row[block]!),
+          sign,
+        ),
+      );
+      return plane.map((_, t) => columns.map((column) => column[t]!));
+    });
+  const shrink = (x: number): number => Math.sign(x) * Math.max(Math.abs(x) - sparsity, 0);
+  const layer = (planes: Planes, k: number, f: (x: number) => number): Planes => {
+    const [w, b] = [run.parameter(`w${k}`), run.parameter(`b${k}`)];
+    return planes.map((plane, o) =>
+      plane.map((row, t) =>
+        row.map((_, block): Complex => {
+          let [re, im] = [b[block * size + o]!, b[(blocks + block) * size + o]!];
+          for (let i = 0; i < size; i++) {
+            const at = (part: number) => w[((part * blocks + block) * size + i) * size + o]!;
+            const [x, y] = planes[i]![t]![block]!;
+            re += at(0) * x - at(1) * y;
+            im += at(0) * y + at(1) * x;
+          }
+          return [f(re), f(im)];
+        }),
+      ),
+    );
+  };
+  const input: Planes = Array.from({ length: size }, (_, j) =>
+    Array.from({ length }, (_, t) =>
+      Array.from({ length: blocks }, (_, block): Complex => [run.x[t * width + block * size + j]!, 0]),
+    ),
+  );
+  const hidden = layer(axes(input, 1), 1, (x) => Math.max(x, 0));
+  const output = axes(layer(hidden, 2, shrink), -1);
+  expectEach(
+    run,
+    Float64Array.from({ length: length * width }, (_, i) => {
+      const [t, c] = [Math.floor(i / width), i % width];
+      return output[c % size]![t]![Math.floor(c / size)]![0];
+    }),
+  );
+});

@@ -1739,6 +1739,10 @@ export interface AfnoMixer {
    * Whether x is added.
    */
   readonly residual: boolean;
+  /**
+   * positions: what the transform runs over. positions_and_blocks: over the numbers of the channel blocks too, as a second axis, with the spectrum full (SiMBA's EinFFT).
+   */
+  readonly over: "positions" | "positions_and_blocks";
 }
 /**
  * y = irfft2(spectrum rfft2(x)) with the positions as a grid, row by row (Rao et al. 2021, GFNet): a circular convolution along both axes. Parameter spectrum [rows, floor(columns/2) + 1, width, 2] (real, imaginary). With one row it is a long_conv with a spectrum filter, which costs O(L log L); here both transforms are matrix products.

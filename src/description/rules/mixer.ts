@@ -38,7 +38,14 @@ function checkAdaptiveConv({ in_proj, filter }: AdaptiveConvMixer, place: MixerP
   checkAdaptive(filter, { ...place, pointer: `${place.pointer}/filter` });
 }
 
-function checkAfno({ blocks, spectrum, kept }: AfnoMixer, { pointer, width, report }: MixerPlace): void {
+function checkAfno(mixer: AfnoMixer, { pointer, width, report }: MixerPlace): void {
+  const { blocks, spectrum, kept, over } = mixer;
+  if (over === "positions_and_blocks" && spectrum !== "full")
+    report.error("model/afno-over", "a transform over the blocks too has no half that stands for the rest", {
+      pointer: `${pointer}/over`,
+      notes: [{ message: "the spectrum", pointer: `${pointer}/spectrum` }],
+      help: 'use the spectrum "full"',
+    });
   if (spectrum === "full" && kept < 1)
     report.error("model/afno-kept", "all bins of a full spectrum are kept", {
       pointer: `${pointer}/kept`,

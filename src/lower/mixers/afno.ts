@@ -6,7 +6,7 @@
 import type { AfnoMixer } from "../../description/description.js";
 import { type Dim, dim, product } from "../../ir/dim.js";
 import type { Value } from "../../ir/graph.js";
-import type { Complex } from "../complex.js";
+import { type Complex, ComplexOps } from "../complex.js";
 import type { GraphContext, Scope } from "../context.js";
 import { activate, lastExtent, softShrink } from "../layers.js";
 
@@ -29,9 +29,12 @@ export function lowerAfno(c: GraphContext, scope: Scope, x: Value, mixer: AfnoMi
     const rows = b.emit("reshape", { x: part }, { shape: split });
     return b.emit("transpose", { x: rows }, { permutation: [1, 0, 2] });
   };
-  const { re, im } = network(c, scope, { re: byBlock(0), im: byBlock(bins) }, mixer);
+  const entered = overBlocks(c, { re: byBlock(0), im: byBlock(bins) }, mixer, 1);
+  const shrunk = (y: Value): Value => softShrink(c, y, mixer.sparsity);
+  const found = network(c, scope, entered, mixer);
+  const { re, im } = overBlocks(c, { re: shrunk(found.re), im: shrunk(found.im) }, mixer, -1);
   const whole = (y: Value): Value => {
-    const rows = b.emit("transpose", { x: softShrink(c, y, mixer.sparsity) }, { permutation: [1, 0, 2] });
+    const rows = b.emit("transpose", { x: y }, { permutation: [1, 0, 2] });
     return b.emit("reshape", { x: rows }, { shape: [batch, dim(bins), dim(width)] });
   };
   const both = b.emit("concat", { xs: [whole(re), whole(im)] }, { axis: 1 }, "mixed_modes");
@@ -54,6 +57,26 @@ export function lowerAfno(c: GraphContext, scope: Scope, x: Value, mixer: AfnoMi
         { factor: Math.sqrt(length) },
       );
   return mixer.residual ? b.emit("add", { a: x, b: y }, {}, "fourier_mixed") : y;
+}
+
+/** sum_j e^(-sign 2 pi i k j / n) z_j / sqrt(n) over the first axis, the n blocks, of [blocks, rows, size], if at all. */
+function overBlocks(c: GraphContext, z: Complex, { blocks, over }: AfnoMixer, sign: 1 | -1): Complex {
+  if (over === "positions" || blocks === 1) return z;
+  const { b } = c;
+  const ops = new ComplexOps(c);
+  const matrix = b.emit("dft_matrix", {}, { length: blocks, bins: blocks, direction: "forward" });
+  const { shape } = z.re.type;
+  const flat = (x: Value): Value =>
+    b.emit("reshape", { x }, { shape: [dim(blocks), product(shape.slice(1))] });
+  const times = (start: number, x: Value): Value => {
+    const part = b.emit("slice", { x: matrix }, { axis: 0, start: dim(start), length: dim(blocks) });
+    return b.emit("reshape", { x: b.emit("matmul", { a: part, b: flat(x) }, {}) }, { shape });
+  };
+  const cosines: Complex = { re: times(0, z.re), im: times(0, z.im) };
+  const [real, imaginary] = [times(blocks, z.re), times(blocks, z.im)];
+  const sines: Complex = { re: b.emit("neg", { x: imaginary }, {}), im: real };
+  const sum = sign === 1 ? ops.add(cosines, sines) : ops.sub(cosines, sines);
+  return ops.scale(sum, 1 / Math.sqrt(blocks));
 }
 
 function transposed(c: GraphContext, x: Value): Value {
