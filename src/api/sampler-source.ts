@@ -162,6 +162,10 @@ export function samplerParts(scheduled: Pick<Scheduled, "description" | "store">
     prediction_type,
     ...(scaled && { embedding: { data_std, input_preconditioning } }),
     sampler,
+    ...("self_conditioning" in description &&
+      description.self_conditioning.signal === "projection" && {
+        self_conditioning: { signal: "projection" },
+      }),
     ...((conditioning.class || ("mode" in conditioning && conditioning.mode === "renoised")) && {
       conditioning,
     }),

@@ -43,6 +43,8 @@ export interface SamplerParts {
   /** Where input or output are scaled by the level. */
   readonly embedding?: { readonly data_std?: number; readonly input_preconditioning?: string };
   readonly sampler: SamplerDescription | TokenSamplerDescription;
+  /** What a simplex state feeds back. */
+  readonly self_conditioning?: { readonly signal?: string };
   /** How given positions are overwritten, clean where it is left out; and the classes of texts. */
   readonly conditioning?: { readonly kind: string; readonly mode?: string; readonly class?: ClassPlan };
 }

@@ -16,6 +16,8 @@ export interface SimplexPlan extends SamplerPlan {
   readonly value: number;
   readonly projection: Projection;
   readonly guidance?: GuidanceDescription;
+  /** Self-conditioning sees a projection of the logits instead of themselves. */
+  readonly projectsBack?: true;
 }
 
 /** The plan of a description with a simplex state. Throws what `planSampler` throws. */
@@ -27,5 +29,6 @@ export function planSimplex(parts: SamplerParts, options: PlanOptions = {}): Sim
     value: parts.state_space?.value ?? 5,
     projection,
     ...(guidance && { guidance }),
+    ...(parts.self_conditioning?.signal === "projection" && { projectsBack: true as const }),
   };
 }

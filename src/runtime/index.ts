@@ -55,6 +55,7 @@ export type { RuntimeManifest } from "./manifest.js";
 export { argmaxRows, margins } from "./margins.js";
 export { loadOnnx, type OnnxBundle, type OnnxOptions } from "./onnx.js";
 export type { OrtModule } from "./ort.js";
+export type { SimplexDraws } from "./simplex/draws.js";
 export { generateSimplex, type SimplexOptions } from "./simplex/simplex-loop.js";
 export type { SimplexInputs, SimplexRunner } from "./simplex/simplex-runner.js";
 export type {

@@ -5,13 +5,14 @@ import type { Plan } from "../diffusion/plans.js";
 import type { Runner } from "./any-runner.js";
 import type { TokenDraws } from "./discrete/driver.js";
 import type { GenerateOptions } from "./driver.js";
+import type { SimplexDraws } from "./simplex/draws.js";
 import type { FloatArray, NoiseSource } from "./step-runner.js";
 
 /** What to generate: `GenerateOptions` without what needs the state on the host. */
 export type TokenOptions = Omit<GenerateOptions, "beforeStep" | "stop" | "plan" | "noise"> & {
   readonly plan: Plan;
   /** A seed (0 by default), or the numbers themselves: of the kind that the plan's state needs. */
-  readonly noise?: number | bigint | NoiseSource | TokenDraws;
+  readonly noise?: number | bigint | NoiseSource | TokenDraws | SimplexDraws;
   /** Ends sampling early: the tokens are then those of the state it answered `true` to. */
   readonly stop?: (state: TokenState) => boolean | Promise<boolean>;
 };

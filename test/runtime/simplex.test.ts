@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { openSession } from "../../src/api/generate.js";
 import { seededUniforms } from "../../src/diffusion/discrete/draws.js";
+import { planTokens } from "../../src/diffusion/index.js";
 import { normalNoise } from "../../src/diffusion/normal.js";
 import { deriveKey } from "../../src/diffusion/rng.js";
 import { planSimplex, type SimplexPlan } from "../../src/diffusion/simplex-plan.js";
@@ -119,6 +120,92 @@ test.each([
   expect(states.at(-1)).toMatchObject({ done: true, step: steps + 1, of: steps + 1 });
 });
 
+describe("projections are fed back, draws may be given", () => {
+  const [length, vocabulary, batch, k] = [2, 3, 2, 2.5];
+  const size = batch * length * vocabulary;
+  const hot = (tokens: ArrayLike<number>): number[] =>
+    Array.from({ length: size }, (_, at) =>
+      tokens[Math.floor(at / vocabulary)] === at % vocabulary ? k : -k,
+    );
+  const plain = parts({ projection: { kind: "sample", temperature: 0.5 } }, k);
+  /** What the network saw, and what it said. */
+  const recorded = () => {
+    const calls: { simplex: number[]; previous: number[]; logits: Float64Array }[] = [];
+    const runner = stub(length, vocabulary, ({ simplex, previous }) => {
+      const logits = Float64Array.from(simplex, (v, i) => Math.sin(v + i) + previous[i]! / 3);
+      calls.push({ simplex: [...simplex], previous: [...previous], logits });
+      return logits;
+    });
+    return { calls, runner };
+  };
+
+  test("the state and what is fed back are two draws of the same logits", async () => {
+    const plan = planSimplex({ ...plain, self_conditioning: { signal: "projection" } });
+    const uniform = seededUniforms(7, vocabulary);
+    const drawn = (logits: Float64Array, draw: number): number[] =>
+      Array.from({ length: batch * length }, (_, at) => {
+        const weights = [...logits.subarray(at * vocabulary, (at + 1) * vocabulary)].map((l) =>
+          Math.exp(2 * l),
+        );
+        const time = (v: number): number =>
+          -Math.log(uniform(draw, Math.floor(at / length), at % length, v)) / weights[v]!;
+        return [0, 1, 2].sort((v, w) => time(v) - time(w))[0]!;
+      });
+    const { calls, runner } = recorded();
+    const states = await all(generateSimplex(runner, { plan, batch, noise: 7 }));
+    expect(calls[0]!.previous).toEqual(new Array<number>(size).fill(0));
+    let apart = 0;
+    for (let i = 0; i < steps; i++) {
+      const { logits } = calls[i]!;
+      const again = drawn(logits, steps + 1 + i);
+      expect([...states[i]!.tokens]).toEqual(drawn(logits, i + 1));
+      if (i + 1 < steps) expect(calls[i + 1]!.previous).toEqual(hot(again));
+      if (again.some((token, at) => token !== states[i]!.tokens[at])) apart++;
+    }
+    expect(apart).toBeGreaterThan(0);
+  });
+
+  test("a recorded run is replayed: normal numbers, and the tokens of both projections", async () => {
+    const plan = planSimplex({ ...plain, self_conditioning: { signal: "projection" } });
+    const normal = (draw: number) => Float64Array.from({ length: size }, (_, i) => Math.cos(7 * draw + i));
+    const token = (draw: number, row: number, position: number, use?: string): number =>
+      (draw + 2 * row + position + (use === "fed_back" ? 1 : 0)) % vocabulary;
+    const { calls, runner } = recorded();
+    const states = await all(generateSimplex(runner, { plan, batch, noise: { normal, chosen: token } }));
+    const tokens = (draw: number, use?: string) =>
+      Array.from({ length: batch * length }, (_, at) =>
+        token(draw, Math.floor(at / length), at % length, use),
+      );
+    expect(calls[0]!.simplex).toEqual([...normal(0)].map((v) => k * v));
+    for (let i = 0; i + 1 < steps; i++) {
+      const to = alphaBar(steps - 2 - i);
+      expect([...states[i]!.tokens]).toEqual(tokens(i + 1));
+      expect(calls[i + 1]!.previous).toEqual(hot(tokens(i + 1, "fed_back")));
+      const [x0, noise] = [hot(tokens(i + 1)), normal(i + 1)];
+      for (const [at, v] of calls[i + 1]!.simplex.entries())
+        expect(v).toBeCloseTo(Math.sqrt(to) * x0[at]! + Math.sqrt(1 - to) * k * noise[at]!, 6);
+    }
+  });
+
+  test("numbers of another size, and of another kind of state, are refused", async () => {
+    const code = async (states: AsyncIterable<TokenState>) =>
+      all(states).catch((error: unknown) => (error as DlmcError).diagnostics[0]!.code);
+    const noise = { normal: () => new Float64Array(size + 1) };
+    const plan = planSimplex(plain);
+    expect(await code(generateSimplex(recorded().runner, { plan, batch, noise }))).toBe(
+      "generate/noise-size",
+    );
+    const tokens = planTokens({
+      state_space: { kind: "absorbing", vocab_size: vocabulary },
+      noise_schedule: { family: "log_linear" },
+      timesteps: { kind: "linspace", num_steps: 3 },
+      sampler: { kind: "ancestral" },
+    });
+    const runner = { length, vocabulary, logits: async () => new Float64Array(size), async dispose() {} };
+    expect(await code(generateTokens(runner, { plan: tokens, batch, noise }))).toBe("generate/noise-kind");
+  });
+});
+
 test("with the exact posterior of two tokens the texts have the prior's frequency", async () => {
   // log p(0 | S) - log p(1 | S) = ln(prior / (1 - prior)) + 2 alpha (S_0 - S_1) / (k sigma^2).
   const [prior, k, batch, length] = [0.2, 5, 40, 50];
@@ -207,7 +294,7 @@ test("the same tokens on the reference and on ONNX, given ones kept, others with
       state_space: { kind: "simplex", vocab_size: 17, seq_len: 7 },
       time_conditioning: { injection: "additive", input: "t", features: { kind: "number" } },
       embedding: { dim: 12 },
-      self_conditioning: { combine: "add" },
+      self_conditioning: { combine: "add", signal: "projection" },
       blocks: { mixer: { kind: "attention", heads: 3 } },
       conditioning: { kind: "fixed_positions", table: "own", time: "free" },
     }),

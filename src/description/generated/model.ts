@@ -3040,9 +3040,9 @@ export interface SelfConditioning {
     | "mean"
     | "max";
   /**
-   * What is fed back. x0: the predicted clean embeddings.
+   * What is fed back. x0: the predicted clean embeddings, of a simplex state and of tokens the logits. projection: of a simplex state the clean state of a token that the sampler's projection takes of the logits, drawn anew (TESS's logits_with_projection).
    */
-  readonly signal: "x0";
+  readonly signal: "x0" | "projection";
   /**
    * Whether W, or each matrix of a network, has a bias.
    */

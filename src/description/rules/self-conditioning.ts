@@ -8,6 +8,7 @@ import { placedLength } from "./place.js";
 export function checkSelfConditioning(description: Description, report: Report): void {
   if (description.part !== "model") return;
   checkMix(description, report);
+  checkSignal(description, report);
   checkCanvas(description, report);
   checkTarget(description, report);
   checkTemperature(description, report);
@@ -24,6 +25,23 @@ function checkMix({ self_conditioning: self, state_space: state }: ModelDescript
     pointer: "/self_conditioning/mix",
     notes: [{ message: simplex ? `this is ${combine}` : `the state is ${state.kind}`, pointer: at }],
     help: 'use "embeddings"',
+  });
+}
+
+/** A projection is of logits onto a simplex, and it is fed back. */
+function checkSignal(
+  { self_conditioning: self, state_space: state }: ModelDescription,
+  report: Report,
+): void {
+  if (self.signal !== "projection" || (state.kind === "simplex" && self.combine !== "none")) return;
+  report.error("model/self-conditioning-signal", "a projection is fed back where the state is a simplex", {
+    pointer: "/self_conditioning/signal",
+    notes: [
+      state.kind === "simplex"
+        ? { message: "nothing is fed back", pointer: "/self_conditioning/combine" }
+        : { message: `the state is ${state.kind}`, pointer: "/state_space/kind" },
+    ],
+    help: 'use "x0"',
   });
 }
 

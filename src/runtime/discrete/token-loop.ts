@@ -11,7 +11,7 @@ import type { OpenViews } from "./views.js";
 /** The loop of discrete states with these decoders and views. */
 export const tokenLoop = (decoders: Decoders, openViews: OpenViews): Loop => ({
   async *generate(runner, { plan, noise, ...rest }) {
-    if (typeof noise === "function")
+    if (typeof noise === "function" || (typeof noise === "object" && "normal" in noise))
       fail("generate/noise-kind", "Gaussian noise for a model of tokens", { help: "give a seed" });
     const options = { ...rest, plan: tokenPlanOf(plan), ...(noise === undefined ? {} : { noise }) };
     for await (const { point, ...state } of decodeWith(decoders, tokenRunnerOf(runner), options, openViews))

@@ -6,19 +6,19 @@
 //   S <- a x0 + b S + s k noise                  a, b, s: the plan's row; full renoising has b = 0
 //
 // Given positions hold their clean x0 throughout. Noise of update i is draw i + 1 of the seed's normal numbers, the token
-// of position p at update i draw i + 1 of its uniform ones. All of it is float64.
+// of position p at update i draw i + 1 of its uniform ones, the token that self-conditioning sees draw N + 1 + i of N updates.
+// All of it is float64.
 
 import { argmax, drawFrom, restricted, softmaxInto } from "../../diffusion/discrete/choice.js";
-import { seededUniforms, type UniformSource } from "../../diffusion/discrete/draws.js";
+import type { UniformSource } from "../../diffusion/discrete/draws.js";
 import { simplexPlanOf } from "../../diffusion/plans.js";
 import type { Projection } from "../../diffusion/simplex-plan.js";
-import { fail } from "../../support/diagnostic.js";
 import { simplexRunnerOf } from "../any-runner.js";
 import { type FixedTokens, fixedBatch, overwriteTokens } from "../fixed-positions.js";
 import { argmaxRows, margins } from "../margins.js";
-import { noiseSource } from "../noise-source.js";
 import type { FloatArray } from "../step-runner.js";
 import type { Loop, TokenOptions, TokenState } from "../token-state.js";
+import { type SimplexDraws, simplexDraws } from "./draws.js";
 import { type SimplexAnswer, simplexNetwork } from "./guided.js";
 import type { SimplexRunner } from "./simplex-runner.js";
 
@@ -41,12 +41,10 @@ export async function* generateSimplex(
 ): AsyncGenerator<TokenState, void, undefined> {
   const plan = simplexPlanOf(options.plan);
   const runner = simplexRunnerOf(any);
-  const { batch = 1, signal, encoder, noise: given = 0, onLogits } = options;
+  const { batch = 1, signal, encoder, onLogits } = options;
   const { length, vocabulary } = runner;
-  if (typeof given === "object")
-    fail("generate/noise-kind", "draws of tokens were given for a simplex state", { help: "give a seed" });
-  const noise = noiseSource(given, batch, { length, dim: vocabulary }, plan.truncation);
-  const uniform = seededUniforms(typeof given === "function" ? 0 : given, vocabulary);
+  const draws = simplexDraws(options.noise, batch, runner, plan.truncation);
+  const { normal: noise } = draws;
   const fixed = fixedBatch(options.fixed, batch, length, vocabulary);
   const of = plan.rows.length + 1;
 
@@ -75,7 +73,7 @@ export async function* generateSimplex(
 
   for (const [i, row] of plan.rows.entries()) {
     const { logits, fedBack } = await call(row.level);
-    const tokens = project(logits, plan.projection, runner, uniform, i + 1);
+    const tokens = project(logits, plan.projection, runner, draws, i + 1);
     const predicted = onehot(tokens, vocabulary, plan.value);
     const drawn = row.s === 0 ? undefined : noise(i + 1);
     const [before, earlier] = [simplex, x0];
@@ -84,7 +82,13 @@ export async function* generateSimplex(
       return row.a * value + kept + (drawn ? row.s * plan.value * drawn[at]! : 0);
     });
     keepGiven(simplex, fixed, plan.value);
-    previous = fedBack;
+    previous = plan.projectsBack
+      ? onehot(
+          project(fedBack, plan.projection, runner, draws, i + 1, plan.rows.length + 1 + i),
+          vocabulary,
+          plan.value,
+        )
+      : fedBack;
     x0 = predicted;
     const state: TokenState = { step: i + 1, of, done: false, tokens: overwriteTokens(tokens, fixed), row };
     if (await options.stop?.(state)) {
@@ -104,20 +108,24 @@ export async function* generateSimplex(
   };
 }
 
-/** The token of every position that an update starts from. */
+/** The token of every position that update `draw` starts from; with `again`, a draw of its own, the one that is fed back. */
 function project(
   logits: FloatArray,
   projection: Projection,
   { length, vocabulary }: Pick<SimplexRunner, "length" | "vocabulary">,
-  uniform: UniformSource,
+  { uniform, chosen }: Pick<SimplexDraws, "chosen"> & { readonly uniform: UniformSource },
   draw: number,
+  again?: number,
 ): Int32Array {
   const p = new Float64Array(vocabulary);
   return Int32Array.from({ length: logits.length / vocabulary }, (_, at) => {
+    const [row, position] = [Math.floor(at / length), at % length];
+    const given = chosen?.(draw, row, position, again === undefined ? undefined : "fed_back");
+    if (given !== undefined) return given;
     const own = logits.subarray(at * vocabulary, (at + 1) * vocabulary);
     if (projection.kind === "argmax") return argmax(own);
     restricted(softmaxInto(own, projection.temperature ?? 1, p), projection);
-    return drawFrom(p, (v) => uniform(draw, Math.floor(at / length), at % length, v));
+    return drawFrom(p, (v) => uniform(again ?? draw, row, position, v));
   });
 }
 
