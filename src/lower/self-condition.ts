@@ -42,6 +42,7 @@ const combinations: Readonly<Record<Exclude<SelfConditioning["combine"], "none">
   sum: (c, _, x, previous) => sum(c, x, previous, "self_conditioned"),
   mean: (c, _, x, previous) =>
     c.b.emit("scale", { x: sum(c, x, previous) }, { factor: 0.5 }, "self_conditioned"),
+  product: (c, _, x, previous) => c.b.emit("mul", { a: x, b: previous }, {}, "self_conditioned"),
   // max(x, y) = x + relu(y - x).
   max: (c, _, x, previous) =>
     sum(c, x, c.b.emit("relu", { x: c.b.emit("sub", { a: previous, b: x }, {}) }, {}), "self_conditioned"),

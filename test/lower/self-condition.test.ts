@@ -114,6 +114,7 @@ const formulas: readonly (readonly [object, Formula])[] = [
   [{ combine: "sum" }, (_, x, y) => plus(x, y)],
   [{ combine: "mean" }, (_, x, y) => plus(x, y).map((v) => v / 2)],
   [{ combine: "max" }, (_, x, y) => x.map((v, c) => Math.max(v, y[c]!))],
+  [{ combine: "product" }, (_, x, y) => x.map((v, c) => v * y[c]!)],
 ];
 
 test.each(formulas)("embeddings: %j", (self_conditioning, formula) => {
@@ -148,10 +149,11 @@ const combined = {
   sum: (x: number, y: number) => x + y,
   mean: (x: number, y: number) => (x + y) / 2,
   max: (x: number, y: number) => Math.max(x, y),
+  product: (x: number, y: number) => x * y,
 };
 
 for (const mix of ["embeddings", "probabilities", "logits"] as const)
-  test.each(["sum", "mean", "max"] as const)(`a simplex, mixed as ${mix}: %s`, (combine) => {
+  test.each(["sum", "mean", "max", "product"] as const)(`a simplex, mixed as ${mix}: %s`, (combine) => {
     const module = load({
       state_space: { kind: "simplex", vocab_size: vocabulary, seq_len: length },
       self_conditioning: { combine, mix },

@@ -3027,7 +3027,7 @@ export interface FlowSampler {
  */
 export interface SelfConditioning {
   /**
-   * residual_concat_linear: x + W [x; x0] (LangFlow). concat_linear: W [x; x0]. add: x + W x0. W is self_conditioning.weight. concat_mlp: W1 activation(W0 [x; x0]), parameters self_conditioning.{0, 1} (Difformer; TESS with self_condition_mlp_projection). gated_mlp: rms(x + down(activation(gate(n)) * up(n))), n = rms(x0) times self_conditioning.norm.weight, parameters self_conditioning.{norm, gate, up, down} (DiffusionGemma). sum: x + x0. mean: (x + x0) / 2. max: the larger of both, component by component (TESS). none: no self-conditioning.
+   * residual_concat_linear: x + W [x; x0] (LangFlow). concat_linear: W [x; x0]. add: x + W x0. W is self_conditioning.weight. concat_mlp: W1 activation(W0 [x; x0]), parameters self_conditioning.{0, 1} (Difformer; TESS with self_condition_mlp_projection). gated_mlp: rms(x + down(activation(gate(n)) * up(n))), n = rms(x0) times self_conditioning.norm.weight, parameters self_conditioning.{norm, gate, up, down} (DiffusionGemma). sum: x + x0. mean: (x + x0) / 2. max: the larger of both, component by component (TESS). product: x x0, component by component (TESS's logits_multiply). none: no self-conditioning.
    */
   combine:
     | "none"
@@ -3038,7 +3038,8 @@ export interface SelfConditioning {
     | "gated_mlp"
     | "sum"
     | "mean"
-    | "max";
+    | "max"
+    | "product";
   /**
    * What is fed back. x0: the predicted clean embeddings, of a simplex state and of tokens the logits. projection: of a simplex state the clean state of a token that the sampler's projection takes of the logits, drawn anew (TESS's logits_with_projection).
    */
@@ -3068,7 +3069,7 @@ export interface SelfConditioning {
    */
   readonly canvas?: number;
   /**
-   * What sum, mean and max act on, with a simplex state S. embeddings: softmax(S) E and softmax(l) E. probabilities: softmax(S) and softmax(l), before E. logits: S and l, before the softmax (TESS's self_condition_mix_before_weights and self_condition_mix_logits_before_weights).
+   * What sum, mean, max and product act on, with a simplex state S. embeddings: softmax(S) E and softmax(l) E. probabilities: softmax(S) and softmax(l), before E. logits: S and l, before the softmax (TESS's self_condition_mix_before_weights and self_condition_mix_logits_before_weights).
    */
   readonly mix?: "embeddings" | "probabilities" | "logits";
 }

@@ -19,9 +19,9 @@ function checkMix({ self_conditioning: self, state_space: state }: ModelDescript
   const { mix, combine } = self;
   if (mix === "embeddings") return;
   const simplex = state.kind === "simplex";
-  if (simplex && (combine === "sum" || combine === "mean" || combine === "max")) return;
+  if (simplex && ["sum", "mean", "max", "product"].includes(combine)) return;
   const at = simplex ? "/self_conditioning/combine" : "/state_space/kind";
-  report.error("model/mix", `${mix} are mixed by sum, mean or max, with a simplex state`, {
+  report.error("model/mix", `${mix} are mixed by sum, mean, max or product, with a simplex state`, {
     pointer: "/self_conditioning/mix",
     notes: [{ message: simplex ? `this is ${combine}` : `the state is ${state.kind}`, pointer: at }],
     help: 'use "embeddings"',
