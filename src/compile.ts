@@ -1,7 +1,8 @@
 // The straight line: text -> Description -> Module -> passes -> Module -> artefact. Pure: files are read and
 // written by its callers. `targets.ts` says which passes and which emitter a target has.
 
-import { atLength, type Description, readDescription } from "./description/index.js";
+import { atLength, type Description, readDescription, sequenceLength } from "./description/index.js";
+import { settlingOf, windowOf } from "./diffusion/discrete/cached-blocks.js";
 import type { Module } from "./ir/graph.js";
 import { lower } from "./lower/index.js";
 import { cacheBlocks } from "./passes/cache-blocks.js";
@@ -57,7 +58,9 @@ export function lowerDescription(description: Description, file: string): Return
   const blocks = sampler !== undefined && "blocks" in sampler ? sampler.blocks : undefined;
   if (blocks?.cache !== "exact") return lowered;
   try {
-    return { ...lowered, module: runPasses(lowered.module, [cacheBlocks({ block: blocks.length })]) };
+    const block = windowOf(blocks, sequenceLength(description) ?? blocks.length);
+    const pass = cacheBlocks({ block, settle: settlingOf(blocks) });
+    return { ...lowered, module: runPasses(lowered.module, [pass]) };
   } catch (error) {
     if (!(error instanceof DlmcError)) throw error;
     throw new DlmcError(error.diagnostics.map((diagnostic) => ({ file, ...diagnostic })));

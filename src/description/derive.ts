@@ -21,6 +21,7 @@ import type {
   StateSpace,
   TimeConditioning,
 } from "./generated/input.js";
+import { commonBlock } from "./sight.js";
 import { filteredWidth, mixedWidth, trunkWidth, unmixedFilters } from "./widths.js";
 
 /** Sizes that derived defaults refer to. */
@@ -51,6 +52,8 @@ export function derive(file: DescriptionFile): DescriptionFile {
   if (state !== undefined) out.sampler = deriveSampler(sampler, state, prediction);
   if (file.conditioning !== undefined)
     out.conditioning = deriveConditioning(file.conditioning, out.time_conditioning, sizes);
+  if (out.sampler !== undefined && out.blocks !== undefined)
+    out.sampler = deriveSettling(out.sampler, out.blocks);
   return out;
 }
 
@@ -104,6 +107,15 @@ function deriveSampler(
     default:
       return described;
   }
+}
+
+/** Whole blocks of the sampler settle where they are whole blocks of every mixer. */
+function deriveSettling(sampler: Sampler, network: Blocks): Sampler {
+  if (!("blocks" in sampler) || sampler.blocks?.cache !== "exact") return sampler;
+  const { length, from } = sampler.blocks;
+  const common = commonBlock(network);
+  const settle = from !== "prompt" && length % common === 0 ? length : common;
+  return { ...sampler, blocks: { settle, ...sampler.blocks } };
 }
 
 function deriveBlocks(blocks: Blocks, sizes: Sizes): Blocks {

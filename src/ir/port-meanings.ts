@@ -30,6 +30,7 @@ export const portMeanings: Readonly<Record<string, string>> = {
   "tail.*": "the last rows before the block; zeros before the first",
   "prefix.*": "what settled positions add to the block's rows",
   "rows.*": "the block's rows, for the cache once it is settled",
+  "after.*": "the number of positions that settle, and the numbers that follow it",
   "next.*": "the last rows after the block, the tail once it is settled",
   "encode.encoder": "the output of an encoder that runs elsewhere",
   "denoise.encoder_mask": "true where the encoder's output has a position",

@@ -64,7 +64,9 @@ function tokenRunner(module: Module): TokenRunner {
       });
       return outputs.logits!.data;
     },
-    ...(findGraph(module, "block") !== undefined && { openBlocks: (batch) => blockSession(module, batch) }),
+    ...(findGraph(module, "block") !== undefined && {
+      openBlocks: (batch, count) => Array.from({ length: count }, () => blockSession(module, batch)),
+    }),
     async dispose() {},
   };
 }

@@ -138,7 +138,9 @@ function tokenRunner(graphs: OpenGraphs): TokenRunner {
       };
       return floatsOf((await run(denoise, values, batch)).logits!);
     },
-    ...(has("block") && { openBlocks: (batch) => blockSession(graphs, batch) }),
+    ...(has("block") && {
+      openBlocks: (batch, count) => Array.from({ length: count }, () => blockSession(graphs, batch)),
+    }),
     dispose,
   };
 }

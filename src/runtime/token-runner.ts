@@ -35,14 +35,20 @@ export interface BlockInputs {
   readonly level: ArrayLike<number>;
 }
 
-/** One text of each row, block by block from left to right: what the network computed of settled blocks is kept. */
+/**
+ * One text of each row from left to right: what the network computed of settled positions is kept. A call computes the s
+ * positions from the first that is not settled on, which are called the block under way.
+ */
 export interface BlockSession {
   /** s. */
   readonly size: number;
   /** The rows of `TokenRunner.logits` that belong to the block under way, [B, s, V]. */
   logits(inputs: BlockInputs): Promise<FloatArray>;
-  /** Settles the block under way with these tokens; the next one is under way then. Not for the last block. */
-  settle(inputs: BlockInputs): Promise<void>;
+  /**
+   * Settles the first `count` positions of the block under way with these tokens: a multiple of what
+   * src/diffusion/discrete/cached-blocks.ts says, at most s. Never all positions of the text.
+   */
+  settle(inputs: BlockInputs, count: number): Promise<void>;
   close(): void;
 }
 
@@ -58,8 +64,11 @@ export interface TokenRunner {
   readonly selfConditioned?: boolean;
   /** The head's output as the description's prediction type defines it, [B, L, V]. */
   logits(inputs: TokenInputs): Promise<FloatArray>;
-  /** Begins a session; absent where the model has no exact cache. */
-  openBlocks?(batch: number): BlockSession;
+  /**
+   * Begins `count` sessions beside each other, of `batch` texts each; absent where the model has no exact cache. All of
+   * them are to be closed.
+   */
+  openBlocks?(batch: number, count: number): readonly BlockSession[];
   /** Gives memory and sessions back. */
   dispose(): Promise<void>;
 }

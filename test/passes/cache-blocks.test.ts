@@ -1,5 +1,6 @@
 // @prefix and @block, block after block with what is kept between them, against @denoise of the whole sequence: random
-// descriptions of networks in which nothing sees later blocks, in float64. And what the pass refuses.
+// descriptions of networks in which nothing sees later blocks, in float64, blocks settling as a whole or in part. And
+// what the pass refuses.
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { describe as read } from "../../src/compile.js";
@@ -30,8 +31,15 @@ function run(module: Module, name: string, inputs: Named): Named {
   return Object.fromEntries(graph.outputNames.map((output, i) => [output, outputs[i]!]));
 }
 
+/** Blocks of s positions, of which multiples of u settle, as many times u as `settles` says, in turn. */
+interface Sizes {
+  readonly size: number;
+  readonly unit: number;
+  readonly settles: readonly number[];
+}
+
 /** Logits [B, L, V] block by block, by the contract of src/passes/cache/block-writer.ts; unsettled rows hold anything. */
-function blockwise(module: Module, tokens: Tensor, size: number): Float64Array {
+function blockwise(module: Module, tokens: Tensor, { size, unit, settles }: Sizes): Float64Array {
   const [batch, length] = tokens.shape as [number, number];
   const graphs = ["block", "prefix"].map((name) => findGraph(module, name));
   const kept: Named = {};
@@ -41,8 +49,11 @@ function blockwise(module: Module, tokens: Tensor, size: number): Float64Array {
     kept[value.hint!] = tensor("f32", shape, new Float64Array(count(shape)).fill(fill));
   }
   kept.level = tensor("f32", [batch], new Float64Array(batch).fill(0.3));
-  const parts: Float64Array[] = [];
-  for (let start = 0; start < length; start += size) {
+  const vocabulary = graphs[0]!.outputs[0]!.type.shape[2]!.value!;
+  const all = new Float64Array(batch * length * vocabulary);
+  const last = (Math.ceil(length / unit) - 1) * unit;
+  for (let start = 0, turn = 0; ; turn++) {
+    const settled = Math.min(settles[turn % settles.length]! * unit, last - start);
     const own = new Float64Array(batch * size);
     for (let b = 0; b < batch; b++)
       for (let i = 0; i < size && start + i < length; i++)
@@ -53,10 +64,20 @@ function blockwise(module: Module, tokens: Tensor, size: number): Float64Array {
       [size],
       Float64Array.from({ length: size }, (_, i) => start + i),
     );
+    for (const name of Object.keys(kept).filter((each) => each.startsWith("after.")))
+      kept[name]!.data.forEach((_, i, data) => {
+        data[i] = settled + i;
+      });
     if (graphs[1] !== undefined) Object.assign(kept, run(module, "prefix", kept));
     const made = run(module, "block", kept);
-    parts.push(made.logits!.data);
-    if (start + 2 * size > length + size - 1) break;
+    for (let b = 0; b < batch; b++) {
+      const rows = Math.min(size, length - start);
+      all.set(
+        made.logits!.data.subarray(b * size * vocabulary, (b * size + rows) * vocabulary),
+        (b * length + start) * vocabulary,
+      );
+    }
+    if (start === last) return all;
     for (const [name, rows] of Object.entries(made)) {
       if (name.startsWith("next.")) kept[name.replace("next.", "tail.")] = rows;
       if (!name.startsWith("rows.")) continue;
@@ -64,26 +85,15 @@ function blockwise(module: Module, tokens: Tensor, size: number): Float64Array {
       const [, capacity, width] = cache.shape as [number, number, number];
       for (let b = 0; b < batch; b++)
         cache.data.set(
-          rows.data.subarray(b * size * width, (b + 1) * size * width),
+          rows.data.subarray(b * size * width, (b * size + settled) * width),
           (b * capacity + start) * width,
         );
     }
+    start += settled;
   }
-  const vocabulary = parts[0]!.length / (batch * size);
-  const all = new Float64Array(batch * length * vocabulary);
-  parts.forEach((part, k) => {
-    for (let b = 0; b < batch; b++) {
-      const rows = Math.min(size, length - k * size);
-      all.set(
-        part.subarray(b * size * vocabulary, (b * size + rows) * vocabulary),
-        (b * length + k * size) * vocabulary,
-      );
-    }
-  });
-  return all;
 }
 
-function agrees(description: object, size: number): void {
+function agrees(description: object, sizes: Sizes): void {
   const module = moduleOf(description);
   const [graph] = module.graphs;
   const [, length] = graph!.inputs[0]!.type.shape.map((extent) => extent.value);
@@ -95,8 +105,8 @@ function agrees(description: object, size: number): void {
   );
   const level = tensor("f32", [2], Float64Array.of(0.3, 0.3));
   const expected = run(module, "denoise", { tokens, level }).logits!.data;
-  const cached = runPasses(module, [cacheBlocks({ block: size })]);
-  const found = blockwise(cached, tokens, size);
+  const cached = runPasses(module, [cacheBlocks({ block: sizes.size, settle: sizes.unit })]);
+  const found = blockwise(cached, tokens, sizes);
   const largest = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
   let apart = 0;
   expected.forEach((value, at) => {
@@ -164,10 +174,16 @@ function mixer(size: number): fc.Arbitrary<object> {
 }
 
 const description = fc
-  .record({ size: fc.integer({ min: 1, max: 6 }), length: fc.integer({ min: 2, max: 23 }) })
-  .chain(({ size, length }) =>
+  .record({
+    unit: fc.integer({ min: 1, max: 6 }),
+    times: fc.integer({ min: 1, max: 3 }),
+    length: fc.integer({ min: 2, max: 23 }),
+  })
+  .chain(({ unit, times, length }) =>
     fc.record({
-      size: fc.constant(size),
+      size: fc.constant(unit * times),
+      unit: fc.constant(unit),
+      settles: fc.array(fc.integer({ min: 1, max: times }), { minLength: 1, maxLength: 3 }),
       text: fc.record({
         version: fc.constant(1),
         state_space: fc.constant({ kind: "absorbing", vocab_size: 9, seq_len: length }),
@@ -193,7 +209,7 @@ const description = fc
         prediction_type: pick<object>({}, { logit_shift: 1 }, { logit_softcap: 3 }),
         blocks: fc.array(
           fc.record({
-            mixer: mixer(size),
+            mixer: mixer(unit),
             ffn: pick<object>(
               { kind: "dense", hidden: 12 },
               { kind: "glu", hidden: 12, fused: true, structure: { kind: "block_diagonal", blocks: 3 } },
@@ -215,7 +231,7 @@ const description = fc
 
 test("every block is what the whole sequence gives", () => {
   fc.assert(
-    fc.property(description, ({ size, text }) => agrees(text, size)),
+    fc.property(description, ({ text, ...sizes }) => agrees(text, sizes)),
     { numRuns: 150, seed: 5 },
   );
 }, 120_000);

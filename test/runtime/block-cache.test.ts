@@ -10,6 +10,7 @@ import { planOfModel } from "../../src/api/sampler-source.js";
 import { referenceRunner } from "../../src/reference/runner.js";
 import { tokenRunnerOf } from "../../src/runtime/any-runner.js";
 import { decodeTokens } from "../../src/runtime/discrete/decode-tokens.js";
+import type { BlockSession } from "../../src/runtime/token-runner.js";
 import { mainDriver } from "../emit-wgsl/device.js";
 import { bundle, bundleProcess } from "../webgpu/bundle-process.js";
 
@@ -49,6 +50,22 @@ const samplers = {
     edit: { kind: "threshold", threshold: 0.1, max_steps: 2 },
     blocks: { length: 4 },
   },
+  // Blocks that begin and end inside the mixers' own: what settles of them is less than they are.
+  behind_a_prompt: { kind: "ancestral", blocks: { length: 3, from: "prompt" } },
+  edited_behind_a_prompt: {
+    kind: "confidence",
+    temperature: 0.7,
+    edit: { kind: "threshold", threshold: 0.1, max_steps: 2 },
+    blocks: { length: 5, from: "prompt" },
+  },
+  guided: { kind: "ancestral", blocks: { length: 4 }, guidance: { scale: 2 } },
+  guided_behind_a_prompt: {
+    kind: "confidence",
+    temperature: 0.8,
+    blocks: { length: 5, from: "prompt" },
+    guidance: { scale: 1.5, form: "mix" },
+  },
+  astride: { kind: "first_hitting", blocks: { length: 6 } },
 };
 type Network = keyof typeof networks;
 type Sampler = keyof typeof samplers;
@@ -77,10 +94,11 @@ async function generated(
   target: string,
   model: string,
   tokens?: readonly (number | null)[],
+  seed = 9,
 ): Promise<number[][]> {
   const session = await openSession({ model, target, synthetic: 4, batch: 2, ...(tokens && { tokens }) });
   const seen: number[][] = [];
-  for await (const state of session.states(9)) seen.push([...state.tokens]);
+  for await (const state of session.states(seed)) seen.push([...state.tokens]);
   await session.close();
   return seen;
 }
@@ -106,21 +124,22 @@ test("a text with given blocks computes one block a call, and settles each block
     ...runner,
     logits: () => Promise.reject(new Error("a whole text was computed")),
     openBlocks(batch) {
-      const session = runner.openBlocks!(batch);
-      return {
-        ...session,
+      const [session] = runner.openBlocks!(batch, 1);
+      const watched: BlockSession = {
+        ...session!,
         logits(inputs) {
           log.push(`logits ${inputs.tokens.length}`);
-          return session.logits(inputs);
+          return session!.logits(inputs);
         },
-        settle(inputs) {
-          log.push("settle");
-          return session.settle(inputs);
+        settle(inputs, count) {
+          log.push(`settle ${count}`);
+          return session!.settle(inputs, count);
         },
         close() {
           log.push("close");
         },
       };
+      return [watched];
     },
   };
   const mask = Uint8Array.from({ length }, (_, i) => (i < 8 ? 1 : 0));
@@ -129,9 +148,9 @@ test("a text with given blocks computes one block a call, and settles each block
   if (!("kind" in plan && plan.kind === "tokens")) throw new Error("no plan of tokens");
   let calls = 0;
   for await (const state of decodeTokens(watched, { plan, fixed })) calls = state.calls;
-  expect(log.filter((entry) => entry === "settle").length).toBe(3);
+  expect(log.filter((entry) => entry === "settle 4").length).toBe(3);
   expect(log.filter((entry) => entry === "logits 4").length).toBe(calls);
-  expect(log.slice(0, 2)).toEqual(["settle", "settle"]);
+  expect(log.slice(0, 2)).toEqual(["settle 4", "settle 4"]);
   expect(log.at(-1)).toBe("close");
 });
 
@@ -162,27 +181,31 @@ test("on WebGPU, through the bundle's own module, one text after the other", asy
     for (const [network, sampler, seeds] of [
       ["convolution", "ancestral", [9, 10]],
       ["attention", "edited", [9]],
+      ["convolution", "behind_a_prompt", [9]],
+      ["attention", "guided_behind_a_prompt", [9, 10]],
     ] as const) {
       const { directory: built, remove } = bundle({
         model: file(network, sampler, "exact"),
         synthetic: 4,
         batch: 2,
       });
+      // Without given tokens, then with: a session begins where another one ended.
+      const fixed = {
+        tokens: Int32Array.from(prompt, (token) => token ?? 0),
+        mask: Uint8Array.from(prompt, (token) => (token === null ? 0 : 1)),
+      };
+      const asked = seeds.flatMap((seed) => [
+        { seed, given: undefined },
+        { seed, given: prompt },
+      ]);
       try {
-        const states = async (seed: number): Promise<number[][]> => {
-          const session = await openSession({
-            model: file(network, sampler, "none"),
-            target: "reference",
-            synthetic: 4,
-            batch: 2,
-          });
-          const seen: number[][] = [];
-          for await (const state of session.states(seed)) seen.push([...state.tokens]);
-          return seen;
-        };
-        for (const seed of seeds)
-          expect((await process.generate({ directory: built, options: { seed } })).tokens, network).toEqual(
-            await states(seed),
+        const found = await process.generateEach({
+          directory: built,
+          options: asked.map(({ seed, given }) => ({ seed, ...(given && { fixed }) })),
+        });
+        for (const [i, { seed, given }] of asked.entries())
+          expect(found[i]!.tokens, `${network}, ${sampler}`).toEqual(
+            await generated("reference", file(network, sampler, "none"), given, seed),
           );
       } finally {
         remove();

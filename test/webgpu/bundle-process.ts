@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type CompileOptions, compile } from "../../src/api/compile.js";
-import type { ModelGenerateOptions } from "../../src/runtime/index.js";
+import type { FixedTokens, ModelGenerateOptions } from "../../src/runtime/index.js";
 import { type Driver, driverEnvironment } from "../emit-wgsl/device.js";
 
 export const root = fileURLToPath(new URL("../../", import.meta.url));
@@ -51,6 +51,11 @@ export interface BundleProcess {
     options?: Pick<ModelGenerateOptions, "seed" | "prompt" | "steps" | "fixed" | "classes">;
     driver?: boolean;
   }): Promise<Generated>;
+  /** One generation after the other on a model that is loaded once. */
+  generateEach(payload: {
+    directory: string;
+    options: readonly { seed: number; fixed?: FixedTokens }[];
+  }): Promise<{ tokens: number[][]; margins: number[] | null; logits: number[] | null }[]>;
   loadFailure(payload: { directory: string; abortAfter?: number }): Promise<Failure>;
   misuse(payload: { directory: string }): Promise<Readonly<Record<string, Failure | string | number | null>>>;
   twoLoads(payload: {
@@ -112,6 +117,7 @@ export async function bundleProcess(driver: Driver): Promise<BundleProcess | und
   }
   return {
     generate: (payload) => ask("generate", payload) as Promise<Generated>,
+    generateEach: (payload) => ask("generateEach", payload) as ReturnType<BundleProcess["generateEach"]>,
     loadFailure: (payload) => ask("loadFailure", payload) as Promise<Failure>,
     misuse: (payload) => ask("misuse", payload) as ReturnType<BundleProcess["misuse"]>,
     twoLoads: (payload) => ask("twoLoads", payload) as ReturnType<BundleProcess["twoLoads"]>,

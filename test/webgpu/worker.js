@@ -141,6 +141,25 @@ async function generate({ directory, options = {}, driver = false }) {
   }
 }
 
+/** Every state's tokens, and what the last one tells, of one generation after the other. */
+async function generateEach({ directory, options }) {
+  const { load } = await import(`${directory}/index.js`);
+  const model = await load(null, { gpu });
+  try {
+    const all = [];
+    for (const each of options) {
+      const tokens = [];
+      let last;
+      for await (last of model.generate(each)) tokens.push([...last.tokens]);
+      const { margins, logits } = last;
+      all.push({ tokens, margins: margins ? [...margins] : null, logits: logits ? [...logits] : null });
+    }
+    return all;
+  } finally {
+    model.destroy();
+  }
+}
+
 /** Loads and expects a failure: its codes, and the buffers it left behind. `abortAfter` tensors the load is aborted. */
 async function loadFailure({ directory, abortAfter }) {
   const { loadWebgpu } = await import("../../dist/runtime/webgpu/index.js");
@@ -199,7 +218,7 @@ async function misuse({ directory }) {
   return answers;
 }
 
-const tasks = { open, generate, loadFailure, misuse, twoLoads, timesWithout };
+const tasks = { open, generate, generateEach, loadFailure, misuse, twoLoads, timesWithout };
 let queue = Promise.resolve();
 process.on("message", ({ id, task, payload }) => {
   queue = queue

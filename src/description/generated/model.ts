@@ -2764,6 +2764,10 @@ export interface DecodingBlocks {
    */
   readonly leftovers: "stay" | "compete";
   /**
+   * With an exact cache: positions settle in multiples of this many, of which every block of a mixer is a divisor. What is settled of a block or prompt that ends between two multiples is computed again with the next block.
+   */
+  readonly settle: number;
+  /**
    * No block is decoded after one by which every text has generated one of these; what is left becomes the first of them (SDAR, LLaDA2, BD3-LM's end of text). Empty: all blocks are decoded.
    */
   readonly stop_tokens: readonly number[];

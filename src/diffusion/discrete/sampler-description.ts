@@ -54,6 +54,8 @@ export interface TokenSamplerDescription {
     readonly cache?: "none" | "exact";
     /** Whether masked positions of earlier blocks are open beside those of the block under way. */
     readonly leftovers?: "stay" | "compete";
+    /** Positions settle in multiples of this many, see cached-blocks.ts. */
+    readonly settle?: number;
     /** No block is decoded after one by which every text has one of these. */
     readonly stop_tokens?: readonly number[];
     /** Nor after one that leaves every text with one of these or with last tokens of less entropy. */

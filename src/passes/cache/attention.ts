@@ -16,8 +16,7 @@ export function attentionRows(op: Op, c: BlockWriter): Rows {
   const { mask, span } = attributes;
   if (mask !== "causal" && mask !== "block_causal")
     return c.refuse(op, `its mask "${mask}" sees positions to come`);
-  if (mask === "block_causal" && c.size % span !== 0)
-    return c.refuse(op, `a block of ${c.size} positions holds no whole number of its blocks of ${span}`);
+  if (mask === "block_causal" && c.unit % span !== 0) return c.refuse(op, c.notWhole(span));
   const [query, key, value, visible, bias] = op.operands as readonly [Value, Value, Value, ...Value[]];
   if (bias !== undefined) return c.refuse(op, "its scores have a bias by distance");
   if (visible !== undefined) return c.refuse(op, "its keys are not the sequence's");

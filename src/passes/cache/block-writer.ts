@@ -2,8 +2,9 @@
 // what is kept of settled blocks.
 //
 //   cache.NAME   f32[B, capacity, w]   rows of settled positions 0 .. start-1, the others anything; @block gives the
-//                                      block's own as rows.NAME f32[B, s, w], to be appended once it is settled
-//   tail.NAME    f32[B, r, w]          the last r rows, zeros before position 0; @block gives those after it as next.NAME
+//                                      block's own as rows.NAME f32[B, s, w], to be appended once they are settled
+//   tail.NAME    f32[B, r, w]          the last r rows, zeros before position 0; @block gives those of the next block as
+//                                      next.NAME: at s, or where fewer may settle at after.NAME i32[r] of (tail, block)
 //   prefix.NAME  f32[B, s, w]          what settled positions add to the block's: an output of @prefix, an input of @block
 
 import { Builder } from "../../ir/build.js";
@@ -109,9 +110,9 @@ class Part {
 export class BlockWriter {
   readonly block: Part;
   readonly prefix: Part;
-  /** Settled rows that can be kept: all but the last block's, and one block's where there is no other. */
+  /** Settled rows that can be kept: all before the last multiple of u, and u where there is no other. */
   readonly capacity: number;
-  /** L, filled up to whole blocks. */
+  /** L, filled up to where the last block ends. */
   readonly whole: number;
   private readonly rows = new Map<Value, Rows>();
   private readonly parts = new Set<Value>();
@@ -125,11 +126,13 @@ export class BlockWriter {
     readonly length: number,
     /** s. */
     readonly size: number,
+    /** u. */
+    readonly unit: number,
   ) {
     const producers = new Map(source.ops.flatMap((op) => op.results.map((v) => [v, op] as const)));
-    const count = Math.ceil(length / size);
-    this.whole = count * size;
-    this.capacity = Math.max(1, count - 1) * size;
+    const last = Math.ceil(length / unit) - 1;
+    this.whole = last * unit + size;
+    this.capacity = Math.max(1, last) * unit;
     this.block = new Part("block", producers, size);
     this.prefix = new Part("prefix", producers, size);
   }
@@ -205,12 +208,15 @@ export class BlockWriter {
     const { b } = this.block;
     const before = b.input(`tail.${name}`, this.like(own, count));
     const joined = b.emit("concat", { xs: [before, own] }, { axis: 1 });
-    this.outputs[`next.${name}`] = b.emit(
-      "slice",
-      { x: joined },
-      { axis: 1, start: dim(this.size), length: dim(count) },
-      `next_${name}`,
-    );
+    this.outputs[`next.${name}`] =
+      this.unit === this.size
+        ? b.emit(
+            "slice",
+            { x: joined },
+            { axis: 1, start: dim(this.size), length: dim(count) },
+            `next_${name}`,
+          )
+        : takeRows(b, joined, b.input(`after.${name}`, type("i32", [count])), `next_${name}`);
     return before;
   }
 
@@ -231,6 +237,11 @@ export class BlockWriter {
     return [this.block.b.finish({ logits, ...this.outputs }), ...(prefix === undefined ? [] : [prefix])];
   }
 
+  /** Why a mixer with blocks of its own is refused. */
+  notWhole(block: number): string {
+    return `${this.unit} settled positions are no whole number of its blocks of ${block}`;
+  }
+
   /** Throws `cache/no-rule`: what the op computes of a position depends on later ones. */
   refuse(op: Op, why: string): never {
     return fail("cache/no-rule", `there is no exact cache for ${op.name} here: ${why}`, {
@@ -238,6 +249,13 @@ export class BlockWriter {
       help: 'use a mixer that sees settled blocks only (causal or block_causal), or "cache": "none"',
     });
   }
+}
+
+/** The rows of [B, n, w] at these indices. */
+export function takeRows(b: Builder, x: Value, indices: Value, hint: string): Value {
+  const turned = (value: Value, name?: string): Value =>
+    b.emit("transpose", { x: value }, { permutation: [1, 0, 2] }, name);
+  return turned(b.emit("take", { table: turned(x), indices }, {}), hint);
 }
 
 /** One: the extent that counts positions alone. */

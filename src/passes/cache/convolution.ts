@@ -4,11 +4,11 @@
 // The first sum is @prefix's, once a block; the second is a convolution of s samples. Where few rows before the block are
 // reached, these are kept instead and stand in front of it.
 
-import { type Dim, dim } from "../../ir/dim.js";
+import { dim } from "../../ir/dim.js";
 import type { Op, Value } from "../../ir/graph.js";
 import type { AttributeValues } from "../../ir/ops/index.js";
 import { padded, sliced } from "../fft/view.js";
-import { type BlockWriter, type Rows, single } from "./block-writer.js";
+import { type BlockWriter, type Rows, single, takeRows } from "./block-writer.js";
 
 /** Rows before a block that are cheaper to convolve with it again than to be summed once. */
 const shortReach = 16;
@@ -18,8 +18,7 @@ export function convolutionRows(op: Op, c: BlockWriter): Rows {
   const { lag0, circular, block } = attributes;
   const [x, k, skip] = op.operands as readonly [Value, Value, Value | undefined];
   if (circular || (lag0 > 0 && block === 0)) return c.refuse(op, "it sees positions to come");
-  if (block > 0 && c.size % block !== 0)
-    return c.refuse(op, `a block of ${c.size} positions holds no whole number of its blocks of ${block}`);
+  if (block > 0 && c.unit % block !== 0) return c.refuse(op, c.notWhole(block));
   if (c.rowsOf(k) !== undefined || c.rowsOf(skip) !== undefined) return c.refuse(op, "its taps are rows");
   const { b } = c.block;
   return b.at(op.loc.pointer, () => {
@@ -95,10 +94,7 @@ function settledTerm(c: BlockWriter, { u, k, lag0, behind }: Line, op: Op): Valu
     const samples = padded(b, c.prefix.masked(column, kept), 1, 0, c.size);
     const used = sliced(b, c.prefix.copy(k), 0, lag0, Math.min(behind + 1, whole));
     const y = b.emit("long_conv", { x: samples, k: used }, { lag0: 0 }, "settled");
-    const turn = (value: Value): Value => b.emit("transpose", { x: value }, { permutation: [1, 0, 2] });
-    const [batch, , width] = u.type.shape as [Dim, Dim, Dim];
-    const rows = turn(b.emit("take", { table: turn(y), indices: positions }, {}));
-    return b.emit("reshape", { x: rows }, { shape: [batch, dim(c.size), width] }, `settled_${name}`);
+    return takeRows(b, y, positions, `settled_${name}`);
   });
   return c.term(name, term);
 }

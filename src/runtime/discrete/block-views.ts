@@ -1,7 +1,9 @@
-// What a decoder sees of the state where settled blocks are kept: the positions of its block alone, which are all that a
-// call of the network computes. Blocks in which nothing is generated are settled on the way.
+// What a decoder sees of the state where settled positions are kept: those of the block under way, which are all that a
+// call of the network computes. Positions before a block's first open one settle on the way, as far as they can.
 
+import { settlingOf } from "../../diffusion/discrete/cached-blocks.js";
 import type { FloatArray } from "../step-runner.js";
+import { guidedBlocks } from "./guided-blocks.js";
 import { guidedViews } from "./guided-views.js";
 import { type OpenViews, remembered } from "./views.js";
 
@@ -12,10 +14,13 @@ export const eitherViews: OpenViews = (source) =>
     : guidedViews(source);
 
 /** Views of single blocks, for runners that keep settled ones. */
-export const blockViews: OpenViews = ({ runner, plan, batch, tokens, onLogits }) => {
+export const blockViews: OpenViews = (source) => {
+  const { runner, plan, batch, tokens, onLogits } = source;
   const { length } = runner;
-  const session = runner.openBlocks!(batch);
+  const { session, free: unguided } = guidedBlocks(source);
   const { size } = session;
+  const { blocks } = plan.sampler;
+  const unit = blocks === undefined ? size : settlingOf(blocks);
   const state = new Int32Array(batch * size);
   let start = 0;
   let calls = 0;
@@ -35,9 +40,11 @@ export const blockViews: OpenViews = ({ runner, plan, batch, tokens, onLogits })
 
   return {
     async view(free) {
-      for (load(); start + size <= free.indexOf(1) % length; load()) {
-        await session.settle({ tokens: state, level: [plan.finalRow.level] });
-        start += size;
+      const settled = Math.floor(firstOpen(free, length) / unit) * unit;
+      for (load(); start < settled; load()) {
+        const count = Math.min(size, settled - start);
+        await session.settle({ tokens: state, level: [plan.finalRow.level] }, count);
+        start += count;
       }
       const open = new Uint8Array(state.length);
       each((at, of) => {
@@ -47,15 +54,31 @@ export const blockViews: OpenViews = ({ runner, plan, batch, tokens, onLogits })
         calls++;
         return session.logits({ tokens: asked, level });
       };
-      const score = remembered(ask, { tokens: state, batch, onLogits, first: start });
+      const asked = { tokens: state, batch, onLogits, first: start };
+      const score = remembered(ask, asked);
+      const scoreFree = unguided && remembered((tokens, level) => unguided.logits({ tokens, level }), asked);
       const store = (): void =>
         each((at, of) => {
           tokens[of] = state[at]!;
         });
-      return { tokens: state, free: open, first: start, length: size, score, load, store };
+      return {
+        tokens: state,
+        free: open,
+        first: start,
+        length: size,
+        score,
+        load,
+        store,
+        ...(scoreFree && { scoreFree }),
+      };
     },
     calls: () => calls,
     sureness: () => ({}),
     close: () => session.close(),
   };
 };
+
+/** The least position that is free in a row. */
+function firstOpen(free: Uint8Array, length: number): number {
+  return free.reduce((least, open, at) => (open === 1 ? Math.min(least, at % length) : least), length);
+}

@@ -31,6 +31,7 @@ function guided(runner: TokenRunner, free: TokenRunner, guidance: GuidanceDescri
   return {
     ...runner,
     async logits(inputs) {
+      // A back end may give the same array twice.
       const conditional = Float64Array.from(await runner.logits(inputs));
       const without = await free.logits(inputs);
       return conditional.map((l, at) => combine(l, without[at]!));
@@ -55,7 +56,7 @@ function withoutGiven({ runner, plan, batch, given, encoder }: ViewSource): Toke
 }
 
 /** What stands for given tokens in the second call; undefined where they stay. */
-function emptyOf({ process, sampler }: TokenPlan) {
+export function emptyOf({ process, sampler }: TokenPlan) {
   const mask = maskOf(process);
   return sampler.guidance?.empty ?? (mask === undefined ? undefined : { token: mask });
 }

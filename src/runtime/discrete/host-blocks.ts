@@ -28,18 +28,24 @@ export function hostBlocks({ batch, inputs, hasPrefix, zeros, run }: BlockGraphs
   for (const { name, shape } of inputs)
     if (isKept(name)) kept[name] = zeros(shape.reduce((n, extent) => n * extent, 1));
   let start = 0;
-  const call = ({ tokens, level }: BlockInputs) =>
-    run("block", { ...kept, tokens, level: Float64Array.from(level), positions: positionsFrom(start, size) });
+  const call = ({ tokens, level }: BlockInputs, settling: number) =>
+    run("block", {
+      ...kept,
+      ...numbersAfter(settling, inputs),
+      tokens,
+      level: Float64Array.from(level),
+      positions: positionsFrom(start, size),
+    });
   return {
     size,
-    logits: async (given) => (await call(given)).logits!,
-    async settle(given) {
-      for (const [name, made] of Object.entries(await call(given))) {
+    logits: async (given) => (await call(given, 0)).logits!,
+    async settle(given, count) {
+      for (const [name, made] of Object.entries(await call(given, count))) {
         if (name.startsWith("next.")) kept[name.replace("next", "tail")] = made;
         else if (name.startsWith("rows."))
-          append(kept[name.replace("rows", "cache")]!, made, batch, start, size);
+          append(kept[name.replace("rows", "cache")]!, made, { batch, start, size, count });
       }
-      start += size;
+      start += count;
       if (hasPrefix)
         Object.assign(kept, await run("prefix", { ...kept, positions: positionsFrom(start, size) }));
     },
@@ -47,14 +53,33 @@ export function hostBlocks({ batch, inputs, hasPrefix, zeros, run }: BlockGraphs
   };
 }
 
-/** The positions of the block at `start`. */
+/** The positions of a block of so many at `start`. */
 export function positionsFrom(start: number, size: number): Int32Array {
   return Int32Array.from({ length: size }, (_, i) => start + i);
 }
 
-/** Rows [B, s, w] into a cache [B, capacity, w] from row `start` on. */
-function append(cache: FloatArray, rows: FloatArray, batch: number, start: number, size: number): void {
-  const block = rows.length / batch;
+/** What inputs after.* of these lengths hold while `count` positions settle. */
+export function numbersAfter(
+  count: number,
+  inputs: readonly { readonly name: string; readonly shape: readonly number[] }[],
+): Record<string, Int32Array> {
+  const numbered = inputs.filter(({ name }) => name.startsWith("after."));
+  return Object.fromEntries(numbered.map(({ name, shape }) => [name, positionsFrom(count, shape[0]!)]));
+}
+
+interface Appended {
+  readonly batch: number;
+  readonly start: number;
+  readonly size: number;
+  readonly count: number;
+}
+
+/** The first `count` of rows [B, s, w] into a cache [B, capacity, w] from row `start` on. */
+function append(cache: FloatArray, rows: FloatArray, { batch, start, size, count }: Appended): void {
+  const width = rows.length / batch / size;
   for (let b = 0; b < batch; b++)
-    cache.set(rows.subarray(b * block, (b + 1) * block), (b * cache.length) / batch + (start * block) / size);
+    cache.set(
+      rows.subarray(b * size * width, (b * size + count) * width),
+      (b * cache.length) / batch + start * width,
+    );
 }

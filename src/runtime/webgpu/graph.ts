@@ -30,6 +30,8 @@ export interface LoadedGraph {
   encodeEach(encoder: CommandEncoder, passOf: (index: number) => object): void;
   /** The file of each dispatch's kernel. */
   readonly kernels: readonly string[];
+  /** The same graph with inputs of its own, which begin as those of this one stand. */
+  twin(): LoadedGraph;
 }
 
 /** Binds a graph. `arenas` and `weights` are shared with the other graphs. */
@@ -106,6 +108,16 @@ export function bindGraph(
       });
     },
     kernels: dispatches.map(({ file }) => file),
+    twin() {
+      const other = bindGraph(graph, memory, arenas, weights, pipelines);
+      const encoder = device.createCommandEncoder();
+      for (const { name } of graph.inputs) {
+        const [from, to] = [input(name)!, other.input(name)!];
+        encoder.copyBufferToBuffer(from.buffer, from.offset, to.buffer, to.offset, from.bytes);
+      }
+      device.queue.submit([encoder.finish()]);
+      return other;
+    },
   };
 }
 

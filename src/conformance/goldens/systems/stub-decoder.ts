@@ -70,7 +70,7 @@ export function stubNetwork(golden: GoldenCase, length: number, shift = false): 
 export function stubOfBlocks(golden: GoldenCase, length: number, size: number): Each<TokenRunner> {
   const { logits, vocabulary: n } = stubLogits(golden);
   const alone = weightOf(golden, "stub.P").shape[0]! < length;
-  const openBlocks = (batch: number): BlockSession => {
+  const open = (batch: number): BlockSession => {
     const settled = Array.from({ length: batch }, (): number[] => []);
     const block = (tokens: Int32Array, row: number) => tokens.subarray(row * size, (row + 1) * size);
     return {
@@ -83,12 +83,14 @@ export function stubOfBlocks(golden: GoldenCase, length: number, size: number): 
           seen.map((_, row) => out.subarray(((row + 1) * width - size) * n, (row + 1) * width * n)),
         );
       },
-      async settle({ tokens }) {
-        for (const [row, before] of settled.entries()) before.push(...block(tokens, row));
+      async settle({ tokens }, count) {
+        for (const [row, before] of settled.entries()) before.push(...block(tokens, row).slice(0, count));
       },
       close() {},
     };
   };
+  const openBlocks: NonNullable<TokenRunner["openBlocks"]> = (batch, count) =>
+    Array.from({ length: count }, () => open(batch));
   return { reference: { ...stubNetwork(golden, length).reference, openBlocks } };
 }
 
@@ -154,10 +156,11 @@ export function decodePrompt(
       ...runner,
       logits: (inputs) => recorded(runner.logits(inputs)),
       ...(runner.openBlocks && {
-        openBlocks(rows) {
-          const session = runner.openBlocks!(rows);
-          return { ...session, logits: (inputs) => recorded(session.logits(inputs)) };
-        },
+        openBlocks: (rows, count) =>
+          runner.openBlocks!(rows, count).map((session) => ({
+            ...session,
+            logits: (inputs) => recorded(session.logits(inputs)),
+          })),
       }),
     };
     const ask = (tokens: Int32Array) => recording.logits({ batch, tokens, level: new Array(batch).fill(0) });
