@@ -45,6 +45,8 @@ export interface GenerateOptions extends ModelOptions, BuildOptions {
   /** The class of every text, or one a text, for models that are told one; none by default. */
   readonly classes?: ClassInput;
   readonly signal?: AbortSignal;
+  /** false: with an exact cache no logits are kept for the last state, as in `TokenOptions`. */
+  readonly keepLogits?: boolean;
 }
 
 /** A model opened for generation. */
@@ -80,6 +82,7 @@ export async function openSession(options: GenerateOptions): Promise<Session> {
         ...(encoder && { encoder }),
         ...(options.classes !== undefined && { classes: options.classes }),
         ...(options.signal && { signal: options.signal }),
+        ...(options.keepLogits === false && { keepLogits: false }),
       }),
     close,
   };

@@ -46,9 +46,10 @@ export interface BlockSession {
   logits(inputs: BlockInputs): Promise<FloatArray>;
   /**
    * Settles the first `count` positions of the block under way with these tokens: a multiple of what
-   * src/diffusion/discrete/cached-blocks.ts says, at most s. Never all positions of the text.
+   * src/diffusion/discrete/cached-blocks.ts says, at most s. Never all positions of the text. The logits come back as those
+   * of `logits`.
    */
-  settle(inputs: BlockInputs, count: number): Promise<void>;
+  settle(inputs: BlockInputs, count: number): Promise<FloatArray>;
   close(): void;
 }
 

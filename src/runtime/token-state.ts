@@ -13,6 +13,8 @@ export type TokenOptions = Omit<GenerateOptions, "beforeStep" | "stop" | "plan" 
   readonly plan: Plan;
   /** A seed (0 by default), or the numbers themselves: of the kind that the plan's state needs. */
   readonly noise?: number | bigint | NoiseSource | TokenDraws | SimplexDraws;
+  /** false: with an exact cache the last state has margins alone, and no [B, L, V] logits are kept until then. */
+  readonly keepLogits?: boolean;
   /** Ends sampling early: the tokens are then those of the state it answered `true` to. */
   readonly stop?: (state: TokenState) => boolean | Promise<boolean>;
 };
@@ -27,7 +29,7 @@ export interface TokenState {
   readonly tokens: Int32Array;
   /** The row of the plan that led here; absent in the final state. */
   readonly row?: Pick<PlanPoint, "t" | "alphaBar">;
-  /** Final state only, where the compiled graph gives logits [B, L, V]; never with an exact cache. */
+  /** Final state only, where the compiled graph gives logits [B, L, V]; with an exact cache NaN behind the last block computed. */
   readonly logits?: FloatArray;
   /** With logits: how far the best logit of each position is above the second, [B, L]. */
   readonly margins?: FloatArray;

@@ -10,6 +10,7 @@ import { planOfModel } from "../../src/api/sampler-source.js";
 import { referenceRunner } from "../../src/reference/runner.js";
 import { tokenRunnerOf } from "../../src/runtime/any-runner.js";
 import { decodeTokens } from "../../src/runtime/discrete/decode-tokens.js";
+import { generateTokens, type TokenOptions, type TokenState } from "../../src/runtime/index.js";
 import type { BlockSession } from "../../src/runtime/token-runner.js";
 import { mainDriver } from "../emit-wgsl/device.js";
 import { bundle, bundleProcess } from "../webgpu/bundle-process.js";
@@ -89,30 +90,52 @@ function file(network: Network, sampler: Sampler, cache: "none" | "exact"): stri
 /** Given: the first block and a half, one token in the third block, the end. */
 const prompt = Array.from({ length }, (_, i) => (i < 6 || i === 9 || i === length - 1 ? (5 * i) % 19 : null));
 
-/** The tokens after every update. */
+interface Generated {
+  /** After every update. */
+  readonly tokens: number[][];
+  /** Of the last state. */
+  readonly logits: readonly number[];
+  readonly margins: readonly number[];
+}
+
 async function generated(
   target: string,
   model: string,
   tokens?: readonly (number | null)[],
   seed = 9,
-): Promise<number[][]> {
+): Promise<Generated> {
   const session = await openSession({ model, target, synthetic: 4, batch: 2, ...(tokens && { tokens }) });
   const seen: number[][] = [];
-  for await (const state of session.states(seed)) seen.push([...state.tokens]);
+  let last: TokenState | undefined;
+  for await (last of session.states(seed)) seen.push([...last.tokens]);
   await session.close();
-  return seen;
+  return { tokens: seen, logits: [...last!.logits!], margins: [...last!.margins!] };
+}
+
+/** The largest difference over the largest number; 1 where a number is missing. */
+function apart(found: readonly number[], expected: readonly number[]): number {
+  const largest = Math.max(...expected.map(Math.abs));
+  const worst = Math.max(...expected.map((value, i) => Math.abs(value - (found[i] ?? Number.NaN))));
+  return found.length === expected.length && worst >= 0 ? worst / largest : 1;
 }
 
 const every = (Object.keys(networks) as Network[]).flatMap((network) =>
   (Object.keys(samplers) as Sampler[]).map((sampler) => [network, sampler] as const),
 );
 
-test.each(every)("%s, %s: the same tokens after every update", async (network, sampler) => {
+test.each(every)("%s, %s: the same tokens after every update, and logits", async (network, sampler) => {
   for (const given of [undefined, prompt]) {
     const expected = await generated("reference", file(network, sampler, "none"), given);
-    expect(new Set(expected.at(-1)).size).toBeGreaterThan(3);
-    for (const target of ["reference", "onnx"])
-      expect(await generated(target, file(network, sampler, "exact"), given), target).toEqual(expected);
+    expect(new Set(expected.tokens.at(-1)).size).toBeGreaterThan(3);
+    for (const [target, tolerance] of [
+      ["reference", 1e-12],
+      ["onnx", 1e-4],
+    ] as const) {
+      const found = await generated(target, file(network, sampler, "exact"), given);
+      expect(found.tokens, target).toEqual(expected.tokens);
+      expect(apart(found.logits, expected.logits), target).toBeLessThan(tolerance);
+      expect(apart(found.margins, expected.margins), target).toBeLessThan(tolerance);
+    }
   }
 });
 
@@ -152,6 +175,28 @@ test("a text with given blocks computes one block a call, and settles each block
   expect(log.filter((entry) => entry === "logits 4").length).toBe(calls);
   expect(log.slice(0, 2)).toEqual(["settle 4", "settle 4"]);
   expect(log.at(-1)).toBe("close");
+});
+
+test("behind the last block that was computed nothing is told, and logits are kept when wanted", async () => {
+  const model = loadModel({ model: file("attention", "ancestral", "exact"), synthetic: 4 });
+  const runner = tokenRunnerOf(referenceRunner(model.module));
+  const plan = planOfModel(model);
+  const lastOf = async (options: Pick<TokenOptions, "keepLogits" | "stop">): Promise<TokenState> => {
+    let last: TokenState | undefined;
+    for await (const state of generateTokens(runner, { plan, ...options })) last = state;
+    return last!;
+  };
+  const whole = await lastOf({});
+  const early = await lastOf({ stop: ({ tokens }) => tokens.subarray(4, 8).every((token) => token !== 19) });
+  const n = runner.vocabulary;
+  expect([...early.margins!].map(Number.isNaN)).toEqual(Array.from({ length }, (_, i) => i >= 8));
+  expect([...early.logits!].map(Number.isNaN)).toEqual(
+    Array.from({ length: length * n }, (_, i) => i >= 8 * n),
+  );
+  expect([...early.logits!.subarray(0, 4 * n)]).toEqual([...whole.logits!.subarray(0, 4 * n)]);
+  const without = await lastOf({ keepLogits: false });
+  expect(without.logits).toBeUndefined();
+  expect(without.margins).toEqual(whole.margins);
 });
 
 test("blocks of one position under a causal mask are greedy autoregressive decoding", async () => {
@@ -203,10 +248,12 @@ test("on WebGPU, through the bundle's own module, one text after the other", asy
           directory: built,
           options: asked.map(({ seed, given }) => ({ seed, ...(given && { fixed }) })),
         });
-        for (const [i, { seed, given }] of asked.entries())
-          expect(found[i]!.tokens, `${network}, ${sampler}`).toEqual(
-            await generated("reference", file(network, sampler, "none"), given, seed),
-          );
+        for (const [i, { seed, given }] of asked.entries()) {
+          const expected = await generated("reference", file(network, sampler, "none"), given, seed);
+          expect(found[i]!.tokens, `${network}, ${sampler}`).toEqual(expected.tokens);
+          expect(apart(found[i]!.logits!, expected.logits), `${network}, ${sampler}`).toBeLessThan(1e-4);
+          expect(apart(found[i]!.margins!, expected.margins), `${network}, ${sampler}`).toBeLessThan(1e-4);
+        }
       } finally {
         remove();
       }

@@ -60,6 +60,7 @@ export function addGenerate(program: Command, finish: (code: ExitCode) => void):
     const session = await openSession({
       model,
       warn: printProblems,
+      keepLogits: false,
       ...rest,
       ...(tokens && { tokens }),
       ...(label !== undefined && { classes: label }),
@@ -127,8 +128,15 @@ function report(
     texts: rows.map((row, b) => ({
       tokens: [...row],
       ...(session.tokenizer && { text: text(row) }),
-      ...(last.margins && { leastMargin: Math.min(...last.margins.subarray(b * length, (b + 1) * length)) }),
+      ...leastMargin(last.margins?.subarray(b * length, (b + 1) * length)),
     })),
     ...(flags.trace && { trace: steps }),
   });
+}
+
+/** Of the positions that were computed. */
+function leastMargin(margins: TokenState["margins"]): { readonly leastMargin?: number } {
+  let least = Number.POSITIVE_INFINITY;
+  for (const margin of margins ?? []) if (margin < least) least = margin;
+  return least === Number.POSITIVE_INFINITY ? {} : { leastMargin: least };
 }

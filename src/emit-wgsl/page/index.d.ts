@@ -64,6 +64,8 @@ export interface GenerateOptions {
   /** Sampling steps; the compiled number by default. */
   readonly steps?: number;
   readonly signal?: AbortSignal;
+  /** false: where settled blocks are kept, the last state has margins alone and no logits are kept until then. */
+  readonly keepLogits?: boolean;
 }
 
 export interface TokenState {

@@ -3,6 +3,7 @@
 
 import { settlingOf } from "../../diffusion/discrete/cached-blocks.js";
 import type { FloatArray } from "../step-runner.js";
+import { blockSureness } from "./block-sureness.js";
 import { guidedBlocks } from "./guided-blocks.js";
 import { guidedViews } from "./guided-views.js";
 import { type OpenViews, remembered } from "./views.js";
@@ -22,8 +23,10 @@ export const blockViews: OpenViews = (source) => {
   const { blocks } = plan.sampler;
   const unit = blocks === undefined ? size : settlingOf(blocks);
   const state = new Int32Array(batch * size);
+  const sure = blockSureness(source, size);
   let start = 0;
   let calls = 0;
+  let last: FloatArray | undefined;
 
   // Positions of the last block beyond L are never free, and what stands there is nobody's.
   /** Every position of the block that is one of the text: its place in the view, and in the text. */
@@ -43,16 +46,19 @@ export const blockViews: OpenViews = (source) => {
       const settled = Math.floor(firstOpen(free, length) / unit) * unit;
       for (load(); start < settled; load()) {
         const count = Math.min(size, settled - start);
-        await session.settle({ tokens: state, level: [plan.finalRow.level] }, count);
+        const logits = await session.settle({ tokens: state, level: [plan.finalRow.level] }, count);
+        sure.take(logits, start, count);
         start += count;
       }
       const open = new Uint8Array(state.length);
       each((at, of) => {
         open[at] = free[of]!;
       });
-      const ask = (asked: Int32Array, level: readonly number[]): Promise<FloatArray> => {
+      last = undefined;
+      const ask = async (asked: Int32Array, level: readonly number[]): Promise<FloatArray> => {
         calls++;
-        return session.logits({ tokens: asked, level });
+        last = await session.logits({ tokens: asked, level });
+        return last;
       };
       const asked = { tokens: state, batch, onLogits, first: start };
       const score = remembered(ask, asked);
@@ -73,7 +79,10 @@ export const blockViews: OpenViews = (source) => {
       };
     },
     calls: () => calls,
-    sureness: () => ({}),
+    sureness() {
+      if (last !== undefined) sure.take(last, start, size);
+      return sure.all();
+    },
     close: () => session.close(),
   };
 };

@@ -55,6 +55,8 @@ export interface DecodeOptions {
   readonly onLogits?: OnLogits;
   /** Sees the state [B, L] after every update; may change tokens that are not given and, with a cache, not settled. */
   readonly onTokens?: (tokens: Int32Array) => void;
+  /** false: with an exact cache the last state has margins alone, and no [B, L, V] logits are kept until then. */
+  readonly keepLogits?: boolean;
   /** Ends decoding early. */
   readonly stop?: (state: DecodeState) => boolean | Promise<boolean>;
 }
@@ -103,6 +105,7 @@ export async function* decodeWith(
     given: fixed.mask,
     encoder: options.encoder,
     onLogits,
+    keepLogits: options.keepLogits ?? true,
   });
   let last: DecodeState = { of: 0, step: 0, done: false, block: 0, tokens: tokens.slice(), calls: 0 };
   const ended = (): DecodeState => ({ ...last, of: last.step, done: true, ...views.sureness() });

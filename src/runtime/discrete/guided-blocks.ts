@@ -26,19 +26,19 @@ export function guidedBlocks(source: ViewSource): GuidedBlocks {
   const ofStep = guidance.of === "step";
   const without = withoutGiven(source, size);
   let start = 0;
+  const mixed = async (ask: (session: BlockSession, of: typeof without) => Promise<ArrayLike<number>>) => {
+    // A back end may give the same array twice.
+    const conditional = Float64Array.from(await ask(own, (inputs) => inputs));
+    const unguided = await ask(free, without);
+    return ofStep ? conditional : conditional.map((l, at) => combine(l, unguided[at]!));
+  };
   const session: BlockSession = {
     size,
-    async logits(inputs) {
-      if (ofStep) return own.logits(inputs);
-      // A back end may give the same array twice.
-      const conditional = Float64Array.from(await own.logits(inputs));
-      const unguided = await free.logits(without(inputs, start));
-      return conditional.map((l, at) => combine(l, unguided[at]!));
-    },
+    logits: (inputs) => (ofStep ? own.logits(inputs) : mixed((one, of) => one.logits(of(inputs, start)))),
     async settle(inputs, count) {
-      await own.settle(inputs, count);
-      await free.settle(without(inputs, start), count);
+      const logits = await mixed((one, of) => one.settle(of(inputs, start), count));
       start += count;
+      return logits;
     },
     close() {
       own.close();

@@ -40,7 +40,8 @@ export function hostBlocks({ batch, inputs, hasPrefix, zeros, run }: BlockGraphs
     size,
     logits: async (given) => (await call(given, 0)).logits!,
     async settle(given, count) {
-      for (const [name, made] of Object.entries(await call(given, count))) {
+      const outputs = await call(given, count);
+      for (const [name, made] of Object.entries(outputs)) {
         if (name.startsWith("next.")) kept[name.replace("next", "tail")] = made;
         else if (name.startsWith("rows."))
           append(kept[name.replace("rows", "cache")]!, made, { batch, start, size, count });
@@ -48,6 +49,7 @@ export function hostBlocks({ batch, inputs, hasPrefix, zeros, run }: BlockGraphs
       start += count;
       if (hasPrefix)
         Object.assign(kept, await run("prefix", { ...kept, positions: positionsFrom(start, size) }));
+      return outputs.logits!;
     },
     close() {},
   };

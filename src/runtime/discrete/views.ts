@@ -9,9 +9,9 @@ import type { DecodeContext } from "./decoder.js";
 /** Sees the logits of a call before they are read, see `DecodeOptions.onLogits`. */
 export type OnLogits = (logits: FloatArray, tokens: Int32Array, first: number) => void;
 
-/** How sure the network was, for the last state; nothing with an exact cache, where no call computes all positions. */
+/** How sure the network was, for the last state. With an exact cache NaN behind the last block that was computed. */
 export interface Sureness {
-  /** The logits of the last call [B, L, V]. */
+  /** The logits of the last call [B, L, V]; with a cache what it would have given. */
   readonly logits?: FloatArray;
   /** How far the best of each position is above the second, [B, L]. */
   readonly margins?: FloatArray;
@@ -49,6 +49,8 @@ export interface ViewSource {
   /** What the runner is told of an encoder with every call that does not say otherwise. */
   readonly encoder: EncoderRows | undefined;
   readonly onLogits: OnLogits | undefined;
+  /** Whether logits of settled positions are kept. */
+  readonly keepLogits: boolean;
 }
 
 export type OpenViews = (source: ViewSource) => Views;

@@ -72,32 +72,42 @@ function deviceBlocks(
       );
   };
 
+  const logitsOf = ([bytes]: readonly ArrayBuffer[]): FloatArray =>
+    unpacked(block.outputPort("logits")!, bytes!) as FloatArray;
+
   return {
     size,
     async logits(given) {
       feed(given, 0);
-      const [bytes] = await execution.submit((encoder) => block.encode(encoder), [block.output("logits")]);
-      return unpacked(block.outputPort("logits")!, bytes!) as FloatArray;
+      return logitsOf(await execution.submit((encoder) => block.encode(encoder), [block.output("logits")]));
     },
     async settle(given, count) {
       feed(given, count);
       prefix?.write("positions", positionsFrom(start + count, size));
-      await execution.submit((encoder) => {
-        block.encode(encoder);
-        for (const { name } of block.graph.outputs) {
-          const input = name.replace("next.", "tail.").replace("rows.", "cache.");
-          const to = block.input(input) ?? prefix?.input(input);
-          if (to === undefined) continue;
-          const from = block.output(name);
-          const row = from.bytes / batch / size;
-          if (name.startsWith("rows.")) put(encoder, from, to, count * row, start * row);
-          else put(encoder, from, to);
-        }
+      const settled = execution.submit(
+        (encoder) => {
+          block.encode(encoder);
+          for (const { name } of block.graph.outputs) {
+            const input = name.replace("next.", "tail.").replace("rows.", "cache.");
+            const to = block.input(input) ?? prefix?.input(input);
+            if (to === undefined) continue;
+            const from = block.output(name);
+            const row = from.bytes / batch / size;
+            if (name.startsWith("rows.")) put(encoder, from, to, count * row, start * row);
+            else put(encoder, from, to);
+          }
+        },
+        [block.output("logits")],
+      );
+      // A submit of its own: @prefix works where the logits lie.
+      const summed = execution.submit((encoder) => {
         prefix?.encode(encoder);
         for (const { name } of prefix?.graph.outputs ?? [])
           put(encoder, prefix!.output(name), block.input(name)!);
       }, []);
       start += count;
+      const [logits] = await Promise.all([settled, summed]);
+      return logitsOf(logits);
     },
     close,
   };

@@ -73,18 +73,21 @@ export function stubOfBlocks(golden: GoldenCase, length: number, size: number): 
   const open = (batch: number): BlockSession => {
     const settled = Array.from({ length: batch }, (): number[] => []);
     const block = (tokens: Int32Array, row: number) => tokens.subarray(row * size, (row + 1) * size);
+    const logitsOf = (tokens: Int32Array): FloatArray => {
+      const seen = settled.map((before, row) => [...(alone ? [] : before), ...block(tokens, row)]);
+      const width = seen[0]!.length;
+      const out = logits(Int32Array.from(seen.flat()), batch);
+      return joined(
+        seen.map((_, row) => out.subarray(((row + 1) * width - size) * n, (row + 1) * width * n)),
+      );
+    };
     return {
       size,
-      async logits({ tokens }) {
-        const seen = settled.map((before, row) => [...(alone ? [] : before), ...block(tokens, row)]);
-        const width = seen[0]!.length;
-        const out = logits(Int32Array.from(seen.flat()), batch);
-        return joined(
-          seen.map((_, row) => out.subarray(((row + 1) * width - size) * n, (row + 1) * width * n)),
-        );
-      },
+      logits: async ({ tokens }) => logitsOf(tokens),
       async settle({ tokens }, count) {
+        const answer = logitsOf(tokens);
         for (const [row, before] of settled.entries()) before.push(...block(tokens, row).slice(0, count));
+        return answer;
       },
       close() {},
     };
