@@ -6,7 +6,8 @@
 import { statSync } from "node:fs";
 import { optimise, targetOf } from "../compile.js";
 import { isSimplexPlan, isTokenPlan, type Plan } from "../diffusion/index.js";
-import type { Module } from "../ir/graph.js";
+import { findGraph, type Module } from "../ir/graph.js";
+import { checkBlockTrajectory } from "../runtime-check/block-trajectory.js";
 import type { Candidate } from "../runtime-check/candidate.js";
 import { checkModule } from "../runtime-check/check.js";
 import { heldWeights } from "../runtime-check/held-weights.js";
@@ -103,7 +104,11 @@ function trajectoryOf(
   plan: Plan,
   options: { readonly seed: number; readonly batch: number },
 ): Promise<TrajectoryReport> {
-  if (isTokenPlan(plan)) return checkTokenTrajectory(module, candidate, { plan, ...options });
+  if (isTokenPlan(plan)) {
+    const kept = plan.sampler.blocks?.cache === "exact" && findGraph(module, "block") !== undefined;
+    const trajectory = kept ? checkBlockTrajectory : checkTokenTrajectory;
+    return trajectory(module, candidate, { plan, ...options });
+  }
   if (isSimplexPlan(plan)) return checkSimplexTrajectory(module, candidate, { plan, ...options });
   return checkTrajectory(module, candidate, { plan, ...options });
 }

@@ -8,8 +8,10 @@ import { featureNames } from "../emit-wgsl/limits.js";
 import { findGraph, type Graph, type Module } from "../ir/graph.js";
 import { type Tensor, tensor } from "../ir/tensor.js";
 import { bindDims } from "../passes/bind-dims.js";
+import { webgpuBlockRunner } from "../runtime/webgpu/block-session.js";
 import type { GpuDevice } from "../runtime/webgpu/gpu.js";
 import { unpacked } from "../runtime/webgpu/graph.js";
+import { graphCalls } from "../runtime/webgpu/graph-calls.js";
 import { type OpenedGraphs, openGraphs } from "../runtime/webgpu/model.js";
 import { wgsl } from "../runtime-check/accuracy.js";
 import type { Candidate } from "../runtime-check/candidate.js";
@@ -71,6 +73,14 @@ export async function wgslCandidate(batch: number): Promise<Candidate & { dispos
         }),
       );
     },
+    async openBlocks(module, texts, count) {
+      const graph = findGraph(module, "block") ?? bug("no graph @block");
+      const { graphs, memory } = await load(module, sizesOf(module, graph, [], batch));
+      const calls = graphCalls(graphs, memory, batch, "the bundle");
+      const sessions = webgpuBlockRunner(calls).openBlocks!(texts, count);
+      await memory.allocated();
+      return sessions;
+    },
     async dispose() {
       loaded?.memory.destroy();
       device.destroy();
@@ -110,7 +120,8 @@ function sizesOf(
   );
   graph.inputs.forEach((value, i) => {
     value.type.shape.forEach((extent, axis) => {
-      if (extent.key in sizes) sizes[extent.key] = inputs[i]!.shape[axis]!;
+      const size = inputs[i]?.shape[axis];
+      if (extent.key in sizes && size !== undefined) sizes[extent.key] = size;
     });
   });
   return sizes;

@@ -8,13 +8,14 @@
 
 import { findGraph, type Graph, type Module, type Value } from "../ir/graph.js";
 import { type Tensor, tensor } from "../ir/tensor.js";
-import { fail } from "../support/diagnostic.js";
+import { bug, fail } from "../support/diagnostic.js";
 import type { Candidate } from "./candidate.js";
 import { encodedInputs, encoderInput } from "./encoder-feed.js";
 import { flatten } from "./flatten.js";
 import { judgeValues } from "./judge-values.js";
 import { defaultRuns, predict } from "./predict.js";
 import { stored } from "./stored.js";
+import { type Named, nothing, type Supplied, supply } from "./supplied.js";
 import type { FirstFlip, StepCheck, TrajectoryReport } from "./trajectory.js";
 
 export interface CallOptions {
@@ -66,10 +67,11 @@ export async function checkCalls(
     });
   const graph = flatten(module, "denoise");
   const loop = loopOf(graph);
+  const made = await suppliedFilters(module, candidate, options);
   const calls: Call[] = [];
   const states: (Reached & { readonly judged: Call })[] = [];
   const judged: Network = async (inputs) => {
-    const given = feed(module, graph, inputs, batch);
+    const given = feed(module, graph, { ...inputs, ...rounded(made.reference) }, batch);
     const { call, logits } = await judgeCall(module, graph, candidate, given, loop.updates, options);
     calls.push({ ...call, level: inputs.level?.[0] ?? 0 });
     return logits;
@@ -88,7 +90,8 @@ export async function checkCalls(
     forced.push(differing(tokens, expected[forced.length]!).length);
 
   const own: Network = async (inputs) => {
-    const [logits] = await candidate.run(module, "denoise", feed(module, graph, inputs, batch));
+    const given = feed(module, graph, { ...inputs, ...rounded(made.candidate) }, batch);
+    const [logits] = await candidate.run(module, "denoise", given);
     return logits!.data;
   };
   const free: Int32Array[] = [];
@@ -138,6 +141,22 @@ export async function checkCalls(
 function worst(calls: readonly Call[]): Call {
   const failed = calls.find(({ check }) => check.status === "fail");
   return failed ?? calls.reduce((a, b) => (b.check.strain > a.check.strain ? b : a));
+}
+
+/** What @filters makes of the weights, where the module has it. */
+export function suppliedFilters(
+  module: Module,
+  candidate: Candidate,
+  { runs = defaultRuns, seed = 0 }: CallOptions,
+): Promise<Supplied> {
+  const noInput = ({ hint }: Value): never => bug(`@filters takes ${hint}`);
+  const options = { accuracy: candidate.accuracy, runs, seed };
+  return supply(module, candidate, "filters", noInput, nothing, options);
+}
+
+/** Numbers as a graph's inputs hold them. */
+function rounded(values: Named): CallInputs {
+  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, stored(value).data]));
 }
 
 /** The reference's logits of a call, and the candidate's judged against them. */
@@ -192,6 +211,6 @@ function feed(module: Module, graph: Graph, inputs: CallInputs, batch: number): 
 }
 
 /** Where two states differ. */
-function differing(a: Int32Array, b: Int32Array): number[] {
+export function differing(a: Int32Array, b: Int32Array): number[] {
   return Array.from(a.keys()).filter((i) => a[i] !== b[i]);
 }

@@ -2,6 +2,7 @@
 
 import type { Module } from "../ir/graph.js";
 import type { Tensor } from "../ir/tensor.js";
+import type { BlockSession } from "../runtime/token-runner.js";
 import type { Accuracy } from "./accuracy.js";
 
 export interface Candidate {
@@ -13,4 +14,9 @@ export interface Candidate {
    * shapes the module says. The module may be one made by isolate.ts. Calls with one module object may share work.
    */
   run(module: Module, name: string, inputs: readonly Tensor[]): Promise<readonly Tensor[]>;
+  /**
+   * Begins block sessions of a module with @block as the target ships them. Without it sessions on the host call `run`.
+   * Not while `run` is called with the same module.
+   */
+  openBlocks?(module: Module, batch: number, count: number): Promise<readonly BlockSession[]>;
 }

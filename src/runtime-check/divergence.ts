@@ -3,6 +3,7 @@
 import type { Diagnostic } from "../support/diagnostic.js";
 import { type Comparison, indexOf } from "./compare.js";
 import type { FirstDivergence, OutputCheck, ValueCheck } from "./report-types.js";
+import type { BlockDivergence } from "./trajectory.js";
 import type { Verdict } from "./verdict.js";
 
 /** The first op that fails alone, else the first value that fails along the graph, else the first output. */
@@ -86,4 +87,13 @@ export function short(x: number): string {
   if (x === 0 || !Number.isFinite(x)) return String(x);
   const size = Math.abs(x);
   return size >= 1e-3 && size < 1e5 ? String(Number(x.toPrecision(4))) : x.toExponential(2);
+}
+
+/** Which block of a generation with a cache is wrong, and where. */
+export function blockText({ position, size, settling, graph, ...at }: BlockDivergence): string {
+  const block = `the block from position ${position} on (${size} positions${settling ? ", while it settles" : ""})`;
+  if (graph === "session")
+    return `${block}: every op agrees when it is fed the reference's rows, so what the session keeps of settled positions is wrong`;
+  const place = at.pointer === undefined || at.pointer === "" ? "" : ` (${at.pointer})`;
+  return `${block}, @${graph}${at.op === undefined ? "" : `: ${at.op} %${at.value}${place}: ${at.message}`}`;
 }

@@ -1,6 +1,6 @@
 // A report as one HTML file without outside resources: tables, bars of measured / allowed, the trajectory as a curve.
 
-import { short } from "./divergence.js";
+import { blockText, short } from "./divergence.js";
 import type { CheckReport, GraphCheck, ValueCheck } from "./report-types.js";
 import { nonFiniteOrigin, summarise } from "./summary.js";
 import type { TrajectoryReport } from "./trajectory.js";
@@ -157,7 +157,7 @@ function mark(agrees: boolean): string {
 }
 
 /** Error of the state per step, free-running: measured and predicted, on a logarithmic scale. */
-function trajectorySection({ agrees, steps, firstFlip }: TrajectoryReport): string {
+function trajectorySection({ agrees, steps, firstFlip, firstBlock }: TrajectoryReport): string {
   const numbers = steps.flatMap(({ free }) => [free.error, free.predicted]).filter((v) => v > 0);
   const low = Math.log10(Math.min(...numbers, 1));
   const high = Math.log10(Math.max(...numbers, Number.MIN_VALUE)) + 0.1;
@@ -174,6 +174,8 @@ function trajectorySection({ agrees, steps, firstFlip }: TrajectoryReport): stri
     firstFlip === undefined
       ? "No token flips."
       : `First flipped token: step ${firstFlip.step}, row ${firstFlip.row}, position ${firstFlip.position}: expected ${firstFlip.expected}, got ${firstFlip.actual}; margin ${short(firstFlip.margin)}, near ties end at ${short(firstFlip.allowed)}.`;
+  const block =
+    firstBlock === undefined ? "" : ` First out of tolerance: ${escapeHtml(blockText(firstBlock))}.`;
   const rows = steps.map(({ step, level, forced, free }) => [
     String(step),
     short(level),
@@ -187,7 +189,7 @@ function trajectorySection({ agrees, steps, firstFlip }: TrajectoryReport): stri
   ]);
   return `<section>
 <h2>Trajectory: ${mark(agrees)}</h2>
-<p>${flip} The largest error of the state after each step, measured (green) and predicted (grey), logarithmic.</p>
+<p>${flip}${block} The largest error of the state after each step, measured (green) and predicted (grey), logarithmic.</p>
 <svg viewBox="0 0 1000 200" preserveAspectRatio="none" role="img" aria-label="error per step">${curve((s) => s.free.predicted, "#888")}${curve((s) => s.free.error, "#2a7")}</svg>
 <details><summary>${steps.length} steps</summary>
 ${table(["step", "level", "one step", "predicted", "of what is allowed", "free-running", "predicted", "flips", ""], rows)}

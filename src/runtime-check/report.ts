@@ -1,6 +1,6 @@
 // A report for the terminal, and as JSON. Errors are always measured / predicted, beside what is allowed.
 
-import { short } from "./divergence.js";
+import { blockText, short } from "./divergence.js";
 import type { CheckReport, GraphCheck, OutputCheck } from "./report-types.js";
 import { type GraphSummary, nonFiniteOrigin, summarise } from "./summary.js";
 import type { TrajectoryReport } from "./trajectory.js";
@@ -112,7 +112,7 @@ function rangeText({ widest }: GraphSummary): string[] {
   ];
 }
 
-function trajectoryText({ agrees, steps, firstFlip }: TrajectoryReport): string[] {
+function trajectoryText({ agrees, steps, firstFlip, firstBlock }: TrajectoryReport): string[] {
   const last = steps[steps.length - 1];
   const lines = [`trajectory  ${agrees ? "agrees" : "DISAGREES"}  ${steps.length} steps`];
   if (last !== undefined) {
@@ -127,6 +127,7 @@ function trajectoryText({ agrees, steps, firstFlip }: TrajectoryReport): string[
     lines.push(
       `  first step out of tolerance: ${failed.step} (${failed.forced.status === "fail" ? "from the reference's state" : "free-running"})`,
     );
+  if (firstBlock !== undefined) lines.push(`  first out of tolerance: ${blockText(firstBlock)}`);
   lines.push(
     firstFlip === undefined
       ? "  no token flips"

@@ -6,45 +6,26 @@ import { type Tensor, tensor } from "../ir/tensor.js";
 import { fail } from "../support/diagnostic.js";
 import type { Candidate } from "./candidate.js";
 import { encoderInput } from "./encoder-feed.js";
-import { flatten } from "./flatten.js";
-import { type PredictOptions, predict } from "./predict.js";
+import type { PredictOptions } from "./predict.js";
 import { stored } from "./stored.js";
+import { type Named, nothing, type Supplied, supply } from "./supplied.js";
 
 /** Tensors by name: `x` and `x0` of a state, or the outputs of @time. */
-export type State = Readonly<Record<string, Tensor>>;
-
-/** What @time makes of a row's level, and @filters of the weights: by the reference, in the perturbed runs, and by the candidate. */
-export interface Supplied {
-  readonly reference: State;
-  readonly perturbed: readonly State[];
-  readonly candidate: State;
-}
+export type State = Named;
 
 /** Runs @time for a row, @encode and @filters, those that the module has. One level serves the whole batch. */
-export async function supply(
+export async function supplyStep(
   module: Module,
   candidate: Candidate,
   row: SamplerRow,
   batch: number,
   options: PredictOptions,
 ): Promise<Supplied> {
-  let supplied: Supplied = { reference: {}, perturbed: [], candidate: {} };
+  let supplied = nothing;
   for (const name of ["filters", "time", "encode"]) {
-    if (!module.graphs.some((graph) => graph.name === name)) continue;
-    const graph = flatten(module, name);
-    const made = supplied.reference;
     const rows = name === "encode" ? batch : 1;
-    const inputs = graph.inputs.map(
-      (value) => made[value.hint ?? ""] ?? inputOf(value, {}, row, undefined, rows),
-    );
-    const { reference, samples } = predict(module, graph, inputs, options);
-    const named = (values: readonly Tensor[]): State =>
-      Object.fromEntries(graph.outputNames.map((output, i) => [output, values[i]!]));
-    supplied = {
-      reference: { ...supplied.reference, ...named(graph.outputs.map((v) => reference.get(v)!)) },
-      perturbed: samples.map((sample, r) => ({ ...supplied.perturbed[r], ...named(sample) })),
-      candidate: { ...supplied.candidate, ...named(await candidate.run(module, name, inputs)) },
-    };
+    const input = (value: Value): Tensor => inputOf(value, {}, row, undefined, rows);
+    supplied = await supply(module, candidate, name, input, supplied, options);
   }
   return supplied;
 }

@@ -16,7 +16,7 @@ import { portNames } from "./isolate.js";
 import { type JudgeValuesOptions, judgeValues } from "./judge-values.js";
 import { decides, isNearTie } from "./near-ties.js";
 import { defaultRuns, type Prediction, predict } from "./predict.js";
-import { inputOf, type State, stateOf, supply } from "./step-feed.js";
+import { inputOf, type State, stateOf, supplyStep } from "./step-feed.js";
 import { stored } from "./stored.js";
 import type { Status, Verdict } from "./verdict.js";
 
@@ -53,10 +53,27 @@ export interface FirstFlip {
   readonly allowed: number;
 }
 
+/** The first block out of tolerance, of a generation that keeps settled positions. */
+export interface BlockDivergence {
+  /** Its first position, and how many it has. */
+  readonly position: number;
+  readonly size: number;
+  /** Whether it was the call that settled positions. */
+  readonly settling: boolean;
+  /** The graph that is wrong when it is fed what the reference keeps; `session` where none is, so that rows are kept wrongly. */
+  readonly graph: "block" | "prefix" | "session";
+  /** The first op of the graph to blame, where one is found. */
+  readonly op?: string;
+  readonly value?: string;
+  readonly pointer?: string;
+  readonly message?: string;
+}
+
 export interface TrajectoryReport {
   readonly agrees: boolean;
   readonly steps: readonly TrajectoryStep[];
   readonly firstFlip?: FirstFlip;
+  readonly firstBlock?: BlockDivergence;
 }
 
 export interface TrajectoryOptions {
@@ -103,7 +120,7 @@ export async function checkTrajectory(
   const steps: TrajectoryStep[] = [];
   for (const row of plan.rows) {
     const options = { accuracy: candidate.accuracy, runs, seed: seed + row.step };
-    const supplied = await supply(shown, candidate, row, batch, options);
+    const supplied = await supplyStep(shown, candidate, row, batch, options);
     const update = row.s === 0 ? silence : noise(row.step + 1);
     const feed = (state: State, time: State | undefined): Tensor[] =>
       graph.inputs.map((value) => time?.[value.hint ?? ""] ?? inputOf(value, state, row, update, batch));
