@@ -14,12 +14,17 @@ import { targets } from "../../src/targets.js";
 const [length, width, block] = [11, 6, 4];
 const x = Float64Array.from({ length: 2 * length * width }, (_, i) => Math.sin(3 * i + 1) * (1 + (i % 5)));
 
+const explicit = { kind: "explicit", span: "block_causal", block };
+
 /** A mixer that is one convolution of three filters for six channels, and its stored taps. */
-function mixer(reverse: string): { module: Module; taps: (name: string) => Float64Array } {
+function mixer(
+  reverse: string,
+  of: object = explicit,
+): { module: Module; taps: (name: string) => Float64Array } {
   const directory = mkdtempSync(join(tmpdir(), "dlmc-block-causal-"));
   try {
     const model = join(directory, "model.json");
-    const filter = { kind: "explicit", span: "block_causal", block, reverse_filter: reverse, groups: 3 };
+    const filter = { ...of, reverse_filter: reverse, groups: 3 };
     const described = { kind: "long_conv", in_proj: { kind: "none" }, out_proj: { kind: "none" }, filter };
     const part = { version: 1, part: "mixer", width, seq_len: length, mixer: { ...described, skip: "none" } };
     writeFileSync(model, JSON.stringify(part));
@@ -77,6 +82,24 @@ test.each(Object.entries(kernels))("%s is the sum over the blocks seen", (revers
       expect(Math.abs(planned[at]! - value)).toBeLessThan(1e-11);
     });
   }
+});
+
+test.each(["offset_lag1", "full_2l"])("a network of the lag, %s, is cut at the same places", (reverse) => {
+  const network = { kind: "relative_mlp", width: 5 };
+  // Sample 5 of every channel is 1: what comes out at i is K[i - 5], for lags -5 .. 5.
+  const impulse = new Float64Array(length * width);
+  impulse.fill(1, 5 * width, 6 * width);
+  const K = run(mixer(reverse, network).module, impulse);
+  const input = Float64Array.from(x.subarray(0, length * width));
+  const found = run(mixer(reverse, { ...network, span: "block_causal", block }).module, input);
+  for (const i of [2, 3, 4, 5])
+    for (let c = 0; c < width; c++) {
+      let sum = 0;
+      for (let j = 0; j < length; j++)
+        if (Math.floor(j / block) <= Math.floor(i / block))
+          sum += K[(i - j + 5) * width + c]! * input[j * width + c]!;
+      expect(Math.abs(found[i * width + c]! - sum)).toBeLessThan(1e-12);
+    }
 });
 
 test("what comes in a later block changes nothing before it, and all of its own block", () => {

@@ -148,17 +148,35 @@ function mixer(size: number): fc.Arbitrary<object> {
         { kind: "explicit", length: 4, groups: 4 },
         { kind: "implicit_mlp", width: 8, groups: 2 },
         { kind: "modal", states: 2 },
+        { kind: "relative_mlp", width: 6, groups: 4 },
       ),
     )
     .map(([a, b]) => ({ ...b, ...a }));
   const convolution = fc.record({
     kind: fc.constant("long_conv"),
     filter,
-    gating: pick<object>({ kind: "none" }, { kind: "pre_post" }, { kind: "hyena", order: 3 }),
-    short_conv: pick<object>({ kind: "none" }, { kind: "depthwise", taps: 3, span: "causal" }),
+    gating: pick<object>(
+      { kind: "none" },
+      { kind: "pre_post" },
+      { kind: "hyena", order: 3 },
+      {
+        kind: "hyena",
+        order: 5,
+      },
+    ),
+    short_conv: pick<object>(
+      { kind: "none" },
+      { kind: "depthwise", taps: 3, span: "causal" },
+      { kind: "depthwise", taps: 11, span: "causal" },
+    ),
     skip: pick("gated_input", "input", "none"),
   });
-  const short = fc.constant({ kind: "short_conv", taps: 4, span: "causal" });
+  // Up to three blocks back, and beyond what is kept as rows.
+  const short = fc.record({
+    kind: fc.constant("short_conv"),
+    taps: pick(4, 14, 19),
+    span: fc.constant("causal"),
+  });
   const states = fc.constant({ kind: "state_space", states: 3 });
   const one = fc.oneof(attention, convolution, convolution, short, states);
   const composed = fc.record({

@@ -1276,6 +1276,7 @@ export interface SpectrumFilter {
 export interface RelativeMlpFilter {
   readonly kind: "relative_mlp";
   readonly span: Span;
+  readonly block?: FilterBlock;
   readonly reverse_filter: ReverseFilter;
   readonly tap_order: TapOrder;
   readonly groups: Groups;
