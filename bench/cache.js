@@ -116,13 +116,13 @@ async function compare(mixer, target, length, block) {
     const runner = await load(target, join(directory, "bundle"));
     const tokens = Int32Array.from({ length }, (_, i) => (7 * i * i + 3 * i) % vocabulary);
     const level = [0];
-    let session = runner.openBlocks(1);
+    let [session] = runner.openBlocks(1, 1);
     let start = 0;
     /** Goes on to the next block; the last one is never settled. */
     const own = () => tokens.slice(start, start + block);
     const kept = async () => {
       for (let step = 0; step < steps; step++) await session.logits({ tokens: own(), level });
-      await session.settle({ tokens: own(), level });
+      await session.settle({ tokens: own(), level }, block);
       start += block;
     };
     const whole = async () => {
@@ -132,7 +132,7 @@ async function compare(mixer, target, length, block) {
     const reopened = async (body) => {
       session.close();
       const milliseconds = await timed(body);
-      session = runner.openBlocks(1);
+      [session] = runner.openBlocks(1, 1);
       start = 0;
       return milliseconds;
     };

@@ -15,7 +15,7 @@ import { fail } from "../support/diagnostic.js";
 import type { BuildOptions } from "../targets.js";
 import { version } from "../version.js";
 import { type LoadedModel, loadModel, type ModelOptions } from "./load.js";
-import { replaceDirectory } from "./output.js";
+import { checkReplaceable, replaceDirectory } from "./output.js";
 import { type SamplerSource, samplerParts } from "./sampler-source.js";
 import { vocabularyOf } from "./vocabulary.js";
 
@@ -78,8 +78,12 @@ function emit(
   return { target: "onnx", files };
 }
 
-/** Compiles into `outDir`, which is replaced as a whole or not at all. */
+/**
+ * Compiles into `outDir`, which is replaced as a whole or not at all. Throws `output/not-ours` where that would delete
+ * what dlmc did not write.
+ */
 export function compile(options: CompileOptions & { readonly outDir: string }): OnnxManifest | WgslManifest {
+  checkReplaceable(options.outDir);
   const { bundle } = build(options);
   return replaceDirectory(options.outDir, (directory) => {
     const open = (name: string) => {

@@ -2,7 +2,16 @@
 // renames. An error or a full disk leaves the old output as it was and nothing beside it; a killed process leaves
 // the old output and its temporary directory, which the next run removes.
 
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from "node:fs";
+import {
+  chmodSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+} from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { fail } from "../support/diagnostic.js";
 
@@ -34,6 +43,41 @@ export function replaceDirectory<T>(directory: string, write: (temporary: string
   }
 }
 
+/**
+ * Throws `output/not-ours` unless nothing of anyone's is lost when `directory` is replaced: it does not exist, is a link,
+ * is empty, or is a bundle that dlmc wrote.
+ */
+export function checkReplaceable(directory: string): void {
+  const help = "name a directory that does not exist, an empty one, or one that dlmc compile wrote";
+  if (directory.trim() === "") fail("output/not-ours", "the output directory has no name", { help });
+  const kind = whatIs(resolve(directory), directory);
+  if (kind === "file")
+    fail("output/not-ours", `${directory} is a file, and a directory is to be written`, { help });
+  if (kind === "foreign")
+    fail("output/not-ours", `${directory} has files that dlmc did not write; they would be lost`, { help });
+}
+
+function whatIs(target: string, directory: string): "free" | "file" | "foreign" {
+  try {
+    const found = lstatSync(target, { throwIfNoEntry: false });
+    if (found === undefined || found.isSymbolicLink()) return "free";
+    if (!found.isDirectory()) return "file";
+    return readdirSync(target).length === 0 || isBundle(target) ? "free" : "foreign";
+  } catch (error) {
+    return isFileSystemError(error) ? refuse(directory, error) : rethrow(error);
+  }
+}
+
+function isBundle(directory: string): boolean {
+  try {
+    const manifest: unknown = JSON.parse(readFileSync(join(directory, "manifest.json"), "utf8"));
+    const format = (manifest as { readonly format?: unknown } | null)?.format;
+    return typeof format === "string" && format.startsWith("dlmc-");
+  } catch {
+    return false;
+  }
+}
+
 /** Removes temporary directories of runs that are no more: their names hold the process that made them. */
 function removeLeftovers(parent: string, name: string): void {
   for (const entry of readdirSync(parent)) {
@@ -57,7 +101,7 @@ function isAlive(pid: number): boolean {
 
 /** Old aside, new in place, old away; when the second rename fails the old one goes back. */
 function exchange(temporary: string, target: string): void {
-  if (!existsSync(target)) {
+  if (lstatSync(target, { throwIfNoEntry: false }) === undefined) {
     renameSync(temporary, target);
     return;
   }

@@ -9,7 +9,7 @@ export function integer(min: number, max = Number.MAX_SAFE_INTEGER): (text: stri
     const value = Number(text);
     if (!/^[+-]?\d+$/.test(text.trim()) || value < min || value > max)
       throw new InvalidArgumentError(
-        `expected an integer of at least ${min}${max < Number.MAX_SAFE_INTEGER ? ` and at most ${max}` : ""}.`,
+        `expected an integer of at least ${min}${max < Number.MAX_SAFE_INTEGER || value > max ? ` and at most ${max}` : ""}.`,
       );
     return value;
   };

@@ -17,6 +17,7 @@ import { checkSampling } from "./rules/sampling.js";
 import { checkSelfConditioning } from "./rules/self-conditioning.js";
 import { checkState } from "./rules/state.js";
 import { checkTime } from "./rules/time.js";
+import { checkTokenIds } from "./rules/token-ids.js";
 import { checkTokenSchedule } from "./rules/token-schedule.js";
 import { checkTransition } from "./rules/transition.js";
 import { checkWeights } from "./rules/weights.js";
@@ -31,6 +32,7 @@ const rules: readonly ((description: Description, report: Report) => void)[] = [
   checkTokenSchedule,
   checkTransition,
   checkSelfConditioning,
+  checkTokenIds,
   checkGuidance,
   checkPrefix,
   checkOutput,

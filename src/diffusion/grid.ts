@@ -140,13 +140,16 @@ function trainedIndices(
   }
 }
 
+/** Steps of the longest grid: that of a description's `num_steps` too. */
+const mostSteps = 1_000_000;
+
 function needCount(described: number | undefined, numSteps: number | undefined): number {
   const count = numSteps ?? described;
-  if (count === undefined || !Number.isInteger(count) || count < 1)
+  if (count === undefined || !Number.isInteger(count) || count < 1 || count > mostSteps)
     return fail(
       "timesteps/no-count",
       count === undefined ? "nothing says how many steps to take" : `${count} is not a number of steps`,
-      { pointer: "/timesteps/num_steps", help: "a positive whole number" },
+      { pointer: "/timesteps/num_steps", help: `a whole number from 1 to ${mostSteps}` },
     );
   return count;
 }

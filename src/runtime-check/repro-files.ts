@@ -1,11 +1,12 @@
 // A repro as a directory that another person can run: written whole or not at all, and read back for a check.
 
-import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import type { Module } from "../ir/graph.js";
 import { parseModule } from "../ir/parse.js";
 import { printModule } from "../ir/print.js";
 import { type Element, type Tensor, tensor } from "../ir/tensor.js";
+import { typeText } from "../ir/type.js";
 import { fail } from "../support/diagnostic.js";
 import { encodeHalf } from "../support/half.js";
 import type { Dtype } from "../weights/dtypes.js";
@@ -44,8 +45,9 @@ export function writeRepro(repro: Repro, directory: string): void {
   }
 }
 
-/** Reads what `writeRepro` wrote, ready for `checkModule`. */
+/** Reads what `writeRepro` wrote, ready for `checkModule`. Throws `check/no-repro` and `check/repro-inputs`. */
 export function readRepro(directory: string): { readonly module: Module; readonly inputs: InputOptions } {
+  if (!existsSync(join(directory, "op.ir"))) refuseDirectory(directory);
   const weights = tensorsIn(join(directory, "weights.safetensors"));
   const file = join(directory, "op.ir");
   const module = parseModule(readFileSync(file, "utf8"), {
@@ -54,14 +56,35 @@ export function readRepro(directory: string): { readonly module: Module; readonl
   });
   const inputs = tensorsIn(join(directory, "inputs.safetensors"));
   const [graph] = module.graphs;
+  if (graph === undefined)
+    return fail("check/repro-inputs", `${file} has no graph`, { file, help: "write the repro again" });
   const given = Object.fromEntries(
-    graph!.inputs.map((value) => {
-      const stored = inputs[portNames(graph!).get(value)!];
-      const shape = value.type.element === "c64" ? stored!.shape.slice(0, -1) : stored!.shape;
-      return [value.hint!, { element: value.type.element, shape, data: stored!.data }];
+    graph.inputs.map((value) => {
+      const name = portNames(graph).get(value)!;
+      const { element, shape: extents } = value.type;
+      const stored = Object.hasOwn(inputs, name) ? inputs[name] : undefined;
+      const shape = element === "c64" ? stored?.shape.slice(0, -1) : stored?.shape;
+      const fits =
+        shape?.length === extents.length && extents.every(({ value: n }, i) => (n ?? shape[i]) === shape[i]);
+      if (stored === undefined || shape === undefined || !fits)
+        return fail("check/repro-inputs", `inputs.safetensors has no ${typeText(value.type)} named ${name}`, {
+          file: join(directory, "inputs.safetensors"),
+          help: "write the repro again",
+        });
+      return [value.hint!, { element, shape, data: stored.data }];
     }),
   );
   return { module, inputs: { given } };
+}
+
+function refuseDirectory(directory: string): never {
+  const has = (file: string): boolean => existsSync(join(directory, file));
+  const help = has("model.json")
+    ? `name ${join(directory, "model.json")}`
+    : has("manifest.json")
+      ? "name the description it was compiled from: a check compiles it itself"
+      : "name a model.json, or a directory that --repro wrote";
+  fail("check/no-repro", `${directory} is a directory without op.ir, so no repro of a check`, { help });
 }
 
 const elements: Partial<Record<Dtype, Element>> = { F16: "f16", I32: "i32", BOOL: "bool" };

@@ -35,7 +35,7 @@ export function addCompile(program: Command, finish: (code: ExitCode) => void): 
     .addOption(new Option("-t, --target <name>", "what to emit").choices(targetNames).default("onnx"))
     .requiredOption(
       "-o, --out <dir>",
-      "directory to write; replaced as a whole, or left untouched on an error",
+      "directory to write: new, empty, or an earlier bundle, which is replaced as a whole or left untouched on an error",
     )
     .option("--length <n,..>", "sequence lengths to build, sharing one weight file", lengths)
     .option("--sample", "also emit sample.onnx: the whole sampling loop in one graph, noise as an input")
