@@ -42,7 +42,7 @@ export interface Built {
     | { readonly target: "wgsl"; readonly files: WgslBundle };
 }
 
-/** Compiles in memory. Throws DlmcError (exit 2 for bad input, 3 for what the target cannot do). */
+/** Compiles in memory. Throws DlmcError (exit 2 for bad input, such as `compile/sample`, 3 for what the target cannot do). */
 export function build(options: CompileOptions): Built {
   const target = targetOf(options.target);
   const lengths = options.lengths ?? [undefined];
@@ -53,6 +53,11 @@ export function build(options: CompileOptions): Built {
       file: first.file,
       pointer: "/part",
       help: "`dlmc inspect --schedule` shows its tables",
+    });
+  if (options.sample === true && !first.module.graphs.some(({ name }) => name === "step"))
+    fail("compile/sample", "sample.onnx is the loop of embeddings, and this model has no @step", {
+      file: first.file,
+      help: "leave the sample out: the runtime has the loop of every model",
     });
   const planned = models.map((model) => optimise(model.module, target, options, options.run));
   const modules = planned.map((module, i) => ({ module, length: sequenceOf(models[i]!) }));

@@ -51,6 +51,8 @@ export interface GenerateOptions extends ModelOptions, BuildOptions {
 
 /** A model opened for generation. */
 export interface Session {
+  /** What runs the network; of a compiled bundle its own target. */
+  readonly target: string;
   readonly plan: Plan;
   readonly runner: Runner;
   readonly tokenizer: Tokenizer | undefined;
@@ -64,12 +66,13 @@ export interface Session {
  * Throws DlmcError: exit 2 for bad input, 3 for an unsupported graph, 5 when ONNX Runtime is not installed.
  */
 export async function openSession(options: GenerateOptions): Promise<Session> {
-  const { plan, runner, vocabulary, close } = await open(options);
+  const { target, plan, runner, vocabulary, close } = await open(options);
   const tokenizer =
     vocabulary === undefined ? undefined : createTokenizer(vocabulary.symbols, vocabulary.options);
   const encoder = typeof options.encoder === "string" ? readEncoder(options.encoder) : options.encoder;
   const fixed = fixedTokens(options, runner.length, tokenizer);
   return {
+    target,
     plan,
     runner,
     tokenizer,
@@ -89,6 +92,7 @@ export async function openSession(options: GenerateOptions): Promise<Session> {
 }
 
 interface Opened {
+  readonly target: string;
   readonly plan: Plan;
   readonly runner: Runner;
   readonly vocabulary: Vocabulary | undefined;
@@ -100,11 +104,12 @@ async function open(options: GenerateOptions): Promise<Opened> {
   const model = loadModel(options);
   const plan = planOfModel(model, options.steps);
   const vocabulary = vocabularyOf(model);
-  if (options.target === "reference") {
+  const { target } = options;
+  if (target === "reference") {
     const runner = referenceRunner(model.module);
-    return { plan, runner, vocabulary, close: () => runner.dispose() };
+    return { target, plan, runner, vocabulary, close: () => runner.dispose() };
   }
-  return { ...(await openCompiled(options, model)), plan, vocabulary };
+  return { ...(await openCompiled(options, model)), target, plan, vocabulary };
 }
 
 /** Compiles into a directory that lives as long as the session. */
@@ -141,6 +146,7 @@ async function openBundle(directory: string, { length, steps, target }: Generate
     });
   const { runner, manifest, close } = await loadBundle(directory, length === undefined ? {} : { length });
   return {
+    target: isWgsl(directory) ? "wgsl" : "onnx",
     runner,
     plan: planFromManifest(manifest, steps),
     vocabulary: manifest.vocabulary as Vocabulary | undefined,
@@ -155,12 +161,16 @@ async function loadBundle(
 ): Promise<
   Pick<Opened, "runner" | "close"> & { readonly manifest: Pick<RuntimeManifest, "sampler" | "vocabulary"> }
 > {
-  if (existsSync(join(directory, "kernels"))) {
+  if (isWgsl(directory)) {
     const { runner, manifest } = await loadWebgpu(directory, { ...options, gpu: await openGpu() });
     return { runner, manifest, close: () => runner.dispose() };
   }
   const { runner, manifest } = await loadOnnx(directory, options);
   return { runner, manifest, close: () => runner.dispose() };
+}
+
+function isWgsl(directory: string): boolean {
+  return existsSync(join(directory, "kernels"));
 }
 
 function isBundle(path: string): boolean {

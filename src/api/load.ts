@@ -67,7 +67,7 @@ export function loadSchedule(options: ModelOptions): Scheduled {
   return { description, store, file: options.model };
 }
 
-/** The text of a description. Throws `model/open` (exit 2) when there is none, or when the file is something else. */
+/** The text of a description. Throws `model/open` (exit 2) when there is none, or when the file is something else, and `model/encoding`. */
 export function readModelText(path: string): string {
   if (pathKind(path) === "directory")
     fail("model/open", `${path} is a directory; a description was expected`, {
@@ -77,12 +77,18 @@ export function readModelText(path: string): string {
     fail("model/open", `${path} is no description: descriptions are JSON`, {
       help: `name a model.json; weights go into its weights.file${noDescription(path)}`,
     });
+  let bytes: Uint8Array;
   try {
-    return readFileSync(path, "utf8");
+    bytes = readFileSync(path);
   } catch (error) {
     return fail("model/open", `cannot read the description ${path}: ${(error as Error).message}`, {
       help: "name a model.json; docs/from-pytorch.md has one to start from, `dlmc import` writes one for a known checkpoint",
     });
+  }
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    return fail("model/encoding", `${path} is no UTF-8 text`, { help: "save it as UTF-8" });
   }
 }
 

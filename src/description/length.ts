@@ -5,6 +5,9 @@ import type { Description } from "./description.js";
 import { checkRules } from "./rules.js";
 import { sequenceLength } from "./widths.js";
 
+/** The longest sequence that a description may have. */
+const longest = 2 ** 24;
+
 /**
  * The description with its sequence length replaced and nothing else: filters and position tables keep the
  * length they were made for. Reports what does not reach that far, such as `model/filter-short` and
@@ -12,6 +15,13 @@ import { sequenceLength } from "./widths.js";
  */
 export function atLength(description: Description, length: number, report: Report): Description {
   if (length === sequenceLength(description) || description.part === "noise_schedule") return description;
+  const whole = Number.isInteger(length) && length >= 1 && length <= longest;
+  if (!whole) {
+    report.error("model/range", `expected a length from 1 to ${longest}, found ${length}`, {
+      pointer: "seq_len" in description ? "/seq_len" : "/state_space/seq_len",
+    });
+    return description;
+  }
   const changed: Description =
     description.part === "mixer" || description.part === "block"
       ? { ...description, seq_len: length }

@@ -11,6 +11,7 @@
 
 import type { SamplerPlan, SamplerRow } from "../diffusion/plan.js";
 import { fail } from "../support/diagnostic.js";
+import { checkFinite } from "./finite.js";
 import {
   type FixedTokens,
   fixedBatch,
@@ -69,8 +70,8 @@ export interface GenerationState {
 
 /**
  * Generate, yielding a state after every update and one more, `done`, with the final tokens.
- * Throws `generate/fixed-size`, `generate/fixed-token`, `generate/noise-size`, `generate/no-final` (the
- * model lacks the graph that the plan ends with), the signal's reason, and what the runner throws.
+ * Throws `generate/fixed-size`, `generate/fixed-token`, `generate/noise-size`, `generate/not-finite`, `generate/no-final`
+ * (the model lacks the graph that the plan ends with), the signal's reason, and what the runner throws.
  */
 export async function* generate(
   runner: StepRunner,
@@ -124,6 +125,7 @@ export async function* generate(
     fixedMask: fixed.mask,
     ...(encoder && { encoder }),
   });
+  checkFinite(logits);
   yield {
     step: of,
     of,

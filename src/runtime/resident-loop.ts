@@ -5,6 +5,7 @@ import { samplerPlanOf } from "../diffusion/plans.js";
 import { fail } from "../support/diagnostic.js";
 import { stepRunnerOf } from "./any-runner.js";
 import type { GenerateOptions } from "./driver.js";
+import { checkFinite } from "./finite.js";
 import { fixedBatch, givenRows, overwriteRows, overwriteTokens } from "./fixed-positions.js";
 import { margins } from "./margins.js";
 import { noiseSource } from "./noise-source.js";
@@ -72,6 +73,7 @@ export const generateResident: RunSteps = async function* (runner, options) {
     }
     signal?.throwIfAborted();
     const { tokens, logits } = await state.final(fixed.mask, renoised(plan.rows.length));
+    if (logits !== undefined) checkFinite(logits);
     yield {
       step: of,
       of,

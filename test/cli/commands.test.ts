@@ -344,27 +344,6 @@ describe("bad input is exit 2, one diagnostic with its place, and the old output
     expect(readdirSync(directory).filter((name) => name.startsWith(".kept"))).toEqual([]);
   });
 
-  test("what dlmc did not write is never replaced", async () => {
-    const own = join(directory, "own");
-    mkdirSync(own);
-    writeFileSync(join(own, "model.json"), JSON.stringify(model));
-    writeFileSync(join(own, "manifest.json"), "{}");
-    const file = write("kept.txt", "mine");
-    for (const out of [own, join(own, "."), file, "", directory, "/"]) {
-      const { code, err } = await dlmc("compile", tiny, "--synthetic", "1", "-o", out);
-      expect(code, out).toBe(2);
-      expect(err, out).toMatch(/output\/not-ours/);
-    }
-    expect(readdirSync(own)).toEqual(["manifest.json", "model.json"]);
-    expect(readFileSync(file, "utf8")).toBe("mine");
-    const empty = join(directory, "empty");
-    mkdirSync(empty);
-    const dangling = join(directory, "dangling");
-    symlinkSync(join(directory, "nowhere"), dangling);
-    for (const out of [empty, dangling])
-      expect((await dlmc("compile", tiny, "--synthetic", "1", "-o", out)).code, out).toBe(0);
-  });
-
   test("output under a file is refused by name", async () => {
     const file = write("file.txt", "");
     const { code, err } = await dlmc("compile", tiny, "--synthetic", "1", "-o", join(file, "out"));

@@ -1,8 +1,17 @@
 // A repro holds the op to blame and nothing else, and fails again in another process's hands.
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
+import type { Tensor } from "../../src/ir/tensor.js";
 import { checkModule } from "../../src/runtime-check/check.js";
 import { makeRepro } from "../../src/runtime-check/repro.js";
 import { readRepro, writeRepro } from "../../src/runtime-check/repro-files.js";
@@ -55,4 +64,29 @@ test("a directory that is there is left as it is, and no half-written one remain
   expect(readFileSync(join(directory, "README.md"), "utf8")).not.toBe("other");
   expect(readdirSync(folder).filter((name) => name.startsWith("."))).toEqual([]);
   expect(existsSync(join(folder, "third"))).toBe(false);
+});
+
+test("a directory without a repro, or with half of one, says what it lacks", async () => {
+  const empty = join(folder, "empty");
+  mkdirSync(empty);
+  expect(() => readRepro(empty)).toThrow("is a directory without op.ir");
+  writeFileSync(join(empty, "model.json"), "{}");
+  const help = (): readonly (string | undefined)[] => {
+    try {
+      readRepro(empty);
+    } catch (error) {
+      if (error instanceof DlmcError) return error.diagnostics.map((each) => each.help);
+    }
+    return [];
+  };
+  expect(help()).toEqual([`name ${join(empty, "model.json")}`]);
+
+  const [graph] = (await checkModule(module, wrong)).graphs;
+  const repro = await makeRepro(module, "g", graph!.firstDivergence!, wrong);
+  const damaged = join(folder, "damaged");
+  const [[name, value]] = Object.entries(repro.inputs) as [[string, Tensor]];
+  writeRepro({ ...repro, inputs: { [name]: { ...value, shape: [value.data.length] } } }, damaged);
+  expect(() => readRepro(damaged)).toThrow("check/repro-inputs");
+  writeRepro({ ...repro, inputs: {} }, join(folder, "without"));
+  expect(() => readRepro(join(folder, "without"))).toThrow("check/repro-inputs");
 });

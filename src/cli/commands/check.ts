@@ -1,14 +1,14 @@
 // dlmc check MODEL --target onnx: agreement with the float64 reference; exit 0 when it agrees, 1 when not.
 
-import { mkdirSync, writeFileSync } from "node:fs";
-import { dirname } from "node:path";
 import { type Command, Option } from "commander";
 import { check } from "../../api/check.js";
 import { htmlReport, jsonReport, textReport } from "../../runtime-check/report.js";
 import { type ExitCode, exitCodes } from "../../support/diagnostic.js";
 import { type BuildFlags, integer, targetNames, type WeightFlags, withBuild, withWeights } from "../flags.js";
+import { refuseOtherTargets } from "../flags-given.js";
 import { print, printProblems } from "../print.js";
 import { progressLine } from "../progress.js";
+import { writeText } from "../write-text.js";
 
 interface Flags extends BuildFlags, WeightFlags {
   readonly target: string;
@@ -41,6 +41,7 @@ export function addCheck(program: Command, finish: (code: ExitCode) => void): vo
     .option("--html <file>", "also write the report as one HTML file")
     .option("--json", "print the report as JSON (schema/check-report.schema.json)");
   withBuild(withWeights(command)).action(async (model: string, flags: Flags) => {
+    refuseOtherTargets(command, flags.target);
     const { json, html, trajectory, ...rest } = flags;
     const progress = progressLine(!json);
     const report = await check({
@@ -52,10 +53,7 @@ export function addCheck(program: Command, finish: (code: ExitCode) => void): vo
     });
     progress.end();
     print(json ? jsonReport(report) : textReport(report));
-    if (html !== undefined) {
-      mkdirSync(dirname(html), { recursive: true });
-      writeFileSync(html, htmlReport(report));
-    }
+    if (html !== undefined) writeText(html, htmlReport(report));
     finish(report.agrees ? exitCodes.ok : exitCodes.disagree);
   });
 }

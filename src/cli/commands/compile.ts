@@ -15,6 +15,7 @@ import {
   withBuild,
   withWeights,
 } from "../flags.js";
+import { refuseOtherTargets } from "../flags-given.js";
 import { bytesText, print, printJson, printProblems } from "../print.js";
 
 interface Flags extends BuildFlags, WeightFlags {
@@ -38,8 +39,11 @@ export function addCompile(program: Command, finish: (code: ExitCode) => void): 
       "directory to write: new, empty, or an earlier bundle, which is replaced as a whole or left untouched on an error",
     )
     .option("--length <n,..>", "sequence lengths to build, sharing one weight file", lengths)
-    .option("--sample", "also emit sample.onnx: the whole sampling loop in one graph, noise as an input")
-    .option("--batch <n>", "texts at once, for wgsl (onnx takes any number)", integer(1, 4096))
+    .option(
+      "--sample",
+      "for onnx: also emit sample.onnx: the whole sampling loop in one graph, noise as an input",
+    )
+    .option("--batch <n>", "for wgsl: texts at once; onnx takes any number", integer(1, 4096))
     .option("--examples <file>", "JSON list of { name, prompt } for the page of a wgsl bundle")
     .option(
       "--check-passes",
@@ -47,6 +51,7 @@ export function addCompile(program: Command, finish: (code: ExitCode) => void): 
     )
     .option("--json", "print the manifest");
   withBuild(withWeights(command)).action((model: string, flags: Flags) => {
+    refuseOtherTargets(command, flags.target, { wgsl: ["batch"] });
     const { out, length, checkPasses, json, ...rest } = flags;
     const run = checkPasses ? { after: checkValues() } : undefined;
     const manifest = compile({

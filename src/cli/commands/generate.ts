@@ -4,7 +4,9 @@ import { type Command, Option } from "commander";
 import { openSession, readTokens, type Session } from "../../api/generate.js";
 import type { TokenState } from "../../runtime/index.js";
 import { type ExitCode, exitCodes, fail } from "../../support/diagnostic.js";
+import { pathKind } from "../../weights/file-source.js";
 import { type BuildFlags, integer, targetNames, type WeightFlags, withBuild, withWeights } from "../flags.js";
+import { isGiven, refuseBuildFlags, refuseOtherTargets } from "../flags-given.js";
 import { liveView } from "../live.js";
 import { print, printJson, printProblems } from "../print.js";
 
@@ -54,6 +56,8 @@ export function addGenerate(program: Command, finish: (code: ExitCode) => void):
     .option("--trace", "with --json: the tokens of every step")
     .option("--json", "print the result as JSON (schema/generate.schema.json)");
   withBuild(withWeights(command)).action(async (model: string, flags: Flags) => {
+    if (pathKind(model) === "directory") refuseBuildFlags(command, model);
+    else if (flags.target !== "reference") refuseOtherTargets(command, flags.target);
     if (flags.trace && !flags.json) fail("flags/trace", "--trace is for --json", { help: "add --json" });
     const { tokens: tokensFile, class: label, json, trace, live, ...rest } = flags;
     const tokens = tokensFile === undefined ? undefined : readTokens(tokensFile);
@@ -66,6 +70,10 @@ export function addGenerate(program: Command, finish: (code: ExitCode) => void):
       ...(label !== undefined && { classes: label }),
     });
     try {
+      if (isGiven(command, "target") && session.target !== flags.target)
+        fail("flags/bundle", `${model} is compiled for ${session.target}, not for ${flags.target}`, {
+          help: "leave --target out",
+        });
       await run(session, flags, tokens);
     } finally {
       await session.close();
@@ -122,7 +130,7 @@ function report(
     return;
   }
   printJson({
-    target: flags.target,
+    target: session.target,
     seed: flags.seed,
     steps: session.plan.rows.length,
     texts: rows.map((row, b) => ({

@@ -1,6 +1,5 @@
 // dlmc inspect MODEL: sizes and graphs; --resolved, --parameters, --schedule, --traffic, --memory for more.
 
-import { writeFileSync } from "node:fs";
 import { type Command, Option } from "commander";
 import {
   type Inspection,
@@ -14,6 +13,7 @@ import { plotSvg, plotText } from "../../diffusion/index.js";
 import { type ExitCode, exitCodes, fail } from "../../support/diagnostic.js";
 import { integer, type WeightFlags, withWeights } from "../flags.js";
 import { print, printJson, printProblems } from "../print.js";
+import { writeText } from "../write-text.js";
 import { showMemory, showTraffic } from "./inspect-wgsl.js";
 
 interface Flags extends WeightFlags {
@@ -90,7 +90,7 @@ function showParameters(options: Parameters<typeof parameters>[0], json: boolean
 }
 
 function showSchedule(schedule: ScheduleInspection, flags: Flags): void {
-  if (flags.svg !== undefined) writeFileSync(flags.svg, plotSvg(schedule.curve));
+  if (flags.svg !== undefined) writeText(flags.svg, plotSvg(schedule.curve));
   if (flags.json) {
     printJson({
       levels: schedule.levels,

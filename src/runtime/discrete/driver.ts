@@ -21,6 +21,7 @@ import type { EncoderRows } from "../step-runner.js";
 import type { TokenRunner } from "../token-runner.js";
 import { blocksOf, freeIn, stopped } from "./blocks.js";
 import { type Decoders, decoderOf, drawsPerBlock, type Update } from "./decoder.js";
+import { finiteScores } from "./finite-score.js";
 import { mostRevisions } from "./self-correction.js";
 import type { OnLogits, OpenViews, Sureness } from "./views.js";
 
@@ -76,8 +77,8 @@ export interface DecodeState extends Update, Sureness {
 
 /**
  * Decode with one of these decoders on these views of the state, yielding a state after every update, and the last one once more as `done`.
- * Throws `generate/fixed-size`, `generate/fixed-token`, `generate/start-size`, `sampler/unknown`, the signal's reason,
- * and what the runner throws.
+ * Throws `generate/fixed-size`, `generate/fixed-token`, `generate/start-size`, `generate/not-finite`, `sampler/unknown`,
+ * the signal's reason, and what the runner throws.
  */
 export async function* decodeWith(
   decoders: Decoders,
@@ -115,6 +116,7 @@ export async function* decodeWith(
       const view = await views.view(free);
       const context = {
         ...view,
+        ...finiteScores(view, vocabulary),
         ...(free !== own && { own }),
         plan,
         batch,

@@ -14,6 +14,7 @@ import type { UniformSource } from "../../diffusion/discrete/draws.js";
 import { simplexPlanOf } from "../../diffusion/plans.js";
 import type { Projection } from "../../diffusion/simplex-plan.js";
 import { simplexRunnerOf } from "../any-runner.js";
+import { checkFinite } from "../finite.js";
 import { type FixedTokens, fixedBatch, overwriteTokens } from "../fixed-positions.js";
 import { argmaxRows, margins } from "../margins.js";
 import type { FloatArray } from "../step-runner.js";
@@ -68,6 +69,7 @@ export async function* generateSimplex(
       ...(encoder && { encoder }),
     });
     onLogits?.(answer.logits, simplex);
+    checkFinite(answer.logits);
     return answer;
   };
 
