@@ -15,10 +15,15 @@ const expand = rule("affine_step", ({ x0, x, noise, coefficients, x0_prev }, _, 
   return [terms.reduce((sum, term) => b.emit("add", { a: sum, b: term }, {}))];
 });
 
-/** Row i of the table as f32[1], which broadcasts. */
+/** Column i of the table as f32[1] or f32[L, 1], which broadcasts. */
 function coefficient(b: Rewriter, coefficients: Value, i: number): Value {
   const role = ["a", "b", "c", "s"][i]!;
-  return b.emit("slice", { x: coefficients }, { axis: 0, start: dim(i), length: dim(1) }, role);
+  return b.emit(
+    "slice",
+    { x: coefficients },
+    { axis: coefficients.type.shape.length - 1, start: dim(i), length: dim(1) },
+    role,
+  );
 }
 
 export const expandAffineStep: Pass = {

@@ -256,19 +256,11 @@ agrees("long_conv", {
   },
 });
 
+const states = [70, 71, 72].map((seed) => numbers(seed, [2, 3, 5]));
 agrees("affine_step", {
-  "no history": {
-    inputs: [70, 71, 72].map((seed) => numbers(seed, [2, 3, 5])).concat(numbers(73, [4])),
-    batched: [0, 1, 2],
-  },
-  history: {
-    inputs: [
-      ...[70, 71, 72].map((seed) => numbers(seed, [2, 3, 5])),
-      numbers(73, [4]),
-      numbers(74, [2, 3, 5]),
-    ],
-    batched: [0, 1, 2, 4],
-  },
+  "no history": { inputs: [...states, numbers(73, [4])], batched: [0, 1, 2] },
+  history: { inputs: [...states, numbers(73, [4]), numbers(74, [2, 3, 5])], batched: [0, 1, 2, 4] },
+  positions: { inputs: [...states, numbers(73, [3, 4])], batched: [0, 1, 2] },
 });
 agrees("nearest_row", {
   "computed table": { inputs: [numbers(75, [2, 5, 3]), numbers(76, [31, 3])], batched: [0] },

@@ -3,6 +3,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { dim as dimOf } from "../../src/ir/dim.js";
 import type { Value } from "../../src/ir/graph.js";
+import { count } from "../../src/ir/tensor.js";
 import { type Case, judgeCase, makeCase } from "./case.js";
 import { type Device, mainDriver, openDevice } from "./device.js";
 
@@ -187,19 +188,25 @@ test("constants, positions and lookups", async () => {
         ),
       })),
     ),
-    makeCase("affine_step", (b, input) => ({
-      y: b.emit(
-        "affine_step",
-        {
-          x0: input("x0", [2, 5, 7]),
-          x: input("x", [2, 5, 7]),
-          noise: input("noise", [2, 5, 7]),
-          coefficients: input("coefficients", [4], { data: [0.5, 0.25, 0, 1.5] }),
-          x0_prev: input("x0_prev", [2, 5, 7]),
-        },
-        {},
+    ...[[4], [5, 4]].flatMap((rows) =>
+      [7, 8].map((width) =>
+        makeCase(`affine_step ${rows} of ${width}`, (b, input) => ({
+          y: b.emit(
+            "affine_step",
+            {
+              x0: input("x0", [2, 5, width]),
+              x: input("x", [2, 5, width]),
+              noise: input("noise", [2, 5, width]),
+              coefficients: input("coefficients", rows, {
+                data: Array.from({ length: count(rows) }, (_, i) => [0.5, 0.25, 0, 1.5][(i + (i >> 3)) % 4]!),
+              }),
+              x0_prev: input("x0_prev", [2, 5, width]),
+            },
+            {},
+          ),
+        })),
       ),
-    })),
+    ),
   ]);
 });
 

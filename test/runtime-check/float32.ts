@@ -126,12 +126,21 @@ const versions: Readonly<Record<string, (o: Record_, a: Attributes, y: Tensor) =
   long_conv: ({ x, k, skip }, attributes, y) => conv32(x!, k!, skip, attributes, y),
   attention: ({ q, k, v }, attributes, y) => attention32(q!, k!, v!, attributes, y),
   affine_step: ({ x0, x, noise, coefficients, x0_prev }) => {
-    const [a, b, c, s] = coefficients!.data as unknown as [number, number, number, number];
+    const [positions, width] = [coefficients!.data.length / 4, x0!.shape[x0!.shape.length - 1]!];
     return {
       ...x0!,
-      data: x0!.data.map((v, i) =>
-        f(f(f(f(a * v) + f(b * x!.data[i]!)) + f(c * (x0_prev?.data[i] ?? 0))) + f(s * noise!.data[i]!)),
-      ),
+      data: x0!.data.map((v, i) => {
+        const at = 4 * (Math.floor(i / width) % positions);
+        const [a, b, c, s] = coefficients!.data.subarray(at, at + 4) as unknown as [
+          number,
+          number,
+          number,
+          number,
+        ];
+        return f(
+          f(f(f(a * v) + f(b * x!.data[i]!)) + f(c * (x0_prev?.data[i] ?? 0))) + f(s * noise!.data[i]!),
+        );
+      }),
     };
   },
 };

@@ -28,7 +28,9 @@ function halves(table: Tensor): Tensor {
 
 export const diffusion = {
   affine_step({ x0, x, noise, coefficients, x0_prev }, _, b) {
-    const [a, bx, c, s] = split(b, coefficients, 0, [1, 1, 1, 1]) as [
+    // Those of positions are columns [L, 1], which broadcast to [B, L, d].
+    const axis = coefficients.type.shape.length - 1;
+    const [a, bx, c, s] = split(b, coefficients, axis, [1, 1, 1, 1]) as [
       OnnxValue,
       OnnxValue,
       OnnxValue,

@@ -1,13 +1,14 @@
 // What only diffusion language models need: one sampler update, and rounding to the nearest embedding.
 
+import { dim } from "../dim.js";
 import { defineOp, rounding } from "../op.js";
-import { tensor } from "../tensor.js";
+import { type Tensor, tensor } from "../tensor.js";
 import { sameType, typeText } from "../type.js";
 
 export const affineStep = defineOp({
   name: "affine_step",
   summary:
-    "x_next = a x0 + b x + c x0_prev + s noise, coefficients = [a, b, c, s]: every Gaussian sampler that calls the network once per step",
+    "x_next = a x0 + b x + c x0_prev + s noise, coefficients = [a, b, c, s] for all positions or one row of each: every Gaussian sampler that calls the network once per step",
   operands: ["x0", "x", "noise", "coefficients", "x0_prev?"],
   attributes: {},
   fusion: "elementwise",
@@ -18,37 +19,49 @@ export const affineStep = defineOp({
         "affine_step_c1",
         `${role} must be like x0 ${typeText(x0)}, got ${t && typeText(t)}`,
       );
+    const [positions] = coefficients.shape;
+    const fits =
+      coefficients.shape.length === 1 ||
+      (coefficients.shape.length === 2 && positions!.equals(x0.shape[x0.shape.length - 2] ?? dim(0)));
     check.that(
-      coefficients.shape.length === 1 && coefficients.shape[0]!.value === 4,
+      fits && coefficients.shape[coefficients.shape.length - 1]!.value === 4,
       "affine_step_c2",
-      `coefficients must be f32[4], got ${typeText(coefficients)}`,
+      `coefficients must be f32[4], or f32[L, 4] for the L positions of ${typeText(x0)}, got ${typeText(coefficients)}`,
     );
     return [x0];
   },
   evaluate({ x0, x, noise, coefficients, x0_prev }) {
-    const [a, b, c, s] = coefficients.data as unknown as [number, number, number, number];
+    const at = coefficientAt(coefficients, x0);
     const out = tensor(x0.element, x0.shape);
     // A zero coefficient drops its term even where the term is not finite (the last step has no noise).
     const term = (factor: number, t: { data: Float64Array } | undefined, i: number): number =>
       factor === 0 || t === undefined ? 0 : factor * t.data[i]!;
     for (let i = 0; i < out.data.length; i++)
-      out.data[i] = term(a, x0, i) + term(b, x, i) + term(c, x0_prev, i) + term(s, noise, i);
+      out.data[i] =
+        term(at(i, 0), x0, i) + term(at(i, 1), x, i) + term(at(i, 2), x0_prev, i) + term(at(i, 3), noise, i);
     return [out];
   },
   rounding({ x0, x, noise, coefficients, x0_prev }) {
-    const [a, b, c, s] = coefficients.data as unknown as [number, number, number, number];
+    const at = coefficientAt(coefficients, x0);
     return [
       x0.data.map(
         (v, i) =>
           2 *
-          (Math.abs(a * v) +
-            Math.abs(b * x.data[i]!) +
-            Math.abs(c * (x0_prev?.data[i] ?? 0)) +
-            Math.abs(s * noise.data[i]!)),
+          (Math.abs(at(i, 0) * v) +
+            Math.abs(at(i, 1) * x.data[i]!) +
+            Math.abs(at(i, 2) * (x0_prev?.data[i] ?? 0)) +
+            Math.abs(at(i, 3) * noise.data[i]!)),
       ),
     ];
   },
 });
+
+/** Coefficient k of element i of x: of all positions, or of the position that the element lies at. */
+function coefficientAt({ shape, data }: Tensor, x: Tensor): (i: number, k: number) => number {
+  if (shape.length === 1) return (_, k) => data[k]!;
+  const [positions, width] = [shape[0]!, x.shape[x.shape.length - 1]!];
+  return (i, k) => data[(Math.floor(i / width) % positions) * 4 + k]!;
+}
 
 export const nearestRow = defineOp({
   name: "nearest_row",
