@@ -53,7 +53,7 @@ export function tableFromBetas(betas: Float64Array, edge: "left" | "right" = "ri
 }
 
 /**
- * Cut a family into T steps.
+ * Cut a family into T steps; `position` is that of a family whose betas differ by position.
  *   ratio_beta: beta_i = min(1 - f((i+1)/T) / f(i/T), max_beta), so alpha_bar_i = f((i+1)/T) / f(0), not f
  *               (Nichol and Dhariwal 2021; Diffusion-LM);
  *   given_beta: the family's own list of betas;
@@ -64,10 +64,13 @@ export function tableFromBetas(betas: Float64Array, edge: "left" | "right" = "ri
 export function discretize(
   family: BoundFamily,
   discretization: Exclude<Discretization, { readonly kind: "continuous" }>,
+  position = 0,
 ): DiscreteSchedule {
   const steps = discretization.num_train_steps ?? standardTrainSteps;
   if (discretization.kind === "given_beta")
-    return family.kind === "betas" ? tableFromBetas(family.betas(steps)) : wrongForm("given_beta", "formula");
+    return family.kind === "betas"
+      ? tableFromBetas(family.betas(steps, position))
+      : wrongForm("given_beta", "formula");
   if (family.kind === "betas") return wrongForm(discretization.kind, "betas");
   const signal = Float64Array.from({ length: steps + 1 }, (_, i) => family.at(i / steps).alphaBar);
   const beta = (i: number) => 1 - signal[i + 1]! / signal[i]!;

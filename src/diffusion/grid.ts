@@ -16,8 +16,12 @@ import {
 } from "./times.js";
 import { allIndices, ddimStrideIndices, gapIndices, spacedIndices } from "./timesteps.js";
 
-/** `timesteps` of a description. */
-export type TimestepsDescription =
+/** How positions walk a grid at times of their own, see position-grid.ts. */
+export type PerPosition =
+  | { readonly kind: "lag"; readonly lag: number; readonly block?: number }
+  | { readonly kind: "anchor"; readonly position?: number };
+
+type ComputedGrid =
   | { readonly kind: "linspace"; readonly from?: number; readonly to?: number; readonly num_steps?: number }
   | { readonly kind: "quantile"; readonly from?: number; readonly to?: number; readonly num_steps?: number }
   | { readonly kind: "spaced"; readonly sections?: number | readonly number[] }
@@ -26,8 +30,13 @@ export type TimestepsDescription =
   | { readonly kind: "all" }
   | ({ readonly kind: "karras"; readonly num_steps?: number } & KarrasGrid)
   | ({ readonly kind: "logit_normal"; readonly num_steps?: number } & LogitNormalGrid)
-  | ({ readonly kind: "warp"; readonly num_steps?: number } & WarpGrid)
-  | { readonly kind: "table"; readonly values: readonly number[] };
+  | ({ readonly kind: "warp"; readonly num_steps?: number } & WarpGrid);
+
+/** `timesteps` of a description. */
+export type TimestepsDescription =
+  | (ComputedGrid & { readonly per_position?: PerPosition })
+  // One time a step, or a row of one for each position.
+  | { readonly kind: "table"; readonly values: readonly (number | readonly number[])[] };
 
 /** One visited point. */
 export interface GridPoint {
@@ -50,20 +59,21 @@ export function resolveGrid(
 ): readonly GridPoint[] {
   if (schedule.kind === "continuous") {
     const times = continuousTimes(timesteps, schedule, numSteps);
-    return Array.from(times, (t) => ({ t, level: schedule.at(t) }));
+    return Array.from(times, (t) => pointAt(schedule, t));
   }
   const indices = trainedIndices(timesteps, schedule.steps, numSteps);
-  for (const index of indices)
-    if (!Number.isInteger(index) || index < 0 || index >= schedule.steps)
-      fail("timesteps/outside", `step ${index} is not one of the ${schedule.steps} trained steps`, {
-        pointer: "/timesteps/values",
-      });
+  return Array.from(indices, (index) => pointAt(schedule, index)).reverse();
+}
+
+/** The point of a time, or of a trained index. Throws `timesteps/outside` for an index that is none. */
+export function pointAt(schedule: ResolvedSchedule, at: number): GridPoint {
+  if (schedule.kind === "continuous") return { t: at, level: schedule.at(at) };
+  if (!Number.isInteger(at) || at < 0 || at >= schedule.steps)
+    fail("timesteps/outside", `step ${at} is not one of the ${schedule.steps} trained steps`, {
+      pointer: "/timesteps/values",
+    });
   const first = schedule.edge === "right" ? 1 : 0;
-  return Array.from(indices, (index) => ({
-    t: (index + first) / schedule.steps,
-    index,
-    level: levelAt(schedule, index),
-  })).reverse();
+  return { t: (at + first) / schedule.steps, index: at, level: levelAt(schedule, at) };
 }
 
 /** The level one trained step below a visited point, of `count` continuous times that at t - 1/count; below the last it is clean. */
@@ -96,7 +106,7 @@ function continuousTimes(
     case "warp":
       return warpTimes(timesteps, needCount(timesteps.num_steps, numSteps));
     case "table":
-      return timesteps.values;
+      return sharedTimes(timesteps.values);
     default:
       return fail(
         "timesteps/needs-table",
@@ -110,7 +120,7 @@ function continuousTimes(
 }
 
 /** Ascending trained indices. */
-function trainedIndices(
+export function trainedIndices(
   timesteps: TimestepsDescription,
   trainSteps: number,
   numSteps: number | undefined,
@@ -130,7 +140,7 @@ function trainedIndices(
     case "all":
       return numSteps === undefined ? allIndices(trainSteps) : spacedIndices(trainSteps, [numSteps]);
     case "table":
-      return [...timesteps.values].reverse();
+      return [...sharedTimes(timesteps.values)].reverse();
     default:
       return fail(
         "timesteps/needs-continuous",
@@ -138,6 +148,18 @@ function trainedIndices(
         { pointer: "/timesteps", help: 'use "spaced", "ddim_stride", "gap" or "all"' },
       );
   }
+}
+
+/** Times of a list that all positions share. Throws `timesteps/per-position` for rows of times. */
+function sharedTimes(values: readonly (number | readonly number[])[]): readonly number[] {
+  return values.map((value) =>
+    typeof value === "number"
+      ? value
+      : fail("timesteps/per-position", "the listed times are those of single positions", {
+          pointer: "/timesteps/values",
+          help: "list one time a step",
+        }),
+  );
 }
 
 /** Steps of the longest grid: that of a description's `num_steps` too. */

@@ -1,22 +1,39 @@
 // The sampler plan: one row of float64 numbers per step, made once from the description. Every back end
 // walks this table; none computes a coefficient of its own.
 
+import { fail } from "../support/diagnostic.js";
 import type { TransitionDescription } from "./discrete/matrices.js";
 import type { TokenSamplerDescription } from "./discrete/sampler-description.js";
 import type { RandomTokens } from "./discrete/token-process.js";
 import type { TokenScheduleDescription } from "./discrete/token-schedule.js";
 import { type GridPoint, levelBelow, resolveGrid, type TimestepsDescription } from "./grid.js";
-import { type NetworkScales, networkScales } from "./network-scales.js";
+import { joinPlans } from "./join-plans.js";
+import { networkScales } from "./network-scales.js";
 import { clean, type NoiseLevel, priorScale } from "./noise-level.js";
-import { type NoiseScheduleDescription, resolveSchedule } from "./resolve.js";
+import { hasPositions, type Place, positionGrid } from "./position-grid.js";
+import { type NoiseScheduleDescription, resolveSchedule, schedulePositions } from "./resolve.js";
+import type { ClassPlan, LevelPoint, SamplerPlan, SamplerRow } from "./rows.js";
 import { bindSampler, type SamplerDescription } from "./samplers/index.js";
 import type { Churn, StepCoefficients } from "./samplers/sampler.js";
 import { type TimeInputDescription, timeInput } from "./time-input.js";
+
+export {
+  type Classed,
+  type ClassPlan,
+  coefficientsOf,
+  levelInputs,
+  type PlanPoint,
+  repeated,
+  type SamplerPlan,
+  type SamplerRow,
+} from "./rows.js";
 
 /** The state space of a description, as far as the plan needs it. */
 export interface StateSpaceDescription {
   readonly kind: string;
   readonly vocab_size?: number;
+  /** Positions of a text; needed where they are at levels of their own. */
+  readonly seq_len?: number;
   readonly mask_token_id?: number;
   /** Of a hybrid state. */
   readonly random_tokens?: RandomTokens;
@@ -49,71 +66,6 @@ export interface SamplerParts {
   readonly conditioning?: { readonly kind: string; readonly mode?: string; readonly class?: ClassPlan };
 }
 
-/** The classes that a network knows. */
-export interface ClassPlan {
-  readonly count: number;
-  /** Whether the number `count` stands for no class. */
-  readonly null_class: boolean;
-}
-
-/** What a plan says of classes. */
-export interface Classed {
-  /** Absent where the network is told none. */
-  readonly classes?: ClassPlan;
-}
-
-/** What the network is called with at one visited level. */
-export interface PlanPoint {
-  /** The time in [0, 1] or the quantile. */
-  readonly t: number;
-  /** The trained index, when the schedule is a table. */
-  readonly index?: number;
-  /** The number the time features take. */
-  readonly level: number;
-  /** alpha / sigma^2. */
-  readonly priorScale: number;
-  /** Factors between state and network, where the description has any. */
-  readonly scales?: NetworkScales;
-  readonly alphaBar: number;
-  readonly sigma2: number;
-  readonly gamma: number;
-}
-
-/** What the network takes at a visited level besides its state, by the names of its inputs, each as `make` makes it. */
-export function levelInputs<T>(
-  { level, priorScale, scales }: Pick<PlanPoint, "level" | "priorScale" | "scales">,
-  make: (value: number, name: string) => T,
-): Record<string, T> {
-  const numbers = { level, prior_scale: priorScale, ...scales };
-  return Object.fromEntries(Object.entries(numbers).map(([name, value]) => [name, make(value, name)]));
-}
-
-/** One update x_next = a x0 + b x + c x0_prev + s noise. */
-export interface SamplerRow extends PlanPoint, StepCoefficients {
-  /** 0 for the noisiest. */
-  readonly step: number;
-}
-
-/** Everything a sampler loop needs besides the network. */
-export interface SamplerPlan extends Classed {
-  readonly rows: readonly SamplerRow[];
-  /** Standard deviation of the initial x (1 for variance-preserving processes), the first churn included. */
-  readonly initialNoiseScale: number;
-  /**
-   * Where the tokens come from. `round`: N visited points are N updates, the last one to the clean end, and
-   * the final x goes to the rounding head (Diffusion-LM). `denoise`: N points are N - 1 updates and one more
-   * call of the network at the last point, `finalRow`, whose logits are the tokens (LangFlow).
-   */
-  readonly final: "denoise" | "round";
-  readonly finalRow?: PlanPoint;
-  /** Largest noise of an update, in standard deviations; absent: any. */
-  readonly truncation?: number;
-  /** True when given positions are noised to the level of each call; absent: they are clean. */
-  readonly renoised?: true;
-  /** True when some row has c != 0: the step needs the previous prediction. */
-  readonly usesHistory: boolean;
-}
-
 /** Choices that are not in the description. */
 export interface PlanOptions {
   /** Replaces the description's own number of steps. */
@@ -128,18 +80,41 @@ export interface PlanOptions {
  * Throws what the parts throw (`schedule/...`, `timesteps/...`, `sampler/...`).
  */
 export function planSampler(parts: SamplerParts, options: PlanOptions = {}): SamplerPlan {
-  const schedule = resolveSchedule(parts.noise_schedule, options.constants);
+  const length = positionsOf(parts);
+  if (length === undefined) return planWalk(parts, options);
+  return joinPlans(Array.from({ length }, (_, position) => planWalk(parts, options, { position, length })));
+}
+
+/** How many positions have levels of their own; undefined where all share one. Throws `sampler/no-length`. */
+export function positionsOf({ state_space, noise_schedule, timesteps }: SamplerParts): number | undefined {
+  if (schedulePositions(noise_schedule) === undefined && !hasPositions(timesteps)) return undefined;
+  return (
+    state_space?.seq_len ??
+    fail("sampler/no-length", "positions have levels of their own, and nothing says how many there are", {
+      pointer: "/state_space/seq_len",
+    })
+  );
+}
+
+/** The plan of a text at one level, or of one position. */
+function planWalk(parts: SamplerParts, options: PlanOptions, place?: Place): SamplerPlan {
+  const schedule = resolveSchedule(parts.noise_schedule, options.constants, place?.position);
   // The kind decides which of the two descriptions it is; `bindSampler` refuses the others.
   const described = parts.sampler as SamplerDescription;
   const sampler = bindSampler(described);
-  const grid = resolveGrid(parts.timesteps, schedule, options.numSteps);
+  const grid = place
+    ? positionGrid(parts.timesteps, schedule, place, options.numSteps)
+    : resolveGrid(parts.timesteps, schedule, options.numSteps);
+  /** A position whose time stands still waits: the update leaves it as it is. */
+  const waits = (step: number): boolean =>
+    place !== undefined && grid[step]?.level.gamma === grid[step + 1]?.level.gamma;
   const scaling = {
     target: parts.prediction_type?.target ?? "x0",
     dataStd: parts.embedding?.data_std ?? 1,
     unitInput: parts.embedding?.input_preconditioning === "unit_variance",
   };
   const scaled = scaling.unitInput || scaling.target !== "x0";
-  const point = (visited: GridPoint): PlanPoint => ({
+  const point = (visited: GridPoint): LevelPoint => ({
     t: visited.t,
     ...(visited.index === undefined ? {} : { index: visited.index }),
     level: timeInput(parts.time_conditioning ?? {}, visited),
@@ -155,16 +130,19 @@ export function planSampler(parts: SamplerParts, options: PlanOptions = {}): Sam
       ? levelBelow(grid[step]!, schedule, grid.length)
       : (grid[step + 1]?.level ?? clean);
   const churns = updates.map(({ level }, step) =>
-    step + 1 < updates.length ? sampler.churn?.(level, levelAfter(step)) : undefined,
+    step + 1 < updates.length && !waits(step) ? sampler.churn?.(level, levelAfter(step)) : undefined,
   );
   const rows = updates
     .flatMap((visited, i): Omit<SamplerRow, "step">[] => {
       const from = churned(visited, churns[i]);
       const to = levelAfter(i);
-      const move = sampler.coefficients(from.level, to, grid[i - 1]?.level);
+      const move = waits(i)
+        ? standing
+        : sampler.coefficients(from.level, to, waits(i - 1) ? undefined : grid[i - 1]?.level);
       const first = { ...point(from), ...withChurn(move, churns[i + 1]) };
       if (sampler.correction === undefined || to.sigma2 === 0) return [first];
-      return [first, { ...point(grid[i + 1]!), ...sampler.correction(from.level, to) }];
+      const correction = waits(i) ? standing : sampler.correction(from.level, to);
+      return [first, { ...point(grid[i + 1]!), ...correction }];
     })
     .map((row, step) => ({ step, ...row }));
   // Noise of a preserving process has variance one with the signal that is still in it.
@@ -181,6 +159,9 @@ export function planSampler(parts: SamplerParts, options: PlanOptions = {}): Sam
     ...((described.truncation ?? 0) > 0 ? { truncation: described.truncation! } : {}),
   };
 }
+
+/** The update of a position that waits. */
+const standing: StepCoefficients = { a: 0, b: 1, c: 0, s: 0 };
 
 /** The point that the network sees: alpha is the time of a sampler with churn. */
 function churned(visited: GridPoint, churn: Churn | undefined): GridPoint {

@@ -23,6 +23,19 @@ export interface NoiseScheduleDescription {
   readonly log_snr_clip?: readonly number[];
   /** `variance_exploding`: alpha = 1 and sigma = noise over signal. */
   readonly process?: string;
+  /** Of a listed schedule: its columns, where each position has one; lists of rows say it themselves. */
+  readonly positions?: number;
+  readonly alpha_bars?: unknown;
+}
+
+/** Columns of a schedule with a position axis; undefined where all positions share it. */
+export function schedulePositions({
+  positions,
+  alpha_bars: listed,
+}: NoiseScheduleDescription): number | undefined {
+  if (positions !== undefined) return positions;
+  const first: unknown = Array.isArray(listed) ? listed[0] : undefined;
+  return Array.isArray(first) ? first.length : undefined;
 }
 
 /** A schedule in continuous time (or quantile): levels by formula. */
@@ -40,11 +53,13 @@ export type ResolvedSchedule = ContinuousSchedule | DiscreteSchedule;
 /**
  * Resolve a `noise_schedule`. `constants` are values that came with the weights (LangFlow's learned `loc` and
  * `scale`) and win over the description's own.
+ * A schedule with a position axis is resolved for one position.
  * Throws `schedule/unknown-family`, `schedule/constant-missing`, `schedule/discretization`.
  */
 export function resolveSchedule(
   description: NoiseScheduleDescription,
   constants: Readonly<Record<string, number | readonly number[]>> = {},
+  position = 0,
 ): ResolvedSchedule {
   const family = bindFamily(description.family, { ...description, ...constants });
   const discretization: Discretization = description.discretization ?? {
@@ -65,7 +80,7 @@ export function resolveSchedule(
       ? movedTable(table, ({ gamma }) => exploding(gamma))
       : table;
   }
-  const table = discretize(family, discretization);
+  const table = discretize(family, discretization, position);
   return move ? movedTable(table, move) : table;
 }
 

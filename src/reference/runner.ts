@@ -1,10 +1,10 @@
 // The float64 reference as a step runner: the same sampler loop that drives ONNX and WGSL drives it.
 
-import { levelInputs } from "../diffusion/plan.js";
+import { coefficientsOf, levelInputs, repeated } from "../diffusion/rows.js";
 import { evaluate } from "../ir/evaluate.js";
 import type { Graph, Module, Value } from "../ir/graph.js";
 import { findGraph } from "../ir/graph.js";
-import { type Tensor, tensor } from "../ir/tensor.js";
+import { count, type Tensor, tensor } from "../ir/tensor.js";
 import type { Runner } from "../runtime/any-runner.js";
 import { classValues } from "../runtime/classes.js";
 import { hostBlocks } from "../runtime/discrete/host-blocks.js";
@@ -136,8 +136,11 @@ function stepRunner(module: Module): StepRunner {
   const vocabulary = graphOf(module, "denoise").outputs[1]!.type.shape[2]!.value!;
   const state = (data: FloatArray, batch: number): Tensor =>
     tensor("f32", [batch, batchLength, width], Float64Array.from(data));
-  const column = (value: number, batch: number): Tensor =>
-    tensor("f32", [batch], new Float64Array(batch).fill(value));
+  /** Numbers for an input with a row per text or position, over and over. */
+  const filled = (graph: Graph, name: string, values: readonly number[], batch: number): Tensor => {
+    const shape = inputOf(graph, name)?.type.shape.map((extent) => extent.value ?? batch) ?? [values.length];
+    return tensor("f32", shape, repeated(values, count(shape)));
+  };
   const rounded = (outputs: Named): Rounded => ({
     logits: outputs.logits!.data,
     tokens: argmaxRows(outputs.logits!),
@@ -168,8 +171,8 @@ function stepRunner(module: Module): StepRunner {
         self_cond: state(previousX0, batch),
         x0_prev: state(previousX0, batch),
         noise: state(noise, batch),
-        ...levelInputs(row, (value) => column(value, 1)),
-        coefficients: tensor("f32", [4], Float64Array.of(row.a, row.b, row.c, row.s)),
+        ...levelInputs(row, (values, name) => filled(graph, name, values, batch)),
+        coefficients: filled(graph, "coefficients", coefficientsOf(row), batch),
         fixed_mask: tensor("bool", [batch, batchLength], Float64Array.from(fixedMask)),
         fixed_x: state(fixedX, batch),
         ...encoderInputs(graph, encoder, batch),
@@ -181,7 +184,7 @@ function stepRunner(module: Module): StepRunner {
       const graph = graphOf(module, "denoise");
       const inputs = {
         x: state(x, batch),
-        ...levelInputs(point, (value) => column(value, batch)),
+        ...levelInputs(point, (values, name) => filled(graph, name, values, batch)),
         self_cond: state(previousX0, batch),
         fixed_mask: tensor("bool", [batch, batchLength], Float64Array.from(fixedMask)),
         ...encoderInputs(graph, encoder, batch),

@@ -1,10 +1,9 @@
 // Seeded inputs for any graph: what each one means is read off its name, its type and the ops that take it.
 // Every number is one that f32 holds, so the reference and the artefact get the same.
 
-import type { NetworkScales } from "../diffusion/network-scales.js";
 import { normalNoise } from "../diffusion/normal.js";
-import type { SamplerRow } from "../diffusion/plan.js";
 import { deriveKey, squares32, uniform } from "../diffusion/rng.js";
+import { coefficientsOf, levelInputs, repeated, type SamplerRow } from "../diffusion/rows.js";
 import { type Graph, present, type Value } from "../ir/graph.js";
 import { definitionOf } from "../ir/ops/index.js";
 import { count, numbersPer, type Tensor, tensor } from "../ir/tensor.js";
@@ -15,7 +14,7 @@ export interface InputOptions {
   /** Sizes of free extents; by default B is 2 and others are 8, within their range. */
   readonly sizes?: Readonly<Record<string, number>>;
   /** The step that level, prior_scale and coefficients are taken from; else they are drawn plausibly. */
-  readonly row?: Pick<SamplerRow, "level" | "priorScale" | "scales" | "a" | "b" | "c" | "s">;
+  readonly row?: Pick<SamplerRow, "level" | "priorScale" | "scales" | "a" | "b" | "c" | "s" | "positions">;
   /** Tensors by input name, used as they are. */
   readonly given?: Readonly<Record<string, Tensor>>;
 }
@@ -52,6 +51,7 @@ function makeInput(
   const { element } = value.type;
   const out = tensor(element, shape);
   const n = count(shape) * numbersPer(element);
+  const atLevel = row && levelInputs(row, (values) => values);
   const key = deriveKey(0, stream);
   const draw = (i: number): number => uniform(squares32(key, 0, i));
   const fill = (f: (i: number) => number): void => {
@@ -65,13 +65,13 @@ function makeInput(
   else if (element === "i32") {
     const rows = indexedRows(graph, value);
     fill((i) => Math.floor(draw(i) * rows));
-  } else if (value.hint === "level") fill((i) => row?.level ?? draw(i));
-  else if (value.hint?.match(/^c_(in|skip|out)$/))
-    fill((i) => row?.scales?.[value.hint as keyof NetworkScales] ?? 0.25 + draw(i));
+  } else if (atLevel?.[value.hint ?? ""]) out.data.set(repeated(atLevel[value.hint!]!, n));
+  else if (value.hint === "level") fill(draw);
+  else if (value.hint?.match(/^c_(in|skip|out)$/)) fill((i) => 0.25 + draw(i));
   else if (value.hint === "self_cond_scale") fill((i) => 0.5 + 2 * draw(i));
-  else if (value.hint === "prior_scale") fill((i) => row?.priorScale ?? Math.exp(4 * draw(i) - 2));
-  else if (value.hint === "coefficients" && n === 4)
-    out.data.set(row === undefined ? plausibleStep(draw(0)) : [row.a, row.b, row.c, row.s]);
+  else if (value.hint === "prior_scale") fill((i) => Math.exp(4 * draw(i) - 2));
+  else if (value.hint === "coefficients" && n % 4 === 0)
+    out.data.set(repeated(row === undefined ? plausibleStep(draw(0)) : coefficientsOf(row), n));
   else out.data.set(normalNoise(key, 0, 1, n, 1));
   return out;
 }

@@ -1,6 +1,6 @@
 // What @step is fed at a row of the sampler's plan, and what of its outputs the next step takes.
 
-import { levelInputs, type SamplerRow } from "../diffusion/plan.js";
+import { coefficientsOf, levelInputs, type SamplerRow } from "../diffusion/plan.js";
 import type { Graph, Module, Value } from "../ir/graph.js";
 import { type Tensor, tensor } from "../ir/tensor.js";
 import { fail } from "../support/diagnostic.js";
@@ -39,13 +39,13 @@ export function inputOf(
   batch: number,
 ): Tensor {
   const shape = type.shape.map((extent) => extent.value ?? batch);
-  const filled = (...numbers: number[]): Tensor => {
+  const filled = (numbers: readonly number[]): Tensor => {
     const out = tensor(type.element, shape);
     return stored({ ...out, data: out.data.map((_, i) => numbers[i % numbers.length]!) });
   };
   const ofEncoder = encoderInput({ hint, type }, batch);
   if (ofEncoder !== undefined) return ofEncoder;
-  const atLevel = levelInputs(row, (value) => filled(value))[hint ?? ""];
+  const atLevel = levelInputs(row, filled)[hint ?? ""];
   if (atLevel !== undefined) return atLevel;
   switch (hint) {
     case "x":
@@ -56,13 +56,13 @@ export function inputOf(
     case "noise":
       return noise!;
     case "coefficients":
-      return filled(row.a, row.b, row.c, row.s);
+      return filled(coefficientsOf(row));
     case "fixed_mask":
     case "fixed_x":
-      return filled(0);
+      return filled([0]);
     case "class":
       // Every table has a first row; the rows of the others are no other arithmetic.
-      return filled(0);
+      return filled([0]);
     default:
       return fail("check/unknown-input", `@step takes "${hint}", and a trajectory cannot say what that is`, {
         help: "check @step on its own instead: its inputs are drawn at random",

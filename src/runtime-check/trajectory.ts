@@ -6,7 +6,7 @@
 // shown and not judged.
 
 import { seededNoise } from "../diffusion/normal.js";
-import type { SamplerPlan } from "../diffusion/plan.js";
+import { initialState, type SamplerPlan } from "../diffusion/rows.js";
 import type { Graph, Module } from "../ir/graph.js";
 import { type Tensor, tensor } from "../ir/tensor.js";
 import { fail } from "../support/diagnostic.js";
@@ -35,6 +35,7 @@ export interface StepCheck {
 
 export interface TrajectoryStep {
   readonly step: number;
+  /** What the network is told; the mean of positions that are told different numbers. */
   readonly level: number;
   readonly forced: StepCheck;
   readonly free: StepCheck;
@@ -77,7 +78,7 @@ export interface TrajectoryReport {
 }
 
 export interface TrajectoryOptions {
-  readonly plan: Pick<SamplerPlan, "rows" | "initialNoiseScale">;
+  readonly plan: Pick<SamplerPlan, "rows" | "initialNoiseScale" | "initialNoiseScales">;
   readonly batch?: number;
   readonly seed?: number;
   readonly runs?: number;
@@ -109,7 +110,7 @@ export async function checkTrajectory(
 
   const start = noise(0);
   const initial: State = {
-    x: stored({ ...start, data: start.data.map((v) => plan.initialNoiseScale * v) }),
+    x: stored({ ...start, data: initialState(plan, start.data, dim) }),
     x0: silence,
   };
   let reference = initial;

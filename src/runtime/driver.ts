@@ -9,7 +9,7 @@
 //
 // Decoders of discrete models fill quota, select and renoise differently and keep the order and the states.
 
-import type { SamplerPlan, SamplerRow } from "../diffusion/plan.js";
+import { initialState, type SamplerPlan, type SamplerRow } from "../diffusion/rows.js";
 import { fail } from "../support/diagnostic.js";
 import { checkFinite } from "./finite.js";
 import {
@@ -86,10 +86,10 @@ export async function* generate(
   const nothingFixed = new Uint8Array(fixed.mask.length);
   const noise = noiseSource(options.noise ?? 0, batch, runner, plan.truncation);
   const silence = new Float32Array(size);
-  const given = givenRows(plan, fixedX, noise);
+  const given = givenRows(plan, fixedX, noise, dim);
   const givenAfter = (step: number): FloatArray => given(step + 1, plan.rows[step + 1] ?? plan.finalRow);
 
-  let x: FloatArray = noise(0).map((value) => plan.initialNoiseScale * value);
+  let x: FloatArray = initialState(plan, noise(0), dim);
   let x0: FloatArray = silence;
   if (options.fixFrom !== "first_update") x = overwriteRows(x, givenAfter(-1), fixed.mask, dim);
 

@@ -1,6 +1,6 @@
 // Given tokens (a prompt, the text around a gap): the positions that sampling must not change.
 
-import type { PlanPoint, SamplerPlan } from "../diffusion/plan.js";
+import type { PlanPoint, SamplerPlan } from "../diffusion/rows.js";
 import { fail } from "../support/diagnostic.js";
 import type { FloatArray, NoiseSource } from "./step-runner.js";
 
@@ -51,12 +51,23 @@ export function fixedBatch(
 export type GivenRows = (draw: number, point?: PlanPoint) => FloatArray;
 
 /** The clean embeddings, or alpha e + sigma noise at each point where the plan says so. */
-export function givenRows({ renoised }: SamplerPlan, clean: FloatArray, noise: NoiseSource): GivenRows {
+export function givenRows(
+  { renoised }: SamplerPlan,
+  clean: FloatArray,
+  noise: NoiseSource,
+  dim: number,
+): GivenRows {
   return (draw, point) => {
     if (!renoised || point === undefined) return clean;
-    const [alpha, sigma] = [Math.sqrt(point.alphaBar), Math.sqrt(point.sigma2)];
+    const levels = (point.positions ?? [point]).map(({ alphaBar, sigma2 }) => ({
+      alpha: Math.sqrt(alphaBar),
+      sigma: Math.sqrt(sigma2),
+    }));
     const drawn = noise(draw, "fixed");
-    return clean.map((value, i) => alpha * value + sigma * drawn[i]!);
+    return clean.map((value, i) => {
+      const { alpha, sigma } = levels[Math.floor(i / dim) % levels.length]!;
+      return alpha * value + sigma * drawn[i]!;
+    });
   };
 }
 

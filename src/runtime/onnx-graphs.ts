@@ -1,6 +1,7 @@
 // A bundle's graphs as ONNX Runtime sessions, and what every runner over them needs: values by the names of ports, outputs
 // of @filters, @time and @encode where a graph takes them.
 
+import { repeated } from "../diffusion/rows.js";
 import { fail } from "../support/diagnostic.js";
 import { noEncoder } from "./encoder.js";
 import { encoderPort, type ManifestGraph, type ManifestPort } from "./manifest.js";
@@ -73,7 +74,7 @@ export function openGraphs(
       feeds[port.name] =
         value === undefined
           ? await supply(port.name, values, batch)
-          : toTensor(ort, port, fitted(value, port, batch), shapeOf(port, batch, length));
+          : toTensor(ort, port, fitted(value, shapeOf(port, batch, length)), shapeOf(port, batch, length));
     }
     return session.run(feeds);
   }
@@ -122,8 +123,9 @@ export function shapeOf(port: ManifestPort, batch: number, length: number | unde
   );
 }
 
-/** A number that holds for the whole batch, repeated for ports that take one per row. */
-function fitted(value: HostArray, port: ManifestPort, batch: number): HostArray {
-  const perRow = port.shape.length === 1 && typeof port.shape[0] === "string";
-  return perRow && value.length === 1 ? new Float64Array(batch).fill(value[0]!) : value;
+/** Numbers that hold for every text or position, over and over for ports that take a row of each. */
+function fitted(value: HostArray, shape: readonly number[]): HostArray {
+  const size = shape.reduce((n, extent) => n * extent, 1);
+  const few = shape.length <= 2 && value.length < size;
+  return few ? repeated([...value], size) : value;
 }

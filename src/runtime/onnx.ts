@@ -1,6 +1,6 @@
 // A StepRunner on ONNX Runtime: loads the bundle that `dlmc compile` wrote and feeds its graphs.
 
-import { levelInputs } from "../diffusion/plan.js";
+import { coefficientsOf, levelInputs } from "../diffusion/rows.js";
 import { DlmcError, exitCodes } from "../support/diagnostic.js";
 import type { Runner } from "./any-runner.js";
 import { classValues } from "./classes.js";
@@ -187,8 +187,8 @@ function stepRunner({ need, has, port, known, run, length, encoder, dispose }: O
           self_cond: previousX0,
           x0_prev: previousX0,
           noise,
-          coefficients: Float64Array.of(row.a, row.b, row.c, row.s),
-          ...levelInputs(row, (value) => Float64Array.of(value)),
+          coefficients: Float64Array.from(coefficientsOf(row)),
+          ...levelInputs(row, (values) => Float64Array.from(values)),
           fixed_mask: fixedMask,
           fixed_x: fixedX,
           ...encoderValues(encoder),
@@ -210,7 +210,7 @@ function stepRunner({ need, has, port, known, run, length, encoder, dispose }: O
               x,
               self_cond: previousX0,
               fixed_mask: fixedMask,
-              ...levelInputs(point, (value) => Float64Array.of(value)),
+              ...levelInputs(point, (values) => Float64Array.from(values)),
               ...encoderValues(encoder),
               ...classValues(classes, takesClass(denoise)),
             };

@@ -2,6 +2,7 @@
 // back to the host between steps. A seed gives the same tokens either way.
 
 import { samplerPlanOf } from "../diffusion/plans.js";
+import { initialState } from "../diffusion/rows.js";
 import { fail } from "../support/diagnostic.js";
 import { stepRunnerOf } from "./any-runner.js";
 import type { GenerateOptions } from "./driver.js";
@@ -39,11 +40,11 @@ export const generateResident: RunSteps = async function* (runner, options) {
   const nothingFixed = new Uint8Array(fixed.mask.length);
   const fixedX = fixed.mask.includes(1) ? await runner.embed(fixed.tokens, batch) : undefined;
   const noise = noiseSource(options.noise ?? 0, batch, runner, plan.truncation);
-  const given = fixedX && givenRows(plan, fixedX, noise);
+  const given = fixedX && givenRows(plan, fixedX, noise, dim);
   /** At call k, where it is not as it was before. */
   const renoised = (k: number): FloatArray | undefined =>
     plan.renoised && given?.(k, plan.rows[k] ?? plan.finalRow);
-  const start: FloatArray = noise(0).map((value) => plan.initialNoiseScale * value);
+  const start: FloatArray = initialState(plan, noise(0), dim);
   const x =
     given === undefined || options.fixFrom === "first_update"
       ? start

@@ -1,11 +1,11 @@
 // The visited times of a discrete process, with everything a sampler reads at them.
 
-import type { PlanPoint } from "../plan.js";
+import type { LevelPoint } from "../rows.js";
 import type { FlowRates } from "./flow-rates.js";
 import type { TokenLevel } from "./token-process.js";
 
 /** A visited time of a discrete process. */
-export interface TokenPoint extends Omit<PlanPoint, "priorScale">, TokenLevel {
+export interface TokenPoint extends Omit<LevelPoint, "priorScale">, TokenLevel {
   /** -ln alpha_bar. */
   readonly totalNoise: number;
 }

@@ -21,14 +21,14 @@ export interface FormulaFamily {
 /** A family given by its betas, with its constants bound. */
 export interface BetaFamily {
   readonly kind: "betas";
-  /** beta_0 .. beta_{T-1}, cleanest first. */
-  betas(steps: number): Float64Array;
+  /** beta_0 .. beta_{T-1}, cleanest first; those of one position, where a family has a position axis. */
+  betas(steps: number, position: number): Float64Array;
 }
 
 export type BoundFamily = FormulaFamily | BetaFamily;
 
-/** A constant of a family: a number, a switch, a choice, or the numbers of a tensor. */
-export type Constant = number | boolean | string | readonly number[];
+/** A constant of a family: a number, a switch, a choice, or the numbers of a tensor, in rows or one after the other. */
+export type Constant = number | boolean | string | readonly (number | readonly number[])[];
 
 /** One family: its constants' defaults and the binding of given constants. */
 export interface ScheduleFamily<Constants extends Readonly<Record<string, Constant>>> {

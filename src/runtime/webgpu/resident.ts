@@ -1,7 +1,7 @@
 // A generation whose state stays on the device. x and the previous x0 are inputs of @step; after a step its outputs
 // are copied onto them in the same submit, and the tokens go to a buffer that the host reads.
 
-import { levelInputs } from "../../diffusion/plan.js";
+import { coefficientsOf, levelInputs } from "../../diffusion/rows.js";
 import { fail } from "../../support/diagnostic.js";
 import { argmaxRows } from "../margins.js";
 import type { FloatArray, ResidentStart, ResidentState } from "../step-runner.js";
@@ -57,8 +57,8 @@ export function residentState(
       if (noise !== undefined) step.write("noise", noise);
       if (mask !== fixedMask) step.write("fixed_mask", fixedMask);
       mask = fixedMask;
-      step.write("coefficients", Float32Array.of(row.a, row.b, row.c, row.s));
-      levelInputs(row, (value, name) => step.write(name, Float32Array.of(value)));
+      step.fill("coefficients", coefficientsOf(row));
+      levelInputs(row, (values, name) => step.fill(name, values));
       const [tokens] = await submit(
         (encoder) => {
           copyTime(encoder, row.level, step);
@@ -79,9 +79,7 @@ export function residentState(
       if (plan.final === "denoise") {
         if (point === undefined)
           fail("generate/no-final", "the plan ends with @denoise and has no last point");
-        levelInputs(point!, (value, name) =>
-          last.write(name, new Float32Array((last.input(name)?.bytes ?? 4) / 4).fill(value)),
-        );
+        levelInputs(point!, (values, name) => last.fill(name, values));
       }
       const wanted = ["logits", "tokens"].filter((name) => last.outputPort(name) !== undefined);
       const read = await submit(

@@ -1,7 +1,7 @@
 // The runner of a model of embeddings on WebGPU. One submit a step; a generation that it keeps (`openState`) moves noise
 // up and tokens down and nothing else.
 
-import { levelInputs } from "../../diffusion/plan.js";
+import { coefficientsOf, levelInputs, repeated } from "../../diffusion/rows.js";
 import { classValues } from "../classes.js";
 import { argmaxRows } from "../margins.js";
 import type { FloatArray, Rounded, StepRunner } from "../step-runner.js";
@@ -18,8 +18,10 @@ export function webgpuStepRunner({ execution, graph, run, ofBatch, hold }: Graph
   const [, length, dim] = (step.graph.inputs.find(({ name }) => name === "x")?.shape ?? []) as number[];
   const scores = graphs.get("round") ?? graphs.get("denoise") ?? step;
   const vocabulary = scores.outputPort("logits")?.shape[2] ?? Number.MAX_SAFE_INTEGER;
-  const column = (value: number, port: LoadedGraph, name: string): Float32Array =>
-    new Float32Array((port.input(name)?.bytes ?? 4) / 4).fill(value);
+  const filled =
+    (to: LoadedGraph) =>
+    (values: readonly number[], name: string): Float64Array =>
+      repeated(values, (to.input(name)?.bytes ?? 0) / 4);
   const classFor = (to: LoadedGraph, classes: Int32Array | undefined) =>
     classValues(classes, to.input("class") !== undefined);
   // Bundles of large vocabularies give tokens instead of logits; `openState` ends with those.
@@ -42,8 +44,8 @@ export function webgpuStepRunner({ execution, graph, run, ofBatch, hold }: Graph
         self_cond: previousX0,
         x0_prev: previousX0,
         noise,
-        coefficients: Float32Array.of(row.a, row.b, row.c, row.s),
-        ...levelInputs(row, (value) => Float32Array.of(value)),
+        coefficients: filled(step)(coefficientsOf(row), "coefficients"),
+        ...levelInputs(row, filled(step)),
         fixed_mask: fixedMask,
         fixed_x: fixedX,
         ...classFor(step, classes),
@@ -67,7 +69,7 @@ export function webgpuStepRunner({ execution, graph, run, ofBatch, hold }: Graph
           x,
           self_cond: previousX0,
           fixed_mask: fixedMask,
-          ...levelInputs(point, (value, name) => column(value, denoise, name)),
+          ...levelInputs(point, filled(denoise)),
           ...classFor(denoise, classes),
         };
         const [logits] = (await run(denoise, values, ["logits"])) as [FloatArray];
