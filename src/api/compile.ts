@@ -4,6 +4,7 @@ import { createHash } from "node:crypto";
 import { closeSync, mkdirSync, openSync, readFileSync, writeSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { optimise, targetOf } from "../compile.js";
+import { positionAxes } from "../description/positions.js";
 import { planOf, planTable } from "../diffusion/index.js";
 import { emitOnnx, type OnnxBundle, writeOnnxBundle } from "../emit-onnx/emit.js";
 import type { Json, OnnxManifest } from "../emit-onnx/manifest.js";
@@ -59,6 +60,16 @@ export function build(options: CompileOptions): Built {
       file: first.file,
       help: "leave the sample out: the runtime has the loop of every model",
     });
+  if (models.length > 1 && "sampler" in first.description && positionAxes(first.description).noise)
+    fail(
+      "compile/positions-lengths",
+      "times of each position are planned for one length, and several are asked for",
+      {
+        file: first.file,
+        pointer: "/timesteps",
+        help: "compile one bundle for each length",
+      },
+    );
   const planned = models.map((model) => optimise(model.module, target, options, options.run));
   const modules = planned.map((module, i) => ({ module, length: sequenceOf(models[i]!) }));
   return { models, planned, bundle: emit(modules, first, options) };

@@ -1,7 +1,21 @@
 // The sampler of a model: what a description says of it, the schedule's constants that come with the weights, the plan.
 
-import type { Description, StateSpace, Timesteps } from "../description/description.js";
-import { type Plan, planOf, type SamplerParts, type SamplerPlan, samplerPlanOf } from "../diffusion/index.js";
+import type {
+  Description,
+  NoiseSchedule,
+  StateSpace,
+  TableSchedule,
+  Timesteps,
+} from "../description/description.js";
+import { positionAxes } from "../description/positions.js";
+import {
+  type Plan,
+  type PlanOptions,
+  planOf,
+  type SamplerParts,
+  type SamplerPlan,
+  samplerPlanOf,
+} from "../diffusion/index.js";
 import type { Tensor } from "../ir/tensor.js";
 import { fail } from "../support/diagnostic.js";
 import type { WeightStore } from "../weights/store.js";
@@ -23,12 +37,19 @@ export interface LearnedConstant {
   readonly key: string;
   readonly from: string;
   readonly pointer: string;
-  /** One element, or a vector. */
+  /** One element, a vector or a matrix. */
   readonly shape: readonly number[];
 }
 
 const constantOf = ({ shape, data }: Tensor): number | readonly number[] =>
   shape.length === 0 ? data[0]! : [...data];
+
+/** The rows of numbers that come one after the other; as they are without columns. */
+function inRows(values: readonly number[], columns: number | undefined) {
+  if (columns === undefined) return values;
+  const rows = values.length / columns;
+  return Array.from({ length: rows }, (_, i) => values.slice(i * columns, (i + 1) * columns));
+}
 
 /**
  * Constants of the noise schedule and knots of the grid that are tensors of the checkpoint:
@@ -37,14 +58,21 @@ const constantOf = ({ shape, data }: Tensor): number | readonly number[] =>
 export function learnedConstants(description: Description): LearnedConstant[] {
   if (!("noise_schedule" in description)) return [];
   const { noise_schedule: schedule, timesteps } = description;
-  const shapeOf = (key: string): readonly number[] =>
-    schedule.family === "learned_mlp" && ["w1", "b1", "w2"].includes(key) ? [schedule.hidden] : [];
+  const shapeOf = (key: string): readonly number[] => {
+    if (schedule.family === "table") return stepsAndPositions(schedule);
+    return schedule.family === "learned_mlp" && ["w1", "b1", "w2"].includes(key) ? [schedule.hidden] : [];
+  };
   const knots = timesteps?.kind === "warp" ? [timesteps.knots] : [];
   return [
     ...learnedIn("noise_schedule", schedule, shapeOf),
     ...learnedIn("timesteps", timesteps ?? {}, () => knots),
     ...("state_space" in description ? learnedOfState(description.state_space) : []),
   ];
+}
+
+/** Training steps of a listed schedule, and its positions where each has a column. */
+function stepsAndPositions({ discretization, positions }: TableSchedule): readonly number[] {
+  return [discretization.num_train_steps, ...(positions === undefined ? [] : [positions])];
 }
 
 function learnedOfState(state: StateSpace): LearnedConstant[] {
@@ -80,6 +108,20 @@ function straight(timesteps: Timesteps): object {
   const from = Object.entries(timesteps).filter(([, value]) => typeof value === "object" && "from" in value);
   const line = Array.from({ length: timesteps.knots }, (_, i) => i);
   return Object.fromEntries(from.map(([key]) => [key, line]));
+}
+
+/**
+ * alpha_bar in the place of what comes with the weights, for synthetic ones: cos^2(pi/2 u^e) at u = (i + 1) / (T + 1), where
+ * later positions have the larger e and are noised later.
+ */
+function fallen(schedule: NoiseSchedule): object {
+  if (schedule.family !== "table" || Array.isArray(schedule.alpha_bars)) return {};
+  const [steps, columns] = stepsAndPositions(schedule) as [number, number?];
+  const values = Array.from({ length: steps * (columns ?? 1) }, (_, k) => {
+    const [i, p] = [Math.floor(k / (columns ?? 1)), k % (columns ?? 1)];
+    return Math.cos((Math.PI / 2) * ((i + 1) / (steps + 1)) ** (1 + p / (columns ?? 1))) ** 2;
+  });
+  return { alpha_bars: inRows(values, columns) };
 }
 
 /** The fields that do not name a tensor. */
@@ -119,7 +161,7 @@ function withLearned(
 
 /** What says which levels are visited, with the constants that came with the weights. */
 export interface ScheduleSource extends Pick<SamplerParts, "noise_schedule" | "timesteps"> {
-  readonly constants: Readonly<Record<string, number | readonly number[]>>;
+  readonly constants: NonNullable<PlanOptions["constants"]>;
 }
 
 /** The schedule of any description that has one; undefined for other parts. Without a grid, all trained steps. */
@@ -131,10 +173,15 @@ export function scheduleParts({
   const { noise_schedule, timesteps = { kind: "all" } } = description;
   const read = readLearned({ description, store });
   // A constant that names a tensor has its value in `constants`; synthetic weights take the family's default.
+  const { alpha_bars: listed, ...constants } = read("noise_schedule");
+  const columns = noise_schedule.family === "table" ? noise_schedule.positions : undefined;
   return {
-    noise_schedule: literals(noise_schedule),
+    noise_schedule: { ...literals(noise_schedule), ...(listed === undefined && fallen(noise_schedule)) },
     timesteps: { ...timesteps, ...straight(timesteps), ...read("timesteps") },
-    constants: read("noise_schedule"),
+    constants: {
+      ...constants,
+      ...(listed !== undefined && { alpha_bars: inRows(listed as readonly number[], columns) }),
+    },
   } as unknown as ScheduleSource;
 }
 
@@ -154,8 +201,9 @@ export function samplerParts(scheduled: Pick<Scheduled, "description" | "store">
   const { data_std, input_preconditioning } = description.embedding;
   const scaled = input_preconditioning !== "none" || prediction_type.target === "edm";
   const parts = {
-    // Plans of embeddings do not depend on it.
+    // Plans of embeddings do not depend on it, but for the number of positions that have levels of their own.
     ...(state.kind !== "continuous_embedding" && { state_space: state }),
+    ...(positionAxes(description).noise && { state_space: { kind: state.kind, seq_len: state.seq_len } }),
     noise_schedule,
     timesteps,
     time_conditioning,

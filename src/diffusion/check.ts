@@ -26,20 +26,43 @@ const takesEnds: ReadonlySet<string> = new Set([
 export const correctsAtRest: ReadonlySet<string> = new Set(["psi"]);
 
 /**
+ * The problems of the levels that positions visit, a list of each (`resolveGrids`); one list: that of all. Each kind of
+ * problem once, of the first position that has it.
+ */
+export function checkSchedules(
+  grids: readonly (readonly GridPoint[])[],
+  sampler?: { readonly kind: string },
+): readonly Diagnostic[] {
+  const found = grids.flatMap((grid, position) =>
+    checkSchedule(grid, sampler, grids.length === 1 ? undefined : position).map((problem) => ({
+      problem,
+      position,
+    })),
+  );
+  const first = new Map<string, number>();
+  for (const { problem, position } of found) if (!first.has(problem.code)) first.set(problem.code, position);
+  return found
+    .filter(({ problem, position }) => first.get(problem.code) === position)
+    .map(({ problem }) => problem);
+}
+
+/**
  * The problems of a list of visited levels, noisiest first (`resolveGrid`), or of a whole table reversed, for the
- * sampler that walks it.
+ * sampler that walks it. A `position` may stand still from one step to the next.
  * Errors: `schedule/out-of-range` (alpha_bar outside [0, 1]), `schedule/infinite-snr` (a warning where no sampler is
  * named), `schedule/not-monotone`. Warnings: `schedule/clean-end`, `schedule/noisy-end`.
  */
 export function checkSchedule(
   grid: readonly GridPoint[],
   sampler?: { readonly kind: string },
+  position?: number,
 ): readonly Diagnostic[] {
   const problems: Diagnostic[] = [];
   const add = (severity: "error" | "warning", code: string, message: string, help: string) =>
     problems.push({ severity, code, message, pointer: "/noise_schedule", help });
+  const of = position === undefined ? "" : `of position ${position}`;
   for (const [i, { t, level }] of grid.entries()) {
-    const where = `at t = ${t} (point ${i + 1} of ${grid.length})`;
+    const where = `${of && `${of} `}at t = ${t} (point ${i + 1} of ${grid.length})`;
     if (
       !(
         level.alphaBar >= 0 &&
@@ -63,11 +86,12 @@ export function checkSchedule(
       );
     const before = grid[i - 1];
     const rests = before?.t === t && correctsAtRest.has(sampler?.kind ?? "");
-    if (before !== undefined && !rests && !(level.gamma < before.level.gamma))
+    const stands = rests || (position !== undefined && level.gamma === before?.level.gamma);
+    if (before !== undefined && !stands && !(level.gamma < before.level.gamma))
       add(
         "error",
         "schedule/not-monotone",
-        `the noise does not fall from t = ${before.t} (alpha_bar ${before.level.alphaBar}) to t = ${t} (alpha_bar ${level.alphaBar})`,
+        `the noise ${of && `${of} `}does not fall from t = ${before.t} (alpha_bar ${before.level.alphaBar}) to t = ${t} (alpha_bar ${level.alphaBar})`,
         "the grid runs from the noisiest time to the cleanest, each visited once",
       );
   }
@@ -77,14 +101,14 @@ export function checkSchedule(
     add(
       "warning",
       "schedule/noisy-end",
-      `sampling starts from pure noise, but the noisiest visited level still has alpha_bar ${signal(first).toPrecision(3)}`,
+      `sampling starts from pure noise, but the noisiest visited level${of && ` ${of}`} still has alpha_bar ${signal(first).toPrecision(3)}`,
       `reach alpha_bar below ${noisyEnough} at the start of the grid`,
     );
   if (last !== undefined && signal(last) < cleanEnough)
     add(
       "warning",
       "schedule/clean-end",
-      `the cleanest visited level has alpha_bar ${signal(last).toPrecision(3)}: more than half of it is noise`,
+      `the cleanest visited level${of && ` ${of}`} has alpha_bar ${signal(last).toPrecision(3)}: more than half of it is noise`,
       "visit a cleaner time at the end of the grid",
     );
   return problems;

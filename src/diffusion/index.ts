@@ -1,6 +1,6 @@
 // Noise schedules, timestep grids, sampler tables and noise: pure float64 maths, browser-safe.
 
-export { checkSchedule } from "./check.js";
+export { checkSchedule, checkSchedules } from "./check.js";
 export { seededUniforms, type UniformSource } from "./discrete/draws.js";
 export type { TokenPoint, TokenRow } from "./discrete/points.js";
 export { planTokens, type TokenPlan } from "./discrete/token-plan.js";

@@ -3,15 +3,18 @@
 
 import { isTokenPlan, type Plan } from "./plans.js";
 
-/** More rows than this are left to plan.js: a manifest is read whole before anything is shown. */
+/** More rows than this, those of each position counted, are left to plan.js: a manifest is read whole before anything is shown. */
 const mostRows = 256;
 
 /** The plan for JSON, where infinities and NaN are words; undefined for one that rows alone do not say. */
 export function planTable(plan: Plan): object | undefined {
   const asksBetweenRows = isTokenPlan(plan) && plan.sampler.kind === "first_hitting";
+  const rows = isTokenPlan(plan)
+    ? plan.rows.length
+    : plan.rows.reduce((sum, { positions }) => sum + (positions?.length ?? 1), 0);
   // Matrices, or numbers for every token.
   const isLarge = isTokenPlan(plan) && ["matrix", "per_token"].includes(plan.process.kind);
-  if (asksBetweenRows || isLarge || plan.rows.length > mostRows) return undefined;
+  if (asksBetweenRows || isLarge || rows > mostRows) return undefined;
   const word = (_: string, value: unknown): unknown =>
     typeof value === "number" && !Number.isFinite(value) ? String(value) : value;
   return JSON.parse(JSON.stringify(plan, word)) as object;

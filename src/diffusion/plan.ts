@@ -10,8 +10,8 @@ import { type GridPoint, levelBelow, resolveGrid, type TimestepsDescription } fr
 import { joinPlans } from "./join-plans.js";
 import { networkScales } from "./network-scales.js";
 import { clean, type NoiseLevel, priorScale } from "./noise-level.js";
-import { hasPositions, type Place, positionGrid } from "./position-grid.js";
-import { type NoiseScheduleDescription, resolveSchedule, schedulePositions } from "./resolve.js";
+import { levelsDiffer, type Place, positionGrid } from "./position-grid.js";
+import { type NoiseScheduleDescription, resolveSchedule, type ScheduleConstants } from "./resolve.js";
 import type { ClassPlan, LevelPoint, SamplerPlan, SamplerRow } from "./rows.js";
 import { bindSampler, type SamplerDescription } from "./samplers/index.js";
 import type { Churn, StepCoefficients } from "./samplers/sampler.js";
@@ -71,7 +71,7 @@ export interface PlanOptions {
   /** Replaces the description's own number of steps. */
   readonly numSteps?: number;
   /** Schedule constants that come with the weights. */
-  readonly constants?: Readonly<Record<string, number | readonly number[]>>;
+  readonly constants?: ScheduleConstants;
 }
 
 /**
@@ -87,7 +87,7 @@ export function planSampler(parts: SamplerParts, options: PlanOptions = {}): Sam
 
 /** How many positions have levels of their own; undefined where all share one. Throws `sampler/no-length`. */
 export function positionsOf({ state_space, noise_schedule, timesteps }: SamplerParts): number | undefined {
-  if (schedulePositions(noise_schedule) === undefined && !hasPositions(timesteps)) return undefined;
+  if (!levelsDiffer(noise_schedule, timesteps)) return undefined;
   return (
     state_space?.seq_len ??
     fail("sampler/no-length", "positions have levels of their own, and nothing says how many there are", {

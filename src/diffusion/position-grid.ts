@@ -11,7 +11,13 @@
 
 import { fail } from "../support/diagnostic.js";
 import { type GridPoint, pointAt, resolveGrid, type TimestepsDescription, trainedIndices } from "./grid.js";
-import type { ResolvedSchedule } from "./resolve.js";
+import {
+  type NoiseScheduleDescription,
+  type ResolvedSchedule,
+  resolveSchedule,
+  type ScheduleConstants,
+  schedulePositions,
+} from "./resolve.js";
 import { roundHalfEven } from "./timesteps.js";
 
 /** Which position of how many. */
@@ -20,11 +26,20 @@ export interface Place {
   readonly length: number;
 }
 
+/** As much of `timesteps` as says whether positions have times of their own. */
+interface Timed {
+  readonly per_position?: unknown;
+  readonly values?: readonly unknown[];
+}
+
 /** Whether positions visit times of their own. */
-export function hasPositions(timesteps: TimestepsDescription): boolean {
-  return timesteps.kind === "table"
-    ? Array.isArray(timesteps.values[0])
-    : timesteps.per_position !== undefined;
+export function timesDiffer({ per_position: each, values }: Timed): boolean {
+  return each !== undefined || Array.isArray(values?.[0]);
+}
+
+/** Whether positions stand at levels of their own: by their times, or by their schedules. */
+export function levelsDiffer(schedule: NoiseScheduleDescription, timesteps: Timed): boolean {
+  return schedulePositions(schedule) !== undefined || timesDiffer(timesteps);
 }
 
 /**
@@ -64,5 +79,24 @@ export function positionGrid(
     const [n, t] = [Math.max(length - 1 - s, 0), Math.max(s - (length - 1), 0)];
     const time = last + ((position - end) * (t - last)) / (n - end);
     return pointAt(schedule, Math.min(last, Math.max(0, roundHalfEven(time))));
+  });
+}
+
+/**
+ * The points that each of `length` positions visits; without a length those of all. Throws what `resolveSchedule`,
+ * `resolveGrid` and `positionGrid` throw.
+ */
+export function resolveGrids(
+  noiseSchedule: NoiseScheduleDescription,
+  timesteps: TimestepsDescription,
+  length: number | undefined,
+  options: { readonly numSteps?: number; readonly constants?: ScheduleConstants } = {},
+): readonly (readonly GridPoint[])[] {
+  const { numSteps, constants } = options;
+  if (length === undefined)
+    return [resolveGrid(timesteps, resolveSchedule(noiseSchedule, constants), numSteps)];
+  return Array.from({ length }, (_, position) => {
+    const schedule = resolveSchedule(noiseSchedule, constants, position);
+    return positionGrid(timesteps, schedule, { position, length }, numSteps);
   });
 }

@@ -38,6 +38,9 @@ export function schedulePositions({
   return Array.isArray(first) ? first.length : undefined;
 }
 
+/** Values of constants that come with the weights, by the names of the description; a matrix in rows. */
+export type ScheduleConstants = Readonly<Record<string, number | readonly (number | readonly number[])[]>>;
+
 /** A schedule in continuous time (or quantile): levels by formula. */
 export interface ContinuousSchedule {
   readonly kind: "continuous";
@@ -58,7 +61,7 @@ export type ResolvedSchedule = ContinuousSchedule | DiscreteSchedule;
  */
 export function resolveSchedule(
   description: NoiseScheduleDescription,
-  constants: Readonly<Record<string, number | readonly number[]>> = {},
+  constants: ScheduleConstants = {},
   position = 0,
 ): ResolvedSchedule {
   const family = bindFamily(description.family, { ...description, ...constants });

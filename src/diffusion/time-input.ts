@@ -29,6 +29,21 @@ export function timeInput(description: TimeInputDescription, point: GridPoint): 
   return (description.scale ?? 1) * numberOf(description, point);
 }
 
+/** What the number changes with: the visited time, the noise that the schedule has there, or neither. */
+export function readBy(input: TimeInputDescription["input"] = "t"): "time" | "noise" | "neither" {
+  switch (input) {
+    case "t":
+    case "t_index":
+    case "t_scaled":
+      return "time";
+    case "constant":
+    case "zero":
+      return "neither";
+    default:
+      return "noise";
+  }
+}
+
 function numberOf({ input }: TimeInputDescription, { t, index, level }: GridPoint): number {
   switch (input ?? (index === undefined ? "t" : "t_index")) {
     case "t":

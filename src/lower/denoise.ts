@@ -19,18 +19,18 @@ import { addPositions } from "./positions.js";
 import { lowerPrefix, withoutPrefix } from "./prefix.js";
 import { selfCondition } from "./self-condition.js";
 import { lowerTable } from "./tables.js";
-import { lowerTime, modulate, modulations, type Time } from "./time.js";
+import { alongPositions, lowerTime, modulate, modulations, type Time } from "./time.js";
 
 const root: Scope = { name: "", pointer: "" };
 
 export interface NetworkInputs {
   /** Noisy state, f32[B, L, d]. */
   readonly x: Value;
-  /** What the time features take, f32[K], K the batch or 1. */
+  /** What the time features take, f32[K], K the batch or 1; f32[K, L] where positions are told numbers of their own. */
   readonly level: Value | undefined;
-  /** alpha / sigma^2, f32[K], with prior_skip. */
+  /** alpha / sigma^2, f32[K] or f32[K, L], with prior_skip. */
   readonly priorScale: Value | undefined;
-  /** Factors of the level, f32[K], where the description has them: see src/diffusion/network-scales.ts. */
+  /** Factors of the level, f32[K] or f32[K, L], where the description has them: see src/diffusion/network-scales.ts. */
   readonly scales: { readonly [name in "c_in" | "c_skip" | "c_out"]?: Value };
   /** The previous prediction, f32[B, L, d], with self-conditioning. */
   readonly previous: Value | undefined;
@@ -246,8 +246,7 @@ function trunkInput(
     const entered = linearLayers(c, child(scope, "in_proj", "/in_proj"), x, embedding.in_proj);
     let h = addPositions(c, scope, entered, embedding.positions);
     if ("vector" in time && time.vector !== undefined) {
-      const shape = [time.vector.type.shape[0]!, dim(1), dim(lastExtent(h))];
-      const row = b.emit("reshape", { x: time.vector }, { shape });
+      const row = alongPositions(c, time.vector);
       const timed = b.emit("add", { a: h, b: row }, {});
       h = untimed === undefined ? timed : b.emit("where", { condition: untimed, a: h, b: timed }, {});
     }
@@ -274,8 +273,13 @@ function priorSkip(c: GraphContext, logits: Value, x: Value, embeddings: Value, 
   });
 }
 
-/** x f32[B, L, d] times a factor f32[K] of each text. */
+/** x f32[B, L, d] times a factor f32[K] of each text, or f32[K, L] of each position. */
 function scaled({ b }: GraphContext, x: Value, factor: Value, name?: string): Value {
-  const column = b.emit("reshape", { x: factor }, { shape: [factor.type.shape[0]!, dim(1), dim(1)] });
+  const { shape } = factor.type;
+  const column = b.emit(
+    "reshape",
+    { x: factor },
+    { shape: shape.length === 1 ? [shape[0]!, dim(1), dim(1)] : [...shape, dim(1)] },
+  );
   return b.emit("mul", { a: x, b: column }, {}, name);
 }

@@ -1,6 +1,7 @@
 // The graphs of a whole model: @embed, @denoise, @round, and @step, one sampler update around the network.
 
 import type { ModelDescription, SamplerDescription } from "../description/description.js";
+import { positionAxes } from "../description/positions.js";
 import { Dim } from "../ir/dim.js";
 import type { Graph, Value } from "../ir/graph.js";
 import { type } from "../ir/type.js";
@@ -93,9 +94,11 @@ function previousPrediction(c: GraphContext, description: ModelDescription): Val
 
 /** The inputs beside x that this network takes, in the order of the interface. */
 function networkInputs(c: GraphContext, description: ModelDescription, rows: Dim): Omit<NetworkInputs, "x"> {
-  const column = type("f32", [rows]);
+  const axes = positionAxes(description);
+  const numbers = (ofPositions: boolean) => type("f32", ofPositions ? [rows, c.lowering.length] : [rows]);
+  const [level, column] = [numbers(axes.level), numbers(axes.noise)];
   return {
-    level: description.time_conditioning.injection === "none" ? undefined : c.b.input("level", column),
+    level: description.time_conditioning.injection === "none" ? undefined : c.b.input("level", level),
     priorScale:
       description.prediction_type.prior_skip === "none" ? undefined : c.b.input("prior_scale", column),
     scales: {
@@ -116,7 +119,8 @@ function networkInputs(c: GraphContext, description: ModelDescription, rows: Dim
 
 /**
  * @step: fixed positions are overwritten with their clean embeddings, the network predicts x0, the sampler's
- * affine update makes the next state. coefficients = [a, b, c, s] of src/diffusion's table.
+ * affine update makes the next state. coefficients = [a, b, c, s] of src/diffusion's table, a row for each position where
+ * positions are at levels of their own.
  */
 function step(lowering: Lowering, description: ModelDescription): Graph {
   const c = lowering.graph("step");
@@ -124,7 +128,7 @@ function step(lowering: Lowering, description: ModelDescription): Graph {
   const given = c.b.input("x", state);
   const network = networkInputs(c, description, Dim.of(1));
   const noise = c.b.input("noise", state);
-  const coefficients = c.b.input("coefficients", type("f32", [4]));
+  const coefficients = coefficientsInput(c, description);
   const fixed = description.conditioning.kind === "none" ? undefined : fixedPositions(c);
   const x = fixed === undefined ? given : overwriteFixed(c, given, fixed);
   const predicted = lowerGuided(c, description, { x, ...network }, fixed);
@@ -146,6 +150,12 @@ function step(lowering: Lowering, description: ModelDescription): Graph {
     c.b.emit("affine_step", { x0: clamped, x, noise, coefficients, x0_prev: history }, {}, "x_next"),
   );
   return c.finish({ x_next: next, x0: clamped, tokens, logits: predicted.logits });
+}
+
+/** The coefficients of a row of the plan: of all positions, or a row of each. */
+function coefficientsInput(c: GraphContext, description: ModelDescription | SamplerDescription): Value {
+  const { noise } = positionAxes(description);
+  return c.b.input("coefficients", type("f32", noise ? [c.lowering.length, Dim.of(4)] : [Dim.of(4)]));
 }
 
 /** The input fixed_mask as a column, bool[B, L, 1]. */
@@ -196,7 +206,7 @@ export function lowerUpdate(lowering: Lowering, description: SamplerDescription)
   const predicted = c.b.input("x0", state);
   const x = c.b.input("x", state);
   const noise = c.b.input("noise", state);
-  const coefficients = c.b.input("coefficients", type("f32", [4]));
+  const coefficients = coefficientsInput(c, description);
   const x0 =
     description.rounding_head.clamp === "none"
       ? predicted

@@ -1,5 +1,6 @@
 // How the noise level reaches the network: number -> features -> MLP -> additive, prefix tokens or adaLN modulations.
-// `level` is f32[K], K the batch or 1; everything here keeps K leading so that one table serves all steps.
+// `level` is f32[K], K the batch or 1; everything here keeps K leading so that one table serves all steps. Where positions
+// are at times of their own it is f32[K, L], and features, vectors and modulations are f32[K, L, ..].
 
 import type {
   AdaLnTime,
@@ -30,7 +31,7 @@ export type Time =
 interface AdaLn extends Pick<AdaLnTime, "bias" | "final" | "chunks" | "branches" | "at"> {
   readonly kind: "ada_ln";
   readonly condition: Value;
-  /** Added to every position too, f32[K, width]. */
+  /** Added to every position too, f32[K, width] or f32[K, L, width]. */
   readonly vector: Value | undefined;
 }
 
@@ -90,7 +91,8 @@ function frequency(features: SinusoidalFeatures | ExpFourierFeatures, i: number,
 /** [cos(s f), sin(s f)]; an odd dim ends in a zero. The number s itself, where that is all. */
 function features(c: GraphContext, features: TimeFeatures, level: Value): Value {
   const { b } = c;
-  const column = b.emit("reshape", { x: level }, { shape: [level.type.shape[0]!, dim(1)] });
+  const column = b.emit("reshape", { x: level }, { shape: [...level.type.shape, dim(1)] });
+  const axis = level.type.shape.length;
   if (features.kind === "number") return column;
   const { dim: size, order } = features;
   const half = Math.floor(size / 2);
@@ -102,10 +104,10 @@ function features(c: GraphContext, features: TimeFeatures, level: Value): Value 
   const pair = b.emit(
     "concat",
     { xs: order === "cos_sin" ? [cos, sin] : [sin, cos] },
-    { axis: 1 },
+    { axis },
     "time_features",
   );
-  return size % 2 === 0 ? pair : b.emit("pad", { x: pair }, { axis: 1, before: dim(0), after: dim(1) });
+  return size % 2 === 0 ? pair : b.emit("pad", { x: pair }, { axis, before: dim(0), after: dim(1) });
 }
 
 function timeMlp(
@@ -123,7 +125,14 @@ function timeMlp(
   }, x);
 }
 
-/** Those of shift, scale and gate that one branch has; f32[K, 1, width] each. */
+/** f32[K, width] of a text as f32[K, 1, width]; f32[K, L, width] of positions as it is. */
+export function alongPositions(c: GraphContext, rows: Value): Value {
+  const { shape } = rows.type;
+  if (shape.length === 3) return rows;
+  return c.b.emit("reshape", { x: rows }, { shape: [shape[0]!, dim(1), shape[1]!] });
+}
+
+/** Those of shift, scale and gate that one branch has; f32[K, 1 or L, width] each. */
 export type Modulation = { readonly [C in Chunk]?: Value };
 
 /** The modulations of `parts` by an adaLN layer `<scope>weight`, the chunks of each together (Peebles & Xie 2023). */
@@ -137,14 +146,9 @@ export function modulations(
   const names = parts.flatMap((part) => part.chunks.map((chunk) => `${chunk}${part.suffix}`));
   return c.b.at(scope.pointer, () => {
     const all = linear(c, scope, time.condition, names.length * width, time.bias, "modulation");
-    const rows = c.b.emit(
-      "reshape",
-      { x: all },
-      { shape: [all.type.shape[0]!, dim(1), dim(lastExtent(all))] },
-    );
     const values = chunks(
       c,
-      rows,
+      alongPositions(c, all),
       names.map(() => width),
       names,
     );

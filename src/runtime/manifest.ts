@@ -31,7 +31,7 @@ export interface RuntimeManifest {
   readonly weights?: { readonly file: string };
   /** What `planOf` needs, with the schedule constants that came with the weights. */
   readonly sampler?: SamplerParts & {
-    readonly constants?: Readonly<Record<string, number | readonly number[]>>;
+    readonly constants?: NonNullable<PlanOptions["constants"]>;
   };
   /** The vocabulary, in a form `createTokenizer` reads. */
   readonly vocabulary?: unknown;

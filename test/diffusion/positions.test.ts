@@ -75,13 +75,9 @@ describe("a table with a position axis", () => {
     ]);
   });
 
-  test("numbers one after the other are the same table, and more columns than positions change nothing", () => {
-    const whole = planSampler(parts);
-    expect(
-      planSampler({ ...parts, noise_schedule: { ...table(bars.flat(), steps), positions: length } }),
-    ).toEqual(whole);
+  test("more columns than positions change nothing", () => {
     const wide = bars.map((row) => [...row, 0.5]);
-    expect(planSampler({ ...parts, noise_schedule: table(wide, steps) })).toEqual(whole);
+    expect(planSampler({ ...parts, noise_schedule: table(wide, steps) })).toEqual(planSampler(parts));
   });
 
   test.each([

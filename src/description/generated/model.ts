@@ -205,6 +205,14 @@ export type LogSnrClip = readonly number[];
  */
 export type Process = "variance_preserving" | "variance_exploding";
 /**
+ * A list of numbers or of rows, or the checkpoint tensor that holds them.
+ */
+export type AlphaBars = readonly AlphaBar[] | ConstantFromWeights;
+/**
+ * A number that all positions share, or one of each position.
+ */
+export type AlphaBar = readonly number[] | number;
+/**
  * How much signal is left at each time: x_t = alpha x_0 + sigma e with alpha^2 + sigma^2 = 1 and alpha_bar = alpha^2. Three independent parts: the family and its constants (here), its discretization (here), and the grid of times that sampling visits (timesteps).
  */
 export type NoiseSchedule =
@@ -403,6 +411,14 @@ export type NumSteps = number;
  * Numbers, or the checkpoint tensor that holds them.
  */
 export type Knots = readonly number[] | ConstantFromWeights;
+/**
+ * A number, or one of each position.
+ */
+export type ListedTime = readonly number[] | number;
+/**
+ * How each position walks the grid at times of its own. Absent: all are at one time. A position whose time stands still waits: the sampler leaves it as it is. The network is told one number of each position.
+ */
+export type PerPosition = LagPositions | AnchorPositions;
 /**
  * The grid of times that sampling visits, from the noisiest to the cleanest. Resolved at compile time to a table.
  */
@@ -2229,14 +2245,18 @@ export interface CubicSchedule {
   readonly process: Process;
 }
 /**
- * alpha_bar of every training step: a schedule that was measured or learned, or one without a family here (Yuan et al. 2022, SeqDiffuSeq's adaptive schedule).
+ * alpha_bar of every training step: a schedule that was measured or learned, or one without a family here. With a position axis, each position has its own: SeqDiffuSeq's adaptive schedule (Yuan et al. 2022).
  */
 export interface TableSchedule {
   readonly family: "table";
   /**
-   * alpha_bar of the training steps, falling, the cleanest first; as many as num_train_steps.
+   * alpha_bar of the training steps, falling, the cleanest first; as many as num_train_steps. Each is a number, or a list with one of each position.
    */
-  readonly alpha_bars: readonly number[];
+  readonly alpha_bars: AlphaBars;
+  /**
+   * Columns of a tensor with a position axis, [num_train_steps, positions]; lists of rows say it themselves. Absent: all positions share the schedule. A shorter text uses the first ones.
+   */
+  readonly positions?: number;
   readonly discretization: GivenBetaOnly;
   readonly log_snr_shift: LogSnrShift;
   readonly log_snr_clip?: LogSnrClip;
@@ -3447,6 +3467,7 @@ export interface NumberFeatures {
 export interface SpacedTimesteps {
   readonly kind: "spaced";
   readonly sections: Sections;
+  readonly per_position?: PerPosition;
 }
 /**
  * 0, s, 2s, ... with the smallest integer stride s for which 0 <= i < T has exactly num_steps members (Song et al. 2021, DDIM).
@@ -3454,12 +3475,14 @@ export interface SpacedTimesteps {
 export interface DdimStrideTimesteps {
   readonly kind: "ddim_stride";
   readonly num_steps: NumSteps;
+  readonly per_position?: PerPosition;
 }
 /**
  * All T training steps.
  */
 export interface AllTimesteps {
   readonly kind: "all";
+  readonly per_position?: PerPosition;
 }
 /**
  * num_steps times evenly spaced from from to to, both included; only for a continuous schedule.
@@ -3475,6 +3498,7 @@ export interface LinspaceTimesteps {
    */
   readonly to: number;
   readonly num_steps: NumSteps;
+  readonly per_position?: PerPosition;
 }
 /**
  * num_steps quantiles q evenly spaced from from to to, both included, for a schedule that is a quantile function (LangFlow).
@@ -3490,16 +3514,17 @@ export interface QuantileTimesteps {
    */
   readonly to: number;
   readonly num_steps: NumSteps;
+  readonly per_position?: PerPosition;
 }
 /**
- * Times as a strictly decreasing list: training step indices for a discretized schedule, times in [0, 1] for a continuous one. The psi sampler may stay at a time: a step between two equal ones noises and denoises again.
+ * Times as a list: training step indices for a discretized schedule, times in [0, 1] for a continuous one. One time a step, strictly falling; or a row with the time of each position, falling or standing still (Chen et al. 2024, Diffusion Forcing's scheduling matrix). The psi sampler may stay at a time: a step between two equal ones noises and denoises again.
  */
 export interface TableTimesteps {
   readonly kind: "table";
   /**
-   * The times, noisiest first.
+   * The times, noisiest first: numbers that all positions share, or lists of one of each position.
    */
-  readonly values: readonly number[];
+  readonly values: readonly ListedTime[];
 }
 /**
  * T - 1, T - 1 - g, .. with g = floor(T / num_steps): ceil(T / g) steps, num_steps where it divides T (DiffuSeq).
@@ -3507,6 +3532,7 @@ export interface TableTimesteps {
 export interface GapTimesteps {
   readonly kind: "gap";
   readonly num_steps: NumSteps;
+  readonly per_position?: PerPosition;
 }
 /**
  * num_steps times of the schedule at which sigma / alpha is (sigma_max^(1/rho) + i / (num_steps - 1) (sigma_min^(1/rho) - sigma_max^(1/rho)))^rho (Karras et al. 2022, eq. 5); only for a continuous schedule.
@@ -3526,6 +3552,7 @@ export interface KarrasTimesteps {
    */
   readonly sigma_min: number;
   readonly num_steps: NumSteps;
+  readonly per_position?: PerPosition;
 }
 /**
  * 1, then num_steps - 1 times sigmoid(mean + std n) sorted, n standard normal numbers of a seed (ELF, whose time is 1 minus this one); only for a continuous schedule.
@@ -3545,6 +3572,7 @@ export interface LogitNormalTimesteps {
    */
   readonly seed: number;
   readonly num_steps: NumSteps;
+  readonly per_position?: PerPosition;
 }
 /**
  * num_steps times F^-1(q), q evenly spaced from 1 to 0 and F the piecewise linear distribution through the knots, as it was learned from the loss (CDCD's time warping); only for a continuous schedule.
@@ -3564,6 +3592,31 @@ export interface WarpTimesteps {
    */
   readonly knots: number;
   readonly num_steps: NumSteps;
+  readonly per_position?: PerPosition;
+}
+/**
+ * Position n is lag floor(n / block) rows behind the first: it waits at the noisiest time before, and at the cleanest after, until the last row takes all of them to the clean end (rolling diffusion; Chen et al. 2024, Diffusion Forcing, whose pyramid has lag 1). A lag of num_steps - 1 takes one block after the other.
+ */
+export interface LagPositions {
+  readonly kind: "lag";
+  /**
+   * Rows of the grid between a block and the next.
+   */
+  readonly lag: number;
+  /**
+   * Positions that walk together.
+   */
+  readonly block: number;
+}
+/**
+ * The grid visits values s of 0 .. T + N - 1 for T training steps and N positions; position n is at training step clip(t_e + (n - n_e) (t_s - t_e) / (n_s - n_e), 0, T - 1), rounded, with the moving end (n_s, t_s) = (max(N - 1 - s, 0), max(s - (N - 1), 0)) and the anchor (n_e, t_e) = (floor(position N), T - 1) (Wu et al. 2023, AR-Diffusion).
+ */
+export interface AnchorPositions {
+  readonly kind: "anchor";
+  /**
+   * Where the anchor stands, in lengths of the text: the nearer, the steeper from left to right.
+   */
+  readonly position: number;
 }
 /**
  * Checkpoint tensors changed into the canonical layout. A list needs concat as its first transform.

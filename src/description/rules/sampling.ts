@@ -1,11 +1,14 @@
 // Rules of noise schedules and timestep grids. Whatever the numbers themselves can show (a stride that exists,
 // noise that falls) is asked of src/diffusion, which computes the same tables for the sampler.
 
-import { checkSchedule, correctsAtRest } from "../../diffusion/check.js";
-import { resolveGrid, type TimestepsDescription } from "../../diffusion/grid.js";
-import { resolveSchedule } from "../../diffusion/resolve.js";
+import { checkSchedules, correctsAtRest } from "../../diffusion/check.js";
+import type { TimestepsDescription } from "../../diffusion/grid.js";
+import { levelsDiffer, resolveGrids } from "../../diffusion/position-grid.js";
+import { schedulePositions } from "../../diffusion/resolve.js";
 import { DlmcError, type Report } from "../../support/diagnostic.js";
 import type { Description, NoiseSchedule, Timesteps } from "../description.js";
+import { sequenceLength } from "../widths.js";
+import { checkPositions } from "./positions.js";
 
 /** Checks the schedule and the grid of a description that has them. */
 export function checkSampling(description: Description, report: Report): void {
@@ -13,6 +16,7 @@ export function checkSampling(description: Description, report: Report): void {
   const { noise_schedule: schedule, timesteps } = description;
   const problems = report.diagnostics.length;
   checkConstants(schedule, description, report);
+  checkPositions(description, report);
   if (timesteps !== undefined) {
     checkKind(schedule, timesteps, report);
     checkOrder(timesteps, description, report);
@@ -128,7 +132,9 @@ function checkOrder(timesteps: Timesteps, description: Description, report: Repo
     const repeats = correctsAtRest.has(sampler?.kind ?? "");
     const rises = (value: number, before: number): boolean =>
       value > before || (!repeats && value === before);
-    const at = timesteps.values.findIndex((value, i) => i > 0 && rises(value, timesteps.values[i - 1]!));
+    const { values } = timesteps;
+    const times = values.filter((value) => typeof value === "number");
+    const at = times.findIndex((value, i) => i > 0 && rises(value, times[i - 1]!));
     if (at > 0)
       report.error(
         "model/timesteps-order",
@@ -136,6 +142,20 @@ function checkOrder(timesteps: Timesteps, description: Description, report: Repo
         {
           pointer: `/timesteps/values/${at}`,
           notes: [{ message: "the time before it", pointer: `/timesteps/values/${at - 1}` }],
+        },
+      );
+    const rows = values.filter((value) => typeof value !== "number");
+    const rising = rows.map((row, i) => row.findIndex((time, p) => time > (rows[i - 1]?.[p] ?? time)));
+    const step = rising.findIndex((position) => position >= 0);
+    if (step > 0)
+      report.error(
+        "model/timesteps-order",
+        `the time of position ${rising[step]} rises; it falls or stands still`,
+        {
+          pointer: `/timesteps/values/${step}/${rising[step]}`,
+          notes: [
+            { message: "the time before it", pointer: `/timesteps/values/${step - 1}/${rising[step]}` },
+          ],
         },
       );
   } else if (timesteps.kind === "linspace" || timesteps.kind === "quantile") {
@@ -158,14 +178,16 @@ function checkNumbers(
 ): void {
   if ([...Object.values(schedule), ...Object.values(timesteps)].some(isFromWeights)) return;
   try {
-    const grid = resolveGrid(timesteps as TimestepsDescription, resolveSchedule(schedule));
+    const grid = timesteps as TimestepsDescription;
+    const length = sequenceLength(description) ?? schedulePositions(schedule);
+    const grids = resolveGrids(schedule, grid, levelsDiffer(schedule, grid) ? length : undefined);
     const notes = [{ message: "the grid", pointer: "/timesteps" }];
     // Where the last call of the network gives the tokens, the grid may end in noise (LangFlow's does).
     const { sampler } = description as {
       readonly sampler?: { readonly kind: string; readonly final?: string };
     };
     const rounds = sampler?.final === "round";
-    for (const diagnostic of checkSchedule(grid, sampler))
+    for (const diagnostic of checkSchedules(grids, sampler))
       if (rounds || diagnostic.code !== "schedule/clean-end") report.add({ ...diagnostic, notes });
   } catch (error) {
     if (!(error instanceof DlmcError)) throw error;

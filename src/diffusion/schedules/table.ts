@@ -6,38 +6,26 @@ import { fail } from "../../support/diagnostic.js";
 import type { ScheduleFamily } from "./family.js";
 
 /** Throws `schedule/table-length`, `schedule/table-order`, the latter with the position where there are several. */
-export const table: ScheduleFamily<{
-  readonly alpha_bars: readonly (number | readonly number[])[];
-  /** Columns of numbers that come one after the other, row by row; 0: they are not in rows. */
-  readonly positions: number;
-}> = {
-  defaults: { alpha_bars: [], positions: 0 },
-  bind: ({ alpha_bars: listed, positions }) => ({
+export const table: ScheduleFamily<{ readonly alpha_bars: readonly (number | readonly number[])[] }> = {
+  defaults: { alpha_bars: [] },
+  bind: ({ alpha_bars: listed }) => ({
     kind: "betas",
     betas(steps, position) {
-      const rows = Array.isArray(listed[0]) || positions === 0;
-      const count = rows ? listed.length : listed.length / positions;
-      if (count !== steps)
-        fail("schedule/table-length", `${count} values of alpha_bar for ${steps} training steps`, {
+      if (listed.length !== steps)
+        fail("schedule/table-length", `${listed.length} values of alpha_bar for ${steps} training steps`, {
           pointer: "/noise_schedule/alpha_bars",
-          help: `use "num_train_steps": ${count} in the discretization`,
+          help: `use "num_train_steps": ${listed.length} in the discretization`,
         });
-      const at = (i: number): number => {
-        const value = listed[rows ? i : i * positions + position]!;
-        return typeof value === "number" ? value : value[position]!;
-      };
-      const several = positions > 0 || Array.isArray(listed[0]);
-      return Float64Array.from({ length: steps }, (_, i) => {
-        const [value, before] = [at(i), i === 0 ? 1 : at(i - 1)];
+      const column = listed.map((row) => (typeof row === "number" ? row : row[position]!));
+      return Float64Array.from(column, (value, i) => {
+        const before = i === 0 ? 1 : column[i - 1]!;
+        const [of, place] =
+          typeof listed[i] === "number" ? ["", ""] : [` of position ${position}`, `/${position}`];
         if (value >= before)
-          fail(
-            "schedule/table-order",
-            `alpha_bar${several ? ` of position ${position}` : ""} falls from below 1, but ${value} follows ${before}`,
-            {
-              pointer: `/noise_schedule/alpha_bars${rows ? `/${i}` : ""}${rows && several ? `/${position}` : ""}`,
-              help: "list the cleanest step first, each with less signal than the one before",
-            },
-          );
+          fail("schedule/table-order", `alpha_bar${of} falls from below 1, but ${value} follows ${before}`, {
+            pointer: `/noise_schedule/alpha_bars/${i}${place}`,
+            help: "list the cleanest step first, each with less signal than the one before",
+          });
         return (before - value) / before;
       });
     },

@@ -20,10 +20,13 @@ export interface TimeTable {
 
 const via = "hoist-time";
 
-/** The table for @step; undefined when it takes no `level` or nothing is computed from it. */
+/**
+ * The table for @step; undefined when it takes no `level` or nothing is computed from it. Levels of single positions stay:
+ * a row of all positions' features for every step would be as large as the activations of all steps.
+ */
 export function tableColumns(module: Module, step: Graph): TimeTable | undefined {
   const level = step.inputs.find((v) => v.hint === "level");
-  if (level === undefined) return undefined;
+  if (level === undefined || level.type.shape.length !== 1) return undefined;
   const constants = findConstants(module);
   const rows = rowValues(step.ops, level, constants);
   const read = columnValues(step, rows);

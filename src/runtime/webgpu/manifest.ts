@@ -1,6 +1,6 @@
 // What the runtime reads of a WGSL bundle's manifest.json (schema/wgsl-manifest.schema.json has every member).
 
-import type { SamplerParts } from "../../diffusion/plan.js";
+import type { PlanOptions, SamplerParts } from "../../diffusion/plan.js";
 import { fail } from "../../support/diagnostic.js";
 
 /** Bytes of an arena, an input of the same graph or a tensor; of the latter two all bytes, or a part. */
@@ -70,7 +70,7 @@ export interface WgslManifest {
   readonly plan?: object;
   /** What `planOf` needs, with the schedule constants that came with the weights. */
   readonly sampler?: SamplerParts & {
-    readonly constants?: Readonly<Record<string, number | readonly number[]>>;
+    readonly constants?: NonNullable<PlanOptions["constants"]>;
   };
   /** The symbols and how text is read with them, for `createTokenizer`. */
   readonly vocabulary?: { readonly symbols: unknown; readonly options?: object };
