@@ -3,17 +3,24 @@
 import { describe, lowerDescription } from "../compile.js";
 import { type Description, printDescription } from "../description/index.js";
 import {
-  checkSchedule,
+  checkSchedules,
+  type GridPoint,
   isTokenPlan,
+  joinPoints,
   keptChance,
   levelOf,
   type NoiseLevel,
   type Plan,
-  resolveGrid,
+  type PositionMap,
+  positionMap,
+  positionsOf,
+  resolveGrids,
   resolveSchedule,
   type ScheduleCurve,
   scheduleCurve,
+  schedulePositions,
   signalRange,
+  type TimestepsDescription,
   type TokenPoint,
   type TokenProcess,
   type TokenRow,
@@ -107,28 +114,35 @@ function read({ model, length, warn }: Described): Description {
   return description;
 }
 
-/** A noise schedule as sampled: one row per visited level, and the curve for a plot. */
+/** A visited level. */
+interface VisitedLevel {
+  readonly t: number;
+  readonly index?: number;
+  readonly alphaBar: number;
+  readonly sigma2: number;
+  readonly gamma: number;
+  /** Of a hybrid state: the chances that noise made the token a mask, and a random one. */
+  readonly masks?: number;
+  readonly random?: number;
+  /** Of a matrix state: the chance that a token is itself, the mean over tokens. */
+  readonly kept?: number;
+  /** Of a schedule per token: the chance that a token is still there, the least and the largest of all. */
+  readonly least?: number;
+  readonly most?: number;
+  /** Of discrete flow matching: its rates times the length of the step from here. */
+  readonly forth?: number;
+  readonly back?: number;
+}
+
+/** A noise schedule as sampled: one row per visited level, and what a plot shows of it. */
 export interface ScheduleInspection {
   readonly plan?: Plan;
-  readonly levels: readonly {
-    readonly t: number;
-    readonly index?: number;
-    readonly alphaBar: number;
-    readonly sigma2: number;
-    readonly gamma: number;
-    /** Of a hybrid state: the chances that noise made the token a mask, and a random one. */
-    readonly masks?: number;
-    readonly random?: number;
-    /** Of a matrix state: the chance that a token is itself, the mean over tokens. */
-    readonly kept?: number;
-    /** Of a schedule per token: the chance that a token is still there, the least and the largest of all. */
-    readonly least?: number;
-    readonly most?: number;
-    /** Of discrete flow matching: its rates times the length of the step from here. */
-    readonly forth?: number;
-    readonly back?: number;
-  }[];
-  readonly curve: ScheduleCurve;
+  /** Where positions differ, their means and the level of each. */
+  readonly levels: readonly (VisitedLevel & { readonly positions?: readonly VisitedLevel[] })[];
+  /** Of a schedule that all positions share. */
+  readonly curve?: ScheduleCurve;
+  /** Of positions at levels of their own. */
+  readonly map?: PositionMap;
 }
 
 /**
@@ -145,17 +159,29 @@ export function inspectSchedule(options: ModelOptions & { readonly steps?: numbe
       file: options.model,
       pointer: "/part",
     });
-  const schedule = resolveSchedule(source.noise_schedule, source.constants);
-  const grid = resolveGrid(source.timesteps, schedule, options.steps);
-  const sampler = samplerParts(model)?.parts.sampler;
+  const { noise_schedule, timesteps, constants } = source;
+  const parts = samplerParts(model)?.parts;
+  // A schedule alone has as many positions as its own lists.
+  const positions = parts
+    ? positionsOf(parts)
+    : (schedulePositions(noise_schedule) ?? listedPositions(timesteps));
+  const chosen = { ...(options.steps !== undefined && { numSteps: options.steps }), constants };
+  const grids = resolveGrids(noise_schedule, timesteps, positions, chosen);
+  const sampler = parts?.sampler;
   // Of the grid as described the reader has spoken, but for constants that are in the weights and other step counts.
-  const found = checkSchedule(grid, sampler).map((diagnostic) => ({ file: options.model, ...diagnostic }));
+  const found = checkSchedules(grids, sampler).map((diagnostic) => ({ file: options.model, ...diagnostic }));
   const errors = found.filter(({ severity }) => severity === "error");
   if (errors.length > 0) throw new DlmcError(errors);
   const known = new Set(said.map(({ message }) => message));
   const warnings = [...said, ...found.filter(({ message }) => !known.has(message))];
   if (warnings.length > 0) options.warn?.(warnings);
   const plan = sampler && planOfModel(model, options.steps);
+  const grid = grids[0]!;
+  if (positions !== undefined) {
+    const levels = grid.map((_, k) => joinPoints(grids.map((own) => levelRow(own[k]!))));
+    return { ...(plan && { plan }), levels, map: positionMap(grids) };
+  }
+  const schedule = resolveSchedule(noise_schedule, constants);
   if (plan === undefined || !isTokenPlan(plan))
     return { ...(plan && { plan }), levels: grid.map(levelRow), curve: scheduleCurve(schedule, grid) };
   const of = (level: NoiseLevel): NoiseLevel => levelOf(plan.process, level);
@@ -167,10 +193,7 @@ export function inspectSchedule(options: ModelOptions & { readonly steps?: numbe
   };
 }
 
-function tokenRow(
-  process: TokenProcess,
-  point: TokenPoint & Partial<Pick<TokenRow, "flow">>,
-): ScheduleInspection["levels"][number] {
+function tokenRow(process: TokenProcess, point: TokenPoint & Partial<Pick<TokenRow, "flow">>): VisitedLevel {
   const { sigma2, random } = point;
   const kept = keptChance(process, point);
   const range = signalRange(process, point);
@@ -183,9 +206,13 @@ function tokenRow(
   };
 }
 
-type Point = ReturnType<typeof resolveGrid>[number];
+/** Columns of listed times. */
+function listedPositions(timesteps: TimestepsDescription): number | undefined {
+  const first = timesteps.kind === "table" ? timesteps.values[0] : undefined;
+  return typeof first === "object" ? first.length : undefined;
+}
 
-function levelRow({ t, index, level }: Point): ScheduleInspection["levels"][number] {
+function levelRow({ t, index, level }: GridPoint): VisitedLevel {
   return {
     t,
     ...(index !== undefined && { index }),

@@ -2,15 +2,12 @@
 
 import type { Diagnostic } from "../support/diagnostic.js";
 import type { GridPoint } from "./grid.js";
-import type { NoiseLevel } from "./noise-level.js";
+import { signalPart } from "./noise-level.js";
 
 /** Least signal power at the cleanest visited level that still lets rounding read the token. */
 const cleanEnough = 0.5;
 /** Greatest signal power at the noisiest level: sampling starts from pure noise, training did not. */
 const noisyEnough = 0.05;
-
-/** Part of the power that is signal: alpha_bar where the process preserves variance. */
-const signal = ({ alphaBar, sigma2 }: NoiseLevel): number => alphaBar / (alphaBar + sigma2);
 
 /** Samplers without a log SNR in their formulas: for them the ends may be all noise or all signal. */
 const takesEnds: ReadonlySet<string> = new Set([
@@ -97,18 +94,18 @@ export function checkSchedule(
   }
   const first = grid[0]?.level;
   const last = grid.at(-1)?.level;
-  if (first !== undefined && signal(first) > noisyEnough)
+  if (first !== undefined && signalPart(first) > noisyEnough)
     add(
       "warning",
       "schedule/noisy-end",
-      `sampling starts from pure noise, but the noisiest visited level${of && ` ${of}`} still has alpha_bar ${signal(first).toPrecision(3)}`,
+      `sampling starts from pure noise, but the noisiest visited level${of && ` ${of}`} still has alpha_bar ${signalPart(first).toPrecision(3)}`,
       `reach alpha_bar below ${noisyEnough} at the start of the grid`,
     );
-  if (last !== undefined && signal(last) < cleanEnough)
+  if (last !== undefined && signalPart(last) < cleanEnough)
     add(
       "warning",
       "schedule/clean-end",
-      `the cleanest visited level${of && ` ${of}`} has alpha_bar ${signal(last).toPrecision(3)}: more than half of it is noise`,
+      `the cleanest visited level${of && ` ${of}`} has alpha_bar ${signalPart(last).toPrecision(3)}: more than half of it is noise`,
       "visit a cleaner time at the end of the grid",
     );
   return problems;

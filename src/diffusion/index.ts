@@ -13,12 +13,14 @@ export {
 } from "./discrete/token-process.js";
 export { type DiscreteSchedule, type Discretization, levelAt } from "./discretize.js";
 export { type GridPoint, resolveGrid, type TimestepsDescription } from "./grid.js";
+export { joinPoints } from "./join-plans.js";
 export { clean, levelFromGamma, type NoiseLevel, priorScale } from "./noise-level.js";
 export { normalNoise, seededNoise } from "./normal.js";
 export {
   type PlanOptions,
   type PlanPoint,
   planSampler,
+  positionsOf,
   type SamplerParts,
   type SamplerPlan,
   type SamplerRow,
@@ -34,11 +36,14 @@ export {
   tokenPlanOf,
 } from "./plans.js";
 export { plotSvg, plotText, type ScheduleCurve, scheduleCurve } from "./plot.js";
+export { evenly, type PositionMap, plotMapSvg, plotMapText, positionMap } from "./plot-positions.js";
+export { resolveGrids } from "./position-grid.js";
 export {
   type ContinuousSchedule,
   type NoiseScheduleDescription,
   type ResolvedSchedule,
   resolveSchedule,
+  schedulePositions,
 } from "./resolve.js";
 export { deriveKey, type Key, squares32, uniform } from "./rng.js";
 export { gaussianSamplers } from "./samplers/index.js";

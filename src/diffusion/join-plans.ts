@@ -1,7 +1,7 @@
 // One plan from those of single positions. Each position walks its own grid through its own schedule by the same formulas
 // as a text at one level would; all of them have as many rows.
 
-import type { PlanPoint, SamplerPlan, SamplerRow } from "./rows.js";
+import type { SamplerPlan, SamplerRow } from "./rows.js";
 
 /** The plan that takes position p by `plans[p]`. Where all are alike it is any of them. */
 export function joinPlans(plans: readonly SamplerPlan[]): SamplerPlan {
@@ -10,16 +10,19 @@ export function joinPlans(plans: readonly SamplerPlan[]): SamplerPlan {
   const finals = plans.flatMap(({ finalRow }) => finalRow ?? []);
   return {
     ...first,
-    rows: first.rows.map((_, step) => joined<SamplerRow>(plans.map(({ rows }) => rows[step]!))),
+    rows: first.rows.map((_, step) => joinPoints<SamplerRow>(plans.map(({ rows }) => rows[step]!))),
     initialNoiseScale: mean(scales),
     ...(scales.some((scale) => scale !== scales[0]) && { initialNoiseScales: scales }),
-    ...(finals.length > 0 && { finalRow: joined(finals) }),
+    ...(finals.length > 0 && { finalRow: joinPoints(finals) }),
   };
 }
 
-function joined<P extends PlanPoint>(points: readonly P[]): P {
+/** One point of those of each position: any of them where they are alike, else their means and `positions`. */
+export function joinPoints<P extends object>(
+  points: readonly P[],
+): P & { readonly positions?: readonly P[] } {
   const [first] = points as readonly [P];
-  const texts = new Set(points.map((point) => Object.values(flat(point)).join(" ")));
+  const texts = new Set(points.map((point) => flat(point).join(" ")));
   if (texts.size === 1) return first;
   return { ...(meanOf(points) as P), positions: points };
 }
@@ -37,7 +40,9 @@ function meanOf(all: readonly object[]): object {
   );
 }
 
-/** A point's numbers, those of its scales among them. */
-function flat({ scales, ...numbers }: PlanPoint): object {
-  return { ...numbers, ...scales };
+/** A point's numbers, those of objects inside among them. */
+function flat(point: object): number[] {
+  return Object.values(point).flatMap((value: number | object) =>
+    typeof value === "number" ? [value] : flat(value),
+  );
 }

@@ -42,6 +42,11 @@ export function levelFromTotalNoise(s: number): NoiseLevel {
   return levelFromPowers(Math.exp(-s), -Math.expm1(-s));
 }
 
+/** Part of the power that is signal: alpha_bar where the process preserves variance. */
+export function signalPart({ alphaBar, sigma2 }: NoiseLevel): number {
+  return alphaBar / (alphaBar + sigma2);
+}
+
 /** alpha / sigma^2: the weight of <x, e_v> in log p(x | token v) when all rows e_v have one norm. */
 export function priorScale(level: NoiseLevel): number {
   return Math.sqrt(level.alphaBar) / level.sigma2;

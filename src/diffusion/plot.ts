@@ -3,7 +3,7 @@
 
 import { levelAt } from "./discretize.js";
 import type { GridPoint } from "./grid.js";
-import type { NoiseLevel } from "./noise-level.js";
+import { type NoiseLevel, signalPart } from "./noise-level.js";
 import type { ResolvedSchedule } from "./resolve.js";
 
 /** Points of a curve; x is time from clean (0) to noisy (1), y the part of the power that is signal, in [0, 1]. */
@@ -11,9 +11,6 @@ export interface ScheduleCurve {
   readonly curve: readonly (readonly [x: number, y: number])[];
   readonly visited: readonly (readonly [x: number, y: number])[];
 }
-
-/** Part of the power that is signal: alpha_bar where the process preserves variance. */
-const signal = ({ alphaBar, sigma2 }: NoiseLevel): number => alphaBar / (alphaBar + sigma2);
 
 /**
  * The part of the power that is signal at `samples` times, and at the visited points of `grid`; `of` makes the process's
@@ -29,11 +26,11 @@ export function scheduleCurve(
   const curve = Array.from({ length: samples }, (_, i): readonly [number, number] => {
     // Quantile families are infinite at exactly 0 and 1: sample the middles.
     const x = (i + 0.5) / samples;
-    if (schedule.kind === "continuous") return [x, inside(signal(of(schedule.at(x))))];
+    if (schedule.kind === "continuous") return [x, inside(signalPart(of(schedule.at(x))))];
     const index = Math.min(schedule.steps - 1, Math.floor(x * schedule.steps));
-    return [x, signal(of(levelAt(schedule, index)))];
+    return [x, signalPart(of(levelAt(schedule, index)))];
   });
-  return { curve, visited: grid.map(({ t, level }) => [t, inside(signal(level))] as const) };
+  return { curve, visited: grid.map(({ t, level }) => [t, inside(signalPart(level))] as const) };
 }
 
 /**

@@ -9,7 +9,14 @@ import {
   resolved,
   type ScheduleInspection,
 } from "../../api/inspect.js";
-import { plotSvg, plotText } from "../../diffusion/index.js";
+import {
+  evenly,
+  type PositionMap,
+  plotMapSvg,
+  plotMapText,
+  plotSvg,
+  plotText,
+} from "../../diffusion/index.js";
 import { type ExitCode, exitCodes, fail } from "../../support/diagnostic.js";
 import { integer, type WeightFlags, withWeights } from "../flags.js";
 import { print, printJson, printProblems } from "../print.js";
@@ -90,12 +97,18 @@ function showParameters(options: Parameters<typeof parameters>[0], json: boolean
 }
 
 function showSchedule(schedule: ScheduleInspection, flags: Flags): void {
-  if (flags.svg !== undefined) writeText(flags.svg, plotSvg(schedule.curve));
+  const { levels, curve, map } = schedule;
+  const svg = map ? plotMapSvg(map) : curve && plotSvg(curve);
+  if (flags.svg !== undefined && svg !== undefined) writeText(flags.svg, svg);
   if (flags.json) {
     printJson({
-      levels: schedule.levels,
+      levels,
       ...(schedule.plan && { steps: schedule.plan.rows, final: schedule.plan.final }),
     });
+    return;
+  }
+  if (map) {
+    showPositions(levels, map);
     return;
   }
   const columns = [
@@ -111,11 +124,28 @@ function showSchedule(schedule: ScheduleInspection, flags: Flags): void {
     ["forth", "forth"],
     ["back", "back"],
   ] as const;
-  const shown = columns.filter(([, key]) => schedule.levels[0]?.[key] !== undefined);
+  const shown = columns.filter(([, key]) => levels[0]?.[key] !== undefined);
   print(`${"index".padStart(7)}${shown.map(([name]) => name.padStart(13)).join("")}`);
-  for (const row of schedule.levels) {
+  for (const row of levels) {
     const numbers = shown.map(([, key]) => (row[key]?.toPrecision(6) ?? "").padStart(13));
     print(`${String(row.index ?? "").padStart(7)}${numbers.join("")}`);
   }
-  print(`\n${plotText(schedule.curve)}`);
+  if (curve) print(`\n${plotText(curve)}`);
+}
+
+/** Some of the positions side by side: where each stands, and its alpha_bar. */
+function showPositions(levels: ScheduleInspection["levels"], map: PositionMap): void {
+  const shown = evenly(map.signal.length, 4);
+  const time = levels[0]?.index === undefined ? "t" : "index";
+  const title = (p: number): string => `of position ${p}`.padStart(24);
+  print(`   step${shown.map(title).join("")}`);
+  print(`${" ".repeat(7)}${shown.map(() => `${time.padStart(10)}${"alpha_bar".padStart(14)}`).join("")}`);
+  levels.forEach((row, k) => {
+    const cells = shown.map((p) => {
+      const { t, index, alphaBar } = row.positions?.[p] ?? row;
+      return `${(index === undefined ? t.toPrecision(6) : String(index)).padStart(10)}${alphaBar.toPrecision(6).padStart(14)}`;
+    });
+    print(`${String(k).padStart(7)}${cells.join("")}`);
+  });
+  print(`\n${plotMapText(map)}`);
 }
