@@ -84,6 +84,25 @@ describe("output by schema", () => {
     expect([schedule.levels.length, schedule.steps.length]).toEqual([4, 3]);
   });
 
+  test("inspect of a schedule whose positions are at levels of their own", async () => {
+    const model = "examples/ar-diffusion/model.json";
+    const svg = join(directory, "levels.svg");
+    const flags = ["inspect", model, "--schedule", "--synthetic", "1"];
+    const { levels, steps } = expectSchema("inspect", (await dlmc(...flags, "--json")).out) as {
+      levels: { positions?: { index: number }[] }[];
+      steps: { positions?: { index: number; a: number }[] }[];
+    };
+    // 2023 values of s in strides of floor(2023 / 20) = 101: at the second position 0 is at 1899, and 22 on the line to (46, 1999).
+    expect([levels.length, steps.length]).toEqual([21, 21]);
+    expect(levels[1]!.positions!.map(({ index }) => index).slice(-1)).toEqual([
+      Math.round(1999 - (100 * 24) / 46),
+    ]);
+    const { out } = await dlmc(...flags, "--svg", svg);
+    expect(out).toContain('21 steps, 23 positions; " .:-=+*#%@" from noise to signal');
+    expect(out).toMatch(/^ {6}1 +1899 +0\.0255245 .*1947/m);
+    expect(readFileSync(svg, "utf8").match(/<rect /g)).toHaveLength(21 * 23);
+  });
+
   test("inspect of a model whose settled blocks are kept", async () => {
     const model = "examples/sdar/model.json";
     const { cache } = expectSchema("inspect", (await dlmc("inspect", model, "--json")).out) as {

@@ -31,7 +31,7 @@ export function bayesModel(change: object): { readonly model: string; remove(): 
     state_space: { kind: "continuous_embedding", vocab_size: vocabulary, seq_len: length },
     embedding: { dim, normalization: "unit_sqrt_d" },
     prediction_type: { x0_from: "softmax_embedding", prior_skip: "alpha_over_sigma2" },
-    blocks: { mixer: { kind: "attention", heads: 2 } },
+    blocks: { mixer: { kind: "short_conv" }, ffn: { kind: "none" } },
     weights: { file: "w.safetensors" },
     ...change,
   };
