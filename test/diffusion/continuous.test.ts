@@ -105,6 +105,13 @@ describe("families at values worked out by hand", () => {
       expect(moved).toBeCloseTo(plain / (factor ** 2 - (factor ** 2 - 1) * plain), 12);
     }
   });
+
+  test("TEncDM's tan-d, alpha_bar = 1 / (1 + d^2 tan^2(pi t / 2)), is the cosine with its log SNR shifted by -2 ln d", () => {
+    const [d, discretization] = [7, { kind: "continuous" as const }];
+    const schedule = { family: "cosine", offset: 0, discretization, log_snr_shift: -2 * Math.log(d) };
+    for (const t of [0.01, 0.3, 0.8, 0.99])
+      expect(alphaBarAt(schedule, t)).toBeCloseTo(1 / (1 + (d * Math.tan((Math.PI / 2) * t)) ** 2), 12);
+  });
 });
 
 /**
