@@ -120,12 +120,16 @@ function bindWeights(
       help: "give --weights FILE, name the file in weights.file, or use --synthetic SEED",
     });
   }
-  const map = { ...weights.map, ...Object.fromEntries(learned.map(({ name, from }) => [name, from])) };
+  // Constants of the schedule alone are a few tensors of a checkpoint that is for more.
+  const whole = declared.length > 0;
+  const named = learned.map(({ name, from }) => [name, from] as const);
+  const map = { ...(whole && weights.map), ...Object.fromEntries(named) };
   const constants = learned.map(
     ({ name, pointer, shape }): ParameterDeclaration => ({ name, shape, pointer }),
   );
   const parameters = [...declared, ...constants];
   return resolveParameters(parameters, checkpoint, { ...weights, map }, report, {
     values: options.values ?? true,
+    unused: whole,
   });
 }

@@ -18,6 +18,8 @@ import { reportUnused } from "./unused.js";
 export interface ResolveOptions {
   /** Read all used data once to find NaN and infinities; true by default. */
   readonly values?: boolean;
+  /** Report tensors that no parameter uses; true by default. Without, a few tensors of a whole checkpoint may be asked for. */
+  readonly unused?: boolean;
 }
 
 interface Found {
@@ -52,7 +54,8 @@ export function resolveParameters(
   if (options.values ?? true)
     for (const source of used.values()) checkValues(checkpoint, source, found, report);
   // A name that was not found is often the unused one: saying both halves twice would bury the cause.
-  reportUnused({ stored, used, names, checkpoint, report, missing: found.length < declared.length });
+  if (options.unused ?? true)
+    reportUnused({ stored, used, names, checkpoint, report, missing: found.length < declared.length });
   return mappedStore(usable, checkpoint);
 }
 
