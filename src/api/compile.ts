@@ -17,7 +17,7 @@ import type { BuildOptions } from "../targets.js";
 import { version } from "../version.js";
 import { type LoadedModel, loadModel, type ModelOptions } from "./load.js";
 import { checkReplaceable, replaceDirectory } from "./output.js";
-import { type SamplerSource, samplerParts } from "./sampler-source.js";
+import { planOfModel, type SamplerSource, samplerParts } from "./sampler-source.js";
 import { vocabularyOf } from "./vocabulary.js";
 
 export interface CompileOptions extends Omit<ModelOptions, "length">, BuildOptions {
@@ -70,6 +70,8 @@ export function build(options: CompileOptions): Built {
         help: "compile one bundle for each length",
       },
     );
+  // What came with the weights is seen here for the first time; the rest of the schedule the reader has walked.
+  if (Object.keys(samplerParts(first)?.constants ?? {}).length > 0) planOfModel(first);
   const planned = models.map((model) => optimise(model.module, target, options, options.run));
   const modules = planned.map((module, i) => ({ module, length: sequenceOf(models[i]!) }));
   return { models, planned, bundle: emit(modules, first, options) };

@@ -30,7 +30,7 @@ import { typeText } from "../ir/type.js";
 import { type Diagnostic, DlmcError, fail } from "../support/diagnostic.js";
 import type { ParameterDeclaration } from "../weights/store.js";
 import { loadSchedule, type ModelOptions, readModelText } from "./load.js";
-import { planOfModel, samplerParts, scheduleParts } from "./sampler-source.js";
+import { ofFile, planOfModel, samplerParts, scheduleParts } from "./sampler-source.js";
 
 /** What `dlmc inspect --json` prints (schema/inspect.schema.json). */
 export interface Inspection {
@@ -166,7 +166,7 @@ export function inspectSchedule(options: ModelOptions & { readonly steps?: numbe
     ? positionsOf(parts)
     : (schedulePositions(noise_schedule) ?? listedPositions(timesteps));
   const chosen = { ...(options.steps !== undefined && { numSteps: options.steps }), constants };
-  const grids = resolveGrids(noise_schedule, timesteps, positions, chosen);
+  const grids = ofFile(options.model, () => resolveGrids(noise_schedule, timesteps, positions, chosen));
   const sampler = parts?.sampler;
   // Of the grid as described the reader has spoken, but for constants that are in the weights and other step counts.
   const found = checkSchedules(grids, sampler).map((diagnostic) => ({ file: options.model, ...diagnostic }));

@@ -17,7 +17,7 @@ import {
   samplerPlanOf,
 } from "../diffusion/index.js";
 import type { Tensor } from "../ir/tensor.js";
-import { fail } from "../support/diagnostic.js";
+import { DlmcError, fail } from "../support/diagnostic.js";
 import type { WeightStore } from "../weights/store.js";
 
 /** A description and the store that has at least the constants of its schedule. */
@@ -233,10 +233,25 @@ export function planOfModel(model: Scheduled, steps?: number): Plan {
       pointer: "/part",
       help: "generate needs a whole model",
     });
-  return planOf(source.parts, {
-    constants: source.constants,
-    ...(steps !== undefined && { numSteps: steps }),
-  });
+  return ofFile(model.file, () =>
+    planOf(source.parts, {
+      constants: source.constants,
+      ...(steps !== undefined && { numSteps: steps }),
+    }),
+  );
+}
+
+/** What `make` makes; problems of constants that came with the weights say whose description names them. */
+export function ofFile<T>(file: string, make: () => T): T {
+  try {
+    return make();
+  } catch (error) {
+    if (!(error instanceof DlmcError)) throw error;
+    throw new DlmcError(
+      error.diagnostics.map((diagnostic) => ({ file, ...diagnostic })),
+      error.exitCode,
+    );
+  }
 }
 
 /** The plan of a model with a continuous state. Throws what `planOfModel` throws, and `sampler/discrete-plan`. */
