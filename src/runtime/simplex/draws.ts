@@ -2,9 +2,9 @@
 
 import { seededUniforms, type UniformSource } from "../../diffusion/discrete/draws.js";
 import { fail } from "../../support/diagnostic.js";
+import type { TokenDraws } from "../discrete/driver.js";
 import { noiseSource } from "../noise-source.js";
 import type { NoiseSource } from "../step-runner.js";
-import type { TokenOptions } from "../token-state.js";
 
 /** Numbers of the caller's own. */
 export interface SimplexDraws {
@@ -21,7 +21,7 @@ export interface SimplexDraws {
 
 /** The draws of a generation. Throws `generate/noise-kind` and what `noiseSource` throws. */
 export function simplexDraws(
-  noise: TokenOptions["noise"] = 0,
+  noise: number | bigint | NoiseSource | TokenDraws | SimplexDraws = 0,
   batch: number,
   { length, vocabulary }: { readonly length: number; readonly vocabulary: number },
   truncation: number | undefined,
