@@ -3,16 +3,13 @@
 
 import type { Classed } from "../diffusion/plan.js";
 import { fail } from "../support/diagnostic.js";
-import { isSimplexRunner, isTokenRunner, type Runner } from "./any-runner.js";
-import type { StepRunner } from "./step-runner.js";
+import type { Runner } from "./any-runner.js";
+import { eachCall } from "./each-call.js";
 
 /** One class for all texts, or one a text; null: none. */
 export type ClassInput = number | null | readonly (number | null)[];
 
-/**
- * The runner with these classes told. Throws `generate/class-unread`, `generate/class-missing`, `generate/class-size` and
- * `generate/class-range`.
- */
+/** The runner with these classes told. Throws `generate/class-unread` and `generate/class-range`. */
 export function withClasses(
   runner: Runner,
   { classes: known }: Classed,
@@ -21,51 +18,19 @@ export function withClasses(
 ): Runner {
   if (known === undefined) {
     if (given == null) return runner;
-    return fail("generate/class-unread", "a class is given, and this model is told none", {
-      help: "leave the class out",
-    });
+    return fail("generate/class-unread", "a class is given, and this model is told none");
   }
   const { count, null_class: none } = known;
-  const list = Array.isArray(given)
-    ? given
-    : new Array<number | null>(batch).fill((given ?? null) as number | null);
-  if (list.length !== batch)
-    fail("generate/class-size", `${list.length} classes are given for ${batch} texts`, {
-      help: "give one for all, or one a text",
+  const list = Array.isArray(given) ? given : new Array(batch).fill(given ?? null);
+  const classes = list.map((label: number | null) => (label === null && none ? count : label));
+  const fits = (label: number | null): boolean =>
+    Number.isInteger(label) && label! >= 0 && label! < count + Number(none);
+  if (list.length !== batch || list.includes(count) || !classes.every(fits))
+    fail("generate/class-range", `the class ${JSON.stringify(given ?? null)} does not fit`, {
+      help: `give one of 0 to ${count - 1} for all texts, or a list of ${batch}: --class N, or { classes }`,
     });
-  const classes = Int32Array.from(list, (label: number | null) => {
-    if (label === null)
-      return none
-        ? count
-        : fail("generate/class-missing", "this model is told the class of a text, and none is given", {
-            help: `give one of 0 to ${count - 1}: --class N, or { classes } in JavaScript`,
-          });
-    return Number.isInteger(label) && label >= 0 && label < count
-      ? label
-      : fail("generate/class-range", `there is no class ${label}`, { help: `classes are 0 to ${count - 1}` });
-  });
-  return told(runner, classes);
-}
-
-/** Classes [B] beside every call that brings none of its own. */
-function told(runner: Runner, classes: Int32Array): Runner {
-  if (isTokenRunner(runner)) return { ...runner, logits: (inputs) => runner.logits({ classes, ...inputs }) };
-  if (isSimplexRunner(runner))
-    return { ...runner, predict: (inputs) => runner.predict({ classes, ...inputs }) };
-  const { denoise, round, openState } = runner;
-  return {
-    ...runner,
-    step: (inputs) => runner.step({ classes, ...inputs }),
-    ...(denoise && {
-      denoise: (inputs: Parameters<typeof denoise>[0]) => denoise({ classes, ...inputs }),
-    }),
-    ...(round && {
-      round: (...[x, batch, encoder]: Parameters<typeof round>) => round(x, batch, encoder, classes),
-    }),
-    ...(openState && {
-      openState: (start: Parameters<typeof openState>[0]) => openState({ classes, ...start }),
-    }),
-  } satisfies StepRunner;
+  const told = Int32Array.from(classes);
+  return eachCall(runner, (inputs) => ({ classes: told, ...inputs }));
 }
 
 /** The input of a graph by its name. Throws `generate/class-missing` where the graph takes it and nothing was told. */
@@ -77,7 +42,7 @@ export function classValues(
   return {
     class:
       classes ??
-      fail("generate/class-missing", "a graph takes the class of each text, and none is told", {
+      fail("generate/class-missing", "a graph is told the class of each text", {
         help: "run the model through withClasses",
       }),
   };

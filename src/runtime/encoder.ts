@@ -24,9 +24,7 @@ export function encoderRows(
 ): EncoderRows | undefined {
   if (port === undefined) {
     if (given === undefined) return undefined;
-    return fail("generate/encoder-unread", "an encoder's output is given, and this model reads none", {
-      help: "leave the encoder out",
-    });
+    return fail("generate/encoder-unread", "an encoder's output is given, and this model reads none");
   }
   const { length, dim, mask: masked } = port;
   if (given === undefined)
@@ -46,10 +44,8 @@ export function encoderRows(
   if (!fits)
     return fail(
       "generate/encoder-size",
-      `the encoder's output is [${shape.join(", ")}] with ${values.length} numbers; the model takes [${length}, ${dim}]`,
-      {
-        help: `give [S, ${dim}] or [${batch}, S, ${dim}], S ${masked ? "at most" : "being"} ${length}`,
-      },
+      `the encoder's output is [${shape}] with ${values.length} numbers; the model takes [${length}, ${dim}]`,
+      { help: `give [S, ${dim}] or [${batch}, S, ${dim}], S ${masked ? "at most" : "being"} ${length}` },
     );
   return spread({ values, mask, rows: rows!, positions: positions! }, port, batch);
 }
@@ -68,7 +64,7 @@ function spread(
 ): EncoderRows {
   const wrong = (why: string): never =>
     fail("generate/encoder-mask", why, {
-      help: `give ${positions} or ${rows * positions} entries, a 1 in every row`,
+      help: `give ${positions} or ${rows * positions} entries, ${masked ? "a 1 in every row" : "all of them 1"}`,
     });
   if (mask !== undefined && mask.length !== positions && mask.length !== rows * positions)
     wrong(`the encoder's mask has ${mask.length} entries for ${rows} x ${positions} positions`);
@@ -83,10 +79,7 @@ function spread(
     }
     const seen = out.mask.subarray(b * length, (b + 1) * length);
     if (!seen.includes(1)) wrong(`the encoder's mask hides every position of row ${b}`);
-    if (!masked && seen.includes(0))
-      fail("generate/encoder-mask", "this model takes no mask: every position of its encoder counts", {
-        help: 'set "mask": true in conditioning.encoder',
-      });
+    if (!masked && seen.includes(0)) wrong("this model takes no mask: every position of its encoder counts");
   }
   return out;
 }

@@ -228,9 +228,11 @@ describe("what the network is told", () => {
     expect(code({}, undefined)).toBe(true);
     expect(code({}, null)).toBe(true);
     expect(code({}, 0)).toBe("generate/class-unread");
-    expect(code({ classes: { ...classes, null_class: false } }, undefined)).toBe("generate/class-missing");
-    expect(code({ classes: { ...classes, null_class: false } }, [1, null])).toBe("generate/class-missing");
-    expect(code({ classes }, [1])).toBe("generate/class-size");
+    expect(code({ classes: { ...classes, null_class: false } }, undefined)).toBe("generate/class-range");
+    expect(code({ classes: { ...classes, null_class: false } }, [1, null])).toBe("generate/class-range");
+    expect(code({ classes: { ...classes, null_class: false } }, [1, 3])).toBe("generate/class-range");
+    expect(code({ classes }, [1])).toBe("generate/class-range");
+    expect(code({ classes }, [1, 3])).toBe("generate/class-range");
     expect(code({ classes }, 3)).toBe("generate/class-range");
     expect(code({ classes }, -1)).toBe("generate/class-range");
     expect(code({ classes }, 0.5)).toBe("generate/class-range");

@@ -1,10 +1,10 @@
 // Runners of models that attend to an encoder's output. @encode runs once for each, and what it gives stays on the device
 // as inputs of the other graphs.
 
-import { isSimplexRunner, isTokenRunner } from "../any-runner.js";
+import { eachCall } from "../each-call.js";
 import { noEncoder } from "../encoder.js";
 import { encoderPort } from "../manifest.js";
-import type { EncoderRows, StepRunner } from "../step-runner.js";
+import type { EncoderRows } from "../step-runner.js";
 import { type MakeRunner, runForOthers } from "./graph-calls.js";
 
 /** The runner, with an encoder's output where the graphs take one. */
@@ -27,56 +27,10 @@ export const attending =
       runForOthers(graphs, "encode", memory);
       used = rows;
     };
-    if (isTokenRunner(runner))
-      return {
-        ...runner,
-        encoder,
-        async logits(inputs) {
-          use(inputs.encoder);
-          return runner.logits(inputs);
-        },
-      };
-    if (isSimplexRunner(runner))
-      return {
-        ...runner,
-        encoder,
-        async predict(inputs) {
-          use(inputs.encoder);
-          return runner.predict(inputs);
-        },
-      };
-    return { ...runner, encoder, ...withEncoder(runner, use) };
+    const attended = eachCall(runner, (inputs, name) => {
+      // A head that reads x alone is asked without one.
+      if (name !== "round" || inputs.encoder !== undefined) use(inputs.encoder);
+      return inputs;
+    });
+    return { ...attended, encoder };
   };
-
-/** The calls of a runner, each with its encoder first. */
-function withEncoder(
-  runner: StepRunner,
-  use: (encoder: EncoderRows | undefined) => void,
-): Pick<StepRunner, "step" | "denoise" | "round" | "openState"> {
-  const { denoise, round, openState } = runner;
-  return {
-    async step(inputs) {
-      use(inputs.encoder);
-      return runner.step(inputs);
-    },
-    ...(denoise && {
-      async denoise(inputs: Parameters<typeof denoise>[0]) {
-        use(inputs.encoder);
-        return denoise(inputs);
-      },
-    }),
-    ...(round && {
-      async round(...[x, batch, encoder, classes]: Parameters<typeof round>) {
-        // A head that reads x alone is asked without one.
-        if (encoder !== undefined) use(encoder);
-        return round(x, batch, undefined, classes);
-      },
-    }),
-    ...(openState && {
-      openState(start: Parameters<typeof openState>[0]) {
-        use(start.encoder);
-        return openState(start);
-      },
-    }),
-  };
-}
