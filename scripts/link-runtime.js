@@ -1,6 +1,6 @@
 // Links the compiled modules behind dist/runtime/webgpu/standalone*.js into one ES module each
 // without imports, in dist/runtime/: the index.js of WGSL bundles with a continuous state, with a simplex, with a discrete
-// state that is drawn, uncovered one by one or decoded by confidence, each with and without settled blocks that are kept, and of those
+// state that is drawn, drawn from scores, drawn and revised, uncovered one by one or decoded by confidence, each with and without settled blocks that are kept, and of those
 // that attend to an encoder; and their plan.js, which makes plans for other numbers of steps. The
 // linker's version is pinned, so the text is the same wherever the package is built.
 import { writeFileSync } from "node:fs";
@@ -13,12 +13,18 @@ const loops = [
   "-simplex",
   "-tokens",
   "-tokens-cached",
+  "-scores",
+  "-scores-cached",
+  "-revised",
+  "-revised-cached",
   "-first-hitting",
   "-first-hitting-cached",
   "-confidence",
   "-confidence-cached",
   "-encoder",
   "-tokens-encoder",
+  "-scores-encoder",
+  "-revised-encoder",
   "-first-hitting-encoder",
   "-confidence-encoder",
   "-simplex-encoder",

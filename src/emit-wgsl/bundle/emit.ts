@@ -13,7 +13,8 @@ import {
 } from "../../weights/writer.js";
 import { shaped } from "../element.js";
 import { defaultLimits, type Features, featureForms, type Limits, noFeatures } from "../limits.js";
-import { type LoopKind, pageFiles } from "../page/files.js";
+import { pageFiles } from "../page/files.js";
+import { loopOf } from "../page/loop-kind.js";
 import { kernelFiles } from "./kernel-files.js";
 import {
   type Json,
@@ -279,21 +280,4 @@ export function writeWgslBundle(bundle: WgslBundle, open: OpenFile): WgslManifes
   const manifest = bundle.manifest(hash.digest("hex"), hashes);
   whole("manifest.json", manifestText(manifest));
   return manifest;
-}
-
-/** Which sampling loop the model needs: what @denoise takes is the state, and of a discrete one the sampler says how they are chosen. */
-function loopOf(
-  graphs: readonly { readonly name: string; readonly inputs: readonly { readonly name: string }[] }[],
-  facts: Readonly<Record<string, Json>>,
-): LoopKind {
-  const attends = graphs.some(({ inputs }) => inputs.some(({ name }) => name === "encoder"));
-  const denoise = graphs.find(({ name }) => name === "denoise");
-  const takes = (wanted: string): boolean => denoise?.inputs.some(({ name }) => name === wanted) ?? false;
-  if (takes("simplex")) return attends ? "simplex-encoder" : "simplex";
-  if (!takes("tokens")) return attends ? "encoder" : "continuous";
-  const parts = facts.sampler as { readonly sampler?: { readonly kind?: string } } | undefined;
-  const decoders = { confidence: "confidence", first_hitting: "first-hitting" } as const;
-  const kind = decoders[parts?.sampler?.kind as keyof typeof decoders] ?? "tokens";
-  if (attends) return `${kind}-encoder`;
-  return graphs.some(({ name }) => name === "block") ? `${kind}-cached` : kind;
 }

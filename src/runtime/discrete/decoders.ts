@@ -2,11 +2,13 @@
 
 import { confidenceDecoder } from "./confidence/decoder.js";
 import type { Decoders } from "./decoder.js";
-import { drawingDecoders } from "./drawing-decoders.js";
 import { hittingDecoders } from "./first-hitting.js";
+import { revisingDecoders } from "./revising-decoders.js";
+import { scoreDecoders } from "./score-decoders.js";
 
 export const decoders: Decoders = {
-  ...drawingDecoders,
+  ...revisingDecoders,
+  ...scoreDecoders,
   ...hittingDecoders,
   confidence: confidenceDecoder,
 };

@@ -12,12 +12,20 @@ import type { MakeTokenSampler } from "../../diffusion/discrete/samplers/index.j
 import type { TokenPlan } from "../../diffusion/discrete/token-plan.js";
 import { absorbs, hasScores, isMasked } from "../../diffusion/discrete/token-process.js";
 import { analyticWeights } from "../../diffusion/discrete/transitions.js";
+import { bug } from "../../support/diagnostic.js";
 import type { FloatArray } from "../step-runner.js";
 import type { DecodeContext, Decoder, Update } from "./decoder.js";
-import { mostRevisions, selfCorrect } from "./self-correction.js";
+import { mostRevisions, type selfCorrect } from "./self-correction.js";
 
-/** The decoder of a sampler that draws from weights. */
-export function gridDecoder(make: MakeTokenSampler, description: TokenSamplerDescription): Decoder {
+/** What revises a drawn text. */
+export type Revise = typeof selfCorrect;
+
+/** The decoder of a sampler that draws from weights; `revise` for one that revises. */
+export function gridDecoder(
+  make: MakeTokenSampler,
+  description: TokenSamplerDescription,
+  revise?: Revise,
+): Decoder {
   const guidance = stepGuidance(description);
   const sampler = make(description, (own) => (guidance === undefined ? own : guided(own, guidance)));
   return async function* decode(context) {
@@ -43,7 +51,8 @@ export function gridDecoder(make: MakeTokenSampler, description: TokenSamplerDes
       yield { of, weights, point: row };
     }
     if (plan.final !== "none") yield { of, ...(await settled(context, reading)) };
-    if (revisions > 0) yield* selfCorrect(context, firstDraw + plan.rows.length + 2, of);
+    if (revisions > 0)
+      yield* (revise ?? bug("this loop revises no text"))(context, firstDraw + plan.rows.length + 2, of);
   };
 }
 

@@ -1,4 +1,4 @@
-// The table of samplers that draw every position's next token from weights. Adding one is a file beside this one and a
+// The tables of samplers that draw every position's next token from weights. Adding one is a file beside this one and a
 // line below.
 
 import type { TokenSamplerDescription } from "../sampler-description.js";
@@ -14,11 +14,17 @@ export type MakeTokenSampler = (
   by: (sampler: TokenSampler) => TokenSampler,
 ) => TokenSampler;
 
-/** Every sampler of this kind, by the name a description uses. */
-export const tokenSamplers: Readonly<Record<string, MakeTokenSampler>> = {
+export type TokenSamplers = Readonly<Record<string, MakeTokenSampler>>;
+
+/** Samplers made of probabilities, by the name a description uses. */
+export const posteriorSamplers: TokenSamplers = {
   ancestral: ({ move_chance }, by) => by(ancestral(move_chance)),
   psi: ({ kappa }, by) => psi(kappa, by(ancestral()), by(cleanTokens)),
   discrete_flow: ({ jump }, by) => by(discreteFlow(jump)),
+};
+
+/** Samplers made of scores. */
+export const scoreSamplers: TokenSamplers = {
   tau_leaping: (_, by) => by(tauLeaping),
   analytic: (_, by) => by(analytic),
 };
