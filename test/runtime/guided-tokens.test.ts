@@ -178,6 +178,42 @@ describe("guidance of the step (D-CFG)", () => {
     }
   });
 
+  test("jumps of discrete flow matching: every weight", async () => {
+    // From x, x_1 drawn: rates A [y = x_1] + B / n to y != x, a jump with chance 1 - e^-sum, in proportion to its rate.
+    const flow = (p: readonly number[], x: number, forth: number, back: number): number[] => {
+      const weights = new Array<number>(n).fill(0);
+      for (const [x1, chance] of p.entries()) {
+        const rates = weights.map((_, y) => (y === x ? 0 : (y === x1 ? forth : 0) + back / n));
+        const leaving = rates.reduce((sum, rate) => sum + rate, 0);
+        const jumps = leaving === 0 ? 0 : (1 - Math.exp(-leaving)) / leaving;
+        for (const [y, rate] of rates.entries()) weights[y]! += chance * jumps * rate;
+        weights[x]! += chance * Math.exp(-leaving);
+      }
+      return weights;
+    };
+    const guidance = { scale, form: "mix", of: "step", empty };
+    const plan = planOf({ kind: "uniform" }, { kind: "discrete_flow", guidance });
+    let tokens: Int32Array | undefined;
+    let seen = 0;
+    for await (const state of decodeTokens(network, { plan, batch, noise: 8, fixed, encoder })) {
+      if (tokens !== undefined && !state.done) {
+        const row = plan.rows[state.step - 1]!;
+        const { forth, back } = row.flow!;
+        for (const [b, { own, l, u }] of answers(tokens, row.level, () => 4).entries())
+          for (const [i, x] of own.entries()) {
+            const [p, q] = [flow(softmax(l[i]!), x, forth, back), flow(softmax(u[i]!), x, forth, back)];
+            const expected = guidedStep(p, q, "mix", scale);
+            const start = (b * length + i) * n;
+            const found = normalized([...state.weights!.subarray(start, start + n)]);
+            for (const [v, weight] of found.entries()) expect(weight).toBeCloseTo(expected[v]!, 12);
+            seen++;
+          }
+      }
+      tokens = state.tokens;
+    }
+    expect(seen).toBe(3 * batch * length);
+  });
+
   test("it is not guidance of the prediction", () => {
     const [l, u] = [
       [0.2, 1, -1, 0, 2],

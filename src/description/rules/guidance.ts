@@ -5,7 +5,7 @@ import type { Description, ModelDescription, SamplerDescription } from "../descr
 
 const pointer = "/sampler/guidance";
 /** Samplers that draw every position's next token from weights, src/diffusion/discrete/samplers. */
-const drawing = ["ancestral", "psi", "tau_leaping", "analytic"];
+const drawing = ["ancestral", "psi", "tau_leaping", "analytic", "discrete_flow"];
 
 type Stated = ModelDescription | SamplerDescription;
 type Guidance = NonNullable<Extract<Stated["sampler"], { readonly guidance?: unknown }>["guidance"]>;
