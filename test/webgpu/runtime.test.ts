@@ -161,6 +161,30 @@ describe("tokens", () => {
     expect(differing.length).toBeLessThan(last.length / 4);
   });
 
+  test("bundles of tokens have the decoders of their models: scores, a revision, one position at a time", {
+    timeout: 300_000,
+  }, async () => {
+    if (device === undefined) return;
+    const written = mkdtempSync(join(tmpdir(), "dlmc-decoders-"));
+    removed.push(() => rmSync(written, { recursive: true }));
+    for (const [example, change] of [
+      ["sedd", {}],
+      ["gidd", { self_correction: { max_steps: 2 } }],
+      ["bd3-lm", {}],
+    ] as const) {
+      const description = JSON.parse(readFileSync(join(root, `examples/${example}/model.json`), "utf8"));
+      const model = join(written, `${example}.json`);
+      const { state_space, blocks, sampler } = description;
+      const smaller = { seq_len: Math.min(8, state_space.seq_len) };
+      Object.assign(description, { blocks: { ...blocks, repeat: 1 }, sampler: { ...sampler, ...change } });
+      writeFileSync(model, JSON.stringify({ ...description, state_space: { ...state_space, ...smaller } }));
+      const options = { seed: 3, steps: 3 };
+      const reference = await expected({ model, synthetic: 1, target: "reference", ...options });
+      const actual = await device.generate({ directory: built({ model, synthetic: 1 }), options });
+      expect(actual.tokens, example).toEqual(reference.tokens);
+    }
+  });
+
   test("a state that stays on the device gives the tokens of one that does not", {
     timeout: 300_000,
   }, async () => {
