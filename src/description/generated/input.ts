@@ -171,7 +171,8 @@ export type Mixer =
   | ChainMixer
   | ParallelMixer
   | LinearMixer
-  | StateSpaceMixer;
+  | StateSpaceMixer
+  | LinearAttentionMixer;
 /**
  * A number, or the checkpoint tensor of one element that holds it.
  */
@@ -1953,6 +1954,52 @@ export interface PooledGateFilter {
    * Whether the layer q has a bias.
    */
   readonly bias?: boolean;
+}
+/**
+ * Attention without a softmax: per head y_i = sum_j D[i, j] (f(q_i) . f(k_j)) v_j, divided by the sum of its weights or not (Katharopoulos et al. 2020; with decay Sun et al. 2023, RetNet). q, k, v come from mixer.qkv, rows ordered (q, k, v) then head then channel. Whole and without decay it costs L products of d x d, else one of L x L.
+ */
+export interface LinearAttentionMixer {
+  readonly kind: "linear_attention";
+  /**
+   * Number of heads, a divisor of the width.
+   */
+  readonly heads: number;
+  /**
+   * f, of every number: elu_plus_one: x + 1 above 0, e^x below. relu: max(x, 0). none: x (RetNet).
+   */
+  readonly features?: "elu_plus_one" | "relu" | "none";
+  /**
+   * Factor of q . k: 1 / sqrt(head_dim) in RetNet.
+   */
+  readonly scale?: number;
+  /**
+   * Rotation of q and k before f.
+   */
+  readonly rope?: Rope;
+  /**
+   * full: D is 1 everywhere. causal: 0 for j > i.
+   */
+  readonly mask?: "full" | "causal";
+  /**
+   * none: D as masked. retention: also times g_h^|i - j|, g_h = 1 - 2^(-5 - h) of head h (RetNet).
+   */
+  readonly decay?: "none" | "retention";
+  /**
+   * sum: y_i is divided by the sum of its weights + 1e-6. none: it is not (RetNet, with a norm of every head).
+   */
+  readonly normalize?: "sum" | "none";
+  /**
+   * Normalisation of every head of y, parameters mixer.head_norm [head_dim].
+   */
+  readonly head_norm?: OptionalNorm;
+  /**
+   * Whether qkv has a bias.
+   */
+  readonly bias?: boolean;
+  /**
+   * Linear layer at the end, parameters mixer.out_proj.
+   */
+  readonly out_proj?: Projection;
 }
 /**
  * f(t) = cos^power(pi/2 (t + offset) / (1 + offset)), t in [0, 1] (Nichol and Dhariwal 2021, power 2; D3PM's cosine has power 1).

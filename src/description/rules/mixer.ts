@@ -6,6 +6,7 @@ import type {
   AttentionMixer,
   BucketedBias,
   GlobalFilterMixer,
+  LinearAttentionMixer,
   Mixer,
 } from "../description.js";
 import { checkChain, checkParallel, checkWidth } from "./composed.js";
@@ -29,6 +30,7 @@ function checkPart(mixer: Mixer, place: MixerPlace): void {
   else if (mixer.kind === "afno") checkAfno(mixer, place);
   else if (mixer.kind === "global_filter") checkGlobalFilter(mixer, place);
   else if (mixer.kind === "adaptive_conv") checkAdaptiveConv(mixer, place);
+  else if (mixer.kind === "linear_attention") checkLinearAttention(mixer, place);
   else if (mixer.kind === "selective_ssm" && mixer.short_conv.kind === "depthwise")
     checkShortConv(mixer.short_conv, `${place.pointer}/short_conv`, place.report);
 }
@@ -93,7 +95,7 @@ function checkGlobalFilter({ rows }: GlobalFilterMixer, { pointer, length, repor
 }
 
 function checkAttention(mixer: AttentionMixer, place: MixerPlace): void {
-  const { heads, head_dim, rope, mask } = mixer;
+  const { mask } = mixer;
   const { pointer, length, report } = place;
   if (mask.kind === "canvas" && mask.canvas > length.value)
     report.error(
@@ -105,7 +107,21 @@ function checkAttention(mixer: AttentionMixer, place: MixerPlace): void {
       },
     );
   if (mixer.position_bias.kind === "bucketed") checkBuckets(mixer.position_bias, place);
-  if (!checkHeads(mixer, place) || rope.kind === "none") return;
+  if (checkHeads(mixer, place)) checkRope(mixer, place);
+}
+
+function checkLinearAttention(mixer: LinearAttentionMixer, place: MixerPlace): void {
+  const { heads } = mixer;
+  const head_dim = Math.floor(place.width.value / heads);
+  if (checkHeads({ heads, kv_heads: heads, head_dim }, place)) checkRope({ ...mixer, head_dim }, place);
+}
+
+/** The rotated part of a head is pairs of channels. */
+function checkRope(
+  { heads, head_dim, rope }: Pick<AttentionMixer, "heads" | "head_dim" | "rope">,
+  { pointer, report }: MixerPlace,
+): void {
+  if (rope.kind === "none") return;
   const rotated = rope.fraction * head_dim;
   if (!Number.isInteger(rotated) || rotated % 2 !== 0)
     report.error(

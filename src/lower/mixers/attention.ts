@@ -12,24 +12,9 @@ export function lowerAttention(c: GraphContext, scope: Scope, x: Value, mixer: A
   const widths = [heads * head_dim, kv_heads * head_dim, kv_heads * head_dim] as const;
   const [q, k, v] = projections(c, scope, x, mixer, widths);
   const values = headNorm(c, child(scope, "v_norm", "/v_norm"), v, kv_heads, head_dim, mixer.v_norm);
-  const rotated = rope.kind === "none" ? 0 : Math.round(rope.fraction * head_dim);
   const prepared = (y: Value, name: "q" | "k", count: number): Value => {
     const normalized = headNorm(c, child(scope, `${name}_norm`, "/qk_norm"), y, count, head_dim, norm);
-    if (rope.kind === "none") return normalized;
-    return c.b.emit(
-      "rope",
-      { x: normalized },
-      {
-        heads: count,
-        base: rope.base,
-        layout: rope.layout,
-        skip: rope.skip,
-        ...(rope.fraction_of === "channels" || rope.fraction === 1
-          ? { rotary: rotated }
-          : { rotary: head_dim, turning: rotated / 2 }),
-      },
-      `${name}_rotated`,
-    );
+    return rotated(c, normalized, { rope, heads: count, head_dim }, `${name}_rotated`);
   };
   const at = child(scope, "position_bias", "/position_bias");
   const added = c.b.at(at.pointer, () => positionBias(c, at, mixer, x.type.shape[1]!.value!));
@@ -40,6 +25,32 @@ export function lowerAttention(c: GraphContext, scope: Scope, x: Value, mixer: A
     "attention",
   );
   return linear(c, child(scope, "out_proj"), y, lastExtent(x), bias.out);
+}
+
+/** Heads turned by their positions, where there is a rotation. */
+export function rotated(
+  c: GraphContext,
+  x: Value,
+  { rope, heads, head_dim }: Pick<AttentionMixer, "rope" | "heads" | "head_dim">,
+  hint = "rotated",
+): Value {
+  if (rope.kind === "none") return x;
+  const turning = Math.round(rope.fraction * head_dim);
+  const { base, layout, skip } = rope;
+  return c.b.emit(
+    "rope",
+    { x },
+    {
+      heads,
+      base,
+      layout,
+      skip,
+      ...(rope.fraction_of === "channels" || rope.fraction === 1
+        ? { rotary: turning }
+        : { rotary: head_dim, turning: turning / 2 }),
+    },
+    hint,
+  );
 }
 
 function seen(mask: AttentionMixer["mask"]): { mask: typeof mask.kind; span?: number; window?: number } {

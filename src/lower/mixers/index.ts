@@ -9,6 +9,7 @@ import { lowerAttention } from "./attention.js";
 import { lowerChain, lowerLinear, lowerParallel } from "./composed.js";
 import { lowerFnet } from "./fnet.js";
 import { lowerGlobalFilter } from "./global-filter.js";
+import { lowerLinearAttention } from "./linear-attention.js";
 import { lowerLongConv } from "./long-conv.js";
 import { lowerSelectiveSsm } from "./selective-ssm.js";
 import { lowerShortConv } from "./short-conv.js";
@@ -33,6 +34,7 @@ const mixers: Lowerings = {
   adaptive_conv: lowerAdaptiveConv,
   selective_ssm: lowerSelectiveSsm,
   state_space: lowerStateSpace,
+  linear_attention: lowerLinearAttention,
   chain: lowerChain(lowerMixer),
   parallel: lowerParallel(lowerMixer),
   linear: lowerLinear,
