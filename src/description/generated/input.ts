@@ -172,7 +172,8 @@ export type Mixer =
   | ParallelMixer
   | LinearMixer
   | StateSpaceMixer
-  | LinearAttentionMixer;
+  | LinearAttentionMixer
+  | GatedRecurrenceMixer;
 /**
  * A number, or the checkpoint tensor of one element that holds it.
  */
@@ -2000,6 +2001,24 @@ export interface LinearAttentionMixer {
    * Linear layer at the end, parameters mixer.out_proj.
    */
   readonly out_proj?: Projection;
+}
+/**
+ * h_t = a_t h_(t-1) + b_t per channel, a and b read from x_t alone, the output is h. rg_lru (De et al. 2024, Griffin): a = e^(-8 softplus(decay) sigmoid(recurrence(x))), b = sqrt(1 - a^2) sigmoid(input(x)) x, parameters decay [width] and layers recurrence, input. min_gru (Feng et al. 2024): z = sigmoid(recurrence(x)), a = 1 - z, b = z input(x). Computed by doubling, log2(L) passes. Projections, gates and short convolutions around it are parts of a chain or of parallel mixers.
+ */
+export interface GatedRecurrenceMixer {
+  readonly kind: "gated_recurrence";
+  /**
+   * How a and b are made.
+   */
+  readonly form: "rg_lru" | "min_gru";
+  /**
+   * Blocks of channels that the layers keep apart, a divisor of the width, weights [blocks, width / blocks, width / blocks] (out, in); 1: full matrices [width, width].
+   */
+  readonly blocks?: number;
+  /**
+   * Whether the layers have a bias.
+   */
+  readonly bias?: boolean;
 }
 /**
  * f(t) = cos^power(pi/2 (t + offset) / (1 + offset)), t in [0, 1] (Nichol and Dhariwal 2021, power 2; D3PM's cosine has power 1).

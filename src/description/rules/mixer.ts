@@ -5,6 +5,7 @@ import type {
   AfnoMixer,
   AttentionMixer,
   BucketedBias,
+  GatedRecurrenceMixer,
   GlobalFilterMixer,
   LinearAttentionMixer,
   Mixer,
@@ -30,6 +31,7 @@ function checkPart(mixer: Mixer, place: MixerPlace): void {
   else if (mixer.kind === "afno") checkAfno(mixer, place);
   else if (mixer.kind === "global_filter") checkGlobalFilter(mixer, place);
   else if (mixer.kind === "adaptive_conv") checkAdaptiveConv(mixer, place);
+  else if (mixer.kind === "gated_recurrence") checkRecurrence(mixer, place);
   else if (mixer.kind === "linear_attention") checkLinearAttention(mixer, place);
   else if (mixer.kind === "selective_ssm" && mixer.short_conv.kind === "depthwise")
     checkShortConv(mixer.short_conv, `${place.pointer}/short_conv`, place.report);
@@ -38,6 +40,15 @@ function checkPart(mixer: Mixer, place: MixerPlace): void {
 function checkAdaptiveConv({ in_proj, filter }: AdaptiveConvMixer, place: MixerPlace): void {
   if (in_proj.kind === "glu") gatedAtStart(place);
   checkAdaptive(filter, { ...place, pointer: `${place.pointer}/filter` });
+}
+
+function checkRecurrence({ blocks }: GatedRecurrenceMixer, { pointer, width, report }: MixerPlace): void {
+  if (width.value % blocks === 0) return;
+  report.error("model/recurrence-blocks", `${blocks} blocks do not divide the width ${width.value}`, {
+    pointer: `${pointer}/blocks`,
+    notes: [width.note],
+    help: `numbers of blocks that divide it: ${divisorList(width.value, blocks)}`,
+  });
 }
 
 function checkAfno(mixer: AfnoMixer, { pointer, width, report }: MixerPlace): void {

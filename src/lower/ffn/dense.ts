@@ -36,7 +36,8 @@ export function lowerLayers(
   });
 }
 
-function structured(
+/** A layer whose matrix is full or block-diagonal. */
+export function structured(
   c: GraphContext,
   scope: Scope,
   x: Value,

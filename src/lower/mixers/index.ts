@@ -8,6 +8,7 @@ import { lowerAfno } from "./afno.js";
 import { lowerAttention } from "./attention.js";
 import { lowerChain, lowerLinear, lowerParallel } from "./composed.js";
 import { lowerFnet } from "./fnet.js";
+import { lowerGatedRecurrence } from "./gated-recurrence.js";
 import { lowerGlobalFilter } from "./global-filter.js";
 import { lowerLinearAttention } from "./linear-attention.js";
 import { lowerLongConv } from "./long-conv.js";
@@ -35,6 +36,7 @@ const mixers: Lowerings = {
   selective_ssm: lowerSelectiveSsm,
   state_space: lowerStateSpace,
   linear_attention: lowerLinearAttention,
+  gated_recurrence: lowerGatedRecurrence,
   chain: lowerChain(lowerMixer),
   parallel: lowerParallel(lowerMixer),
   linear: lowerLinear,
