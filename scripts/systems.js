@@ -22,7 +22,7 @@ function concepts(model) {
     ...(d.mixer ? [d.mixer] : []),
   ];
   const mixer = (m) => {
-    if (m.kind === "linear") return undefined;
+    if (m.kind === "linear" || m.kind === "norm") return undefined;
     const parts = m.mixers ?? m.branches;
     if (parts !== undefined) return [...new Set(parts.map(mixer).filter(Boolean))].join(" + ");
     if (m.kind === "attention")

@@ -32,6 +32,7 @@ export function sightsOf(mixer: Mixer): Sight[] {
     case "parallel":
       return mixer.branches.flatMap((part, k) => below(`/branches/${k}`, part));
     case "linear":
+    case "norm":
       return [];
     case "state_space":
       return [

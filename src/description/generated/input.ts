@@ -173,7 +173,9 @@ export type Mixer =
   | LinearMixer
   | StateSpaceMixer
   | LinearAttentionMixer
-  | GatedRecurrenceMixer;
+  | GatedRecurrenceMixer
+  | NormMixer
+  | ConvMixer;
 /**
  * A number, or the checkpoint tensor of one element that holds it.
  */
@@ -2019,6 +2021,32 @@ export interface GatedRecurrenceMixer {
    * Whether the layers have a bias.
    */
   readonly bias?: boolean;
+}
+/**
+ * norm(x), then an activation, at every position: a part of chains. Parameters norm.
+ */
+export interface NormMixer {
+  readonly kind: "norm";
+  readonly norm?: Norm;
+  readonly activation?: Activation;
+}
+/**
+ * y_t = activation(sum_k W[:, :, k] x_(t - lag(k)) + b), zeros beyond both ends: PyTorch's Conv1d, weight [width, width, taps], bias [width] (the layers of ByteNet, Kalchbrenner et al. 2016, and of EvoDiff).
+ */
+export interface ConvMixer {
+  readonly kind: "conv";
+  readonly taps?: Taps;
+  /**
+   * Positions between two taps: lags are multiples of it.
+   */
+  readonly dilation?: number;
+  readonly span?: ShortSpan;
+  readonly tap_order?: TapOrder;
+  /**
+   * Whether b exists.
+   */
+  readonly bias?: boolean;
+  readonly activation?: Activation;
 }
 /**
  * f(t) = cos^power(pi/2 (t + offset) / (1 + offset)), t in [0, 1] (Nichol and Dhariwal 2021, power 2; D3PM's cosine has power 1).

@@ -1,7 +1,7 @@
 // Rules of what several mixers are made of: short convolutions, adaptive filters, projections in front.
 
 import type { Note, Report } from "../../support/diagnostic.js";
-import type { AdaptiveFilter, DepthwiseConv, ShortConvMixer } from "../description.js";
+import type { AdaptiveFilter, ConvMixer, DepthwiseConv, ShortConvMixer } from "../description.js";
 import { divisorList, type MixerPlace } from "./place.js";
 
 /** A filter made from the data fits the stream it is made from. */
@@ -25,7 +25,7 @@ export function gatedAtStart({ pointer, report }: MixerPlace): void {
 
 /** Checks the taps of a short convolution. */
 export function checkShortConv(
-  { span, taps }: DepthwiseConv | ShortConvMixer,
+  { span, taps }: DepthwiseConv | ShortConvMixer | ConvMixer,
   pointer: string,
   report: Report,
 ): void {

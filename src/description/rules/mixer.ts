@@ -31,6 +31,7 @@ function checkPart(mixer: Mixer, place: MixerPlace): void {
   else if (mixer.kind === "afno") checkAfno(mixer, place);
   else if (mixer.kind === "global_filter") checkGlobalFilter(mixer, place);
   else if (mixer.kind === "adaptive_conv") checkAdaptiveConv(mixer, place);
+  else if (mixer.kind === "conv") checkShortConv(mixer, place.pointer, place.report);
   else if (mixer.kind === "gated_recurrence") checkRecurrence(mixer, place);
   else if (mixer.kind === "linear_attention") checkLinearAttention(mixer, place);
   else if (mixer.kind === "selective_ssm" && mixer.short_conv.kind === "depthwise")

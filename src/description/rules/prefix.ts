@@ -6,7 +6,7 @@ import { describedBlocks, headWidth, innermost, timeWidth } from "../widths.js";
 import { placedWidth } from "./place.js";
 
 /** Mixers whose parameters do not know the number of positions, or that see only neighbours. */
-const anyLength: ReadonlySet<string> = new Set(["attention", "short_conv", "linear"]);
+const anyLength: ReadonlySet<string> = new Set(["attention", "short_conv", "linear", "norm", "conv"]);
 
 /** Checks the prefix tokens and the head of a model. */
 export function checkPrefix(description: Description, report: Report): void {

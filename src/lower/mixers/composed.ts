@@ -1,9 +1,16 @@
-// Mixers made of mixers: one after the other, or side by side; and the linear layer of a position that leads between them.
+// Mixers made of mixers: one after the other, or side by side; and the layers and norms of a position that
+// stand between them.
 
-import type { ChainMixer, LinearMixer, Mixer, ParallelMixer } from "../../description/description.js";
+import type {
+  ChainMixer,
+  LinearMixer,
+  Mixer,
+  NormMixer,
+  ParallelMixer,
+} from "../../description/description.js";
 import type { Value } from "../../ir/graph.js";
 import { child, type GraphContext, type Scope } from "../context.js";
-import { activate, lastExtent, linear, project } from "../layers.js";
+import { activate, lastExtent, linear, normalize, project } from "../layers.js";
 
 type Lower<M> = (c: GraphContext, scope: Scope, x: Value, mixer: M) => Value;
 
@@ -30,6 +37,11 @@ export function lowerParallel(lower: Lower<Mixer>): Lower<ParallelMixer> {
         : outputs.reduce((a, b) => c.b.emit(combine === "sum" ? "add" : "mul", { a, b }, {}, combine));
     return project(c, child(scope, "out_proj", "/out_proj"), joined, lastExtent(x), out_proj);
   };
+}
+
+/** activation(norm(x)). */
+export function lowerNorm(c: GraphContext, scope: Scope, x: Value, mixer: NormMixer): Value {
+  return activate(c, normalize(c, child(scope, "norm", "/norm"), x, mixer.norm), mixer.activation);
 }
 
 /** activation(W x + b). */

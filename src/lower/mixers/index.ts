@@ -6,7 +6,8 @@ import type { GraphContext, Scope } from "../context.js";
 import { lowerAdaptiveConv } from "./adaptive-conv.js";
 import { lowerAfno } from "./afno.js";
 import { lowerAttention } from "./attention.js";
-import { lowerChain, lowerLinear, lowerParallel } from "./composed.js";
+import { lowerChain, lowerLinear, lowerNorm, lowerParallel } from "./composed.js";
+import { lowerConv } from "./conv.js";
 import { lowerFnet } from "./fnet.js";
 import { lowerGatedRecurrence } from "./gated-recurrence.js";
 import { lowerGlobalFilter } from "./global-filter.js";
@@ -40,6 +41,8 @@ const mixers: Lowerings = {
   chain: lowerChain(lowerMixer),
   parallel: lowerParallel(lowerMixer),
   linear: lowerLinear,
+  norm: lowerNorm,
+  conv: lowerConv,
 };
 
 /** y = mixer(x), f32[B, L, width] both; parts of chains and parallel mixers may have other widths. */
