@@ -1,6 +1,5 @@
 // A graph of the bundle on a device: its bind groups are made once, a run encodes its dispatches.
 
-import { repeated } from "../../diffusion/rows.js";
 import { bug } from "../../support/diagnostic.js";
 import type { CommandEncoder, ComputePass, GpuBuffer, GpuHandle } from "./gpu.js";
 import type { Pipeline } from "./load-files.js";
@@ -25,8 +24,6 @@ export interface LoadedGraph {
   outputPort(name: string): WgslPort | undefined;
   /** Uploads an input; passed over when the graph does not take it. */
   write(name: string, values: HostArray): void;
-  /** Uploads numbers that hold for every text or position, over and over where the input takes a row of each. */
-  fill(name: string, values: readonly number[]): void;
   /** One compute pass with all dispatches. */
   encode(encoder: CommandEncoder): void;
   /** One pass per dispatch, with the descriptor of `passOf`. */
@@ -84,10 +81,6 @@ export function bindGraph(
     pass.setBindGroup(0, group);
     pass.dispatchWorkgroups(...grid);
   };
-  const write = (name: string, values: HostArray): void => {
-    const port = graph.inputs.find((candidate) => candidate.name === name);
-    if (port !== undefined) device.queue.writeBuffer(inputs, port.offset, packed(port, values));
-  };
   return {
     graph,
     input,
@@ -98,8 +91,10 @@ export function bindGraph(
         : { ...range(port.place), bytes: port.bytes };
     },
     outputPort: (name) => graph.outputs.find((candidate) => candidate.name === name),
-    write,
-    fill: (name, values) => write(name, repeated(values, (input(name)?.bytes ?? 0) / 4)),
+    write(name, values) {
+      const port = graph.inputs.find((candidate) => candidate.name === name);
+      if (port !== undefined) device.queue.writeBuffer(inputs, port.offset, packed(port, values));
+    },
     encode(encoder) {
       const pass = encoder.beginComputePass();
       for (const one of dispatches) dispatch(pass, one);

@@ -1,7 +1,7 @@
 // A generation whose state stays on the device. x and the previous x0 are inputs of @step; after a step its outputs
 // are copied onto them in the same submit, and the tokens go to a buffer that the host reads.
 
-import { coefficientsOf, levelInputs } from "../../diffusion/rows.js";
+import { coefficientsOf, levelInputs, repeated } from "../../diffusion/rows.js";
 import { fail } from "../../support/diagnostic.js";
 import { argmaxRows } from "../margins.js";
 import type { FloatArray, ResidentStart, ResidentState } from "../step-runner.js";
@@ -9,6 +9,12 @@ import type { Execution } from "./execution.js";
 import type { CommandEncoder } from "./gpu.js";
 import { type LoadedGraph, type Range, unpacked } from "./graph.js";
 import type { CopyTime } from "./time-rows.js";
+
+/** Numbers that hold for every text or position, over and over where the input takes a row of each. */
+export const filled =
+  (to: LoadedGraph) =>
+  (values: readonly number[], name: string): Float64Array =>
+    repeated(values, (to.input(name)?.bytes ?? 0) / 4);
 
 /** Begins a generation; `closed` is called once, by `close`. */
 export function residentState(
@@ -57,8 +63,8 @@ export function residentState(
       if (noise !== undefined) step.write("noise", noise);
       if (mask !== fixedMask) step.write("fixed_mask", fixedMask);
       mask = fixedMask;
-      step.fill("coefficients", coefficientsOf(row));
-      levelInputs(row, (values, name) => step.fill(name, values));
+      step.write("coefficients", filled(step)(coefficientsOf(row), "coefficients"));
+      levelInputs(row, (values, name) => step.write(name, filled(step)(values, name)));
       const [tokens] = await submit(
         (encoder) => {
           copyTime(encoder, row.level, step);
@@ -79,7 +85,7 @@ export function residentState(
       if (plan.final === "denoise") {
         if (point === undefined)
           fail("generate/no-final", "the plan ends with @denoise and has no last point");
-        levelInputs(point!, (values, name) => last.fill(name, values));
+        levelInputs(point!, (values, name) => last.write(name, filled(last)(values, name)));
       }
       const wanted = ["logits", "tokens"].filter((name) => last.outputPort(name) !== undefined);
       const read = await submit(

@@ -1,13 +1,13 @@
 // The runner of a model of embeddings on WebGPU. One submit a step; a generation that it keeps (`openState`) moves noise
 // up and tokens down and nothing else.
 
-import { coefficientsOf, levelInputs, repeated } from "../../diffusion/rows.js";
+import { coefficientsOf, levelInputs } from "../../diffusion/rows.js";
 import { classValues } from "../classes.js";
 import { argmaxRows } from "../margins.js";
 import type { FloatArray, Rounded, StepRunner } from "../step-runner.js";
 import type { LoadedGraph } from "./graph.js";
 import type { GraphCalls } from "./graph-calls.js";
-import { residentState } from "./resident.js";
+import { filled, residentState } from "./resident.js";
 import { timeCopies } from "./time-rows.js";
 
 /** The runner of a model of embeddings. */
@@ -18,10 +18,6 @@ export function webgpuStepRunner({ execution, graph, run, ofBatch, hold }: Graph
   const [, length, dim] = (step.graph.inputs.find(({ name }) => name === "x")?.shape ?? []) as number[];
   const scores = graphs.get("round") ?? graphs.get("denoise") ?? step;
   const vocabulary = scores.outputPort("logits")?.shape[2] ?? Number.MAX_SAFE_INTEGER;
-  const filled =
-    (to: LoadedGraph) =>
-    (values: readonly number[], name: string): Float64Array =>
-      repeated(values, (to.input(name)?.bytes ?? 0) / 4);
   const classFor = (to: LoadedGraph, classes: Int32Array | undefined) =>
     classValues(classes, to.input("class") !== undefined);
   // Bundles of large vocabularies give tokens instead of logits; `openState` ends with those.
