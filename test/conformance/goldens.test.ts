@@ -22,6 +22,7 @@ const ids = readdirSync(goldens, { withFileTypes: true })
 const comparisons: Readonly<Record<string, number>> = {
   "langflow-a": 19,
   "hyena-a": 7,
+  "h3-a": 1,
   "m2-mixer-a": 12,
   "m2-layer-a": 10,
   "dlm-net-a": 13,

@@ -10,6 +10,7 @@ import { dreamDecoding } from "./dream.js";
 import { duo } from "./duo.js";
 import { elf } from "./elf.js";
 import { longConv, s4d, sgConv } from "./filters.js";
+import { h3 } from "./h3.js";
 import { hyena } from "./hyena.js";
 import { llada2Network, sdarNetwork } from "./imported-net.js";
 import { longConvKernel, stripedHyena } from "./kernels.js";
@@ -30,6 +31,7 @@ export const systems: readonly GoldenSystem[] = [
   diffusionLmSampler,
   diffusionLmSchedule,
   hyena,
+  h3,
   m2Mixer,
   m2Layer,
   mdlm,
