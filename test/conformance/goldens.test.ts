@@ -29,6 +29,7 @@ const comparisons: Readonly<Record<string, number>> = {
   "dlm-sampler-a": 18,
   "dlm-schedule-a": 76,
   "mdlm-a": 21,
+  "mdlm-windows-a": 16,
   "sedd-absorb-a": 20,
   "sedd-uniform-a": 20,
   "sedd-net-a": 10,

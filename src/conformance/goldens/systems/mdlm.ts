@@ -21,6 +21,7 @@ import { recordedRun, replayTokens, type TokenTrajectory, trajectoryColumns } fr
 import { type NamedSchedules, scheduleTables } from "./discrete-schedule.js";
 import { ditBlocks, ditNorm, ditTime, ditWeightMap } from "./dit.js";
 import { network, probabilities, tokenPlan } from "./dit-tokens.js";
+import { windowPlan, windowRun } from "./mdlm-windows.js";
 import { type GoldenSystem, isNamed } from "./system.js";
 
 export const mdlm: GoldenSystem = {
@@ -104,6 +105,7 @@ function describeMdlm(golden: GoldenCase, run: Run): Record<string, unknown> {
 
 const runFields = [
   ...["name", "predictor", "time_conditioning", "noise", "noise_type", "sigma_min", "sigma_max"],
+  ...["stride_length", "num_strides", "dt"],
 ];
 
 function runsOf(golden: GoldenCase): Run[] {
@@ -112,7 +114,7 @@ function runsOf(golden: GoldenCase): Run[] {
     .map((facts, i) => checkedFields(golden, `runs.${i}`, facts, runFields))
     .map((run) => ({
       name: String(run.name),
-      predictor: String(run.predictor ?? run.name),
+      predictor: String(run.predictor ?? (run.stride_length === undefined ? run.name : "ddpm_cache")),
       timed: run.time_conditioning === true,
       noise: String(run.noise ?? run.noise_type ?? golden.options.get("noise") ?? "loglinear"),
       facts: run,
@@ -137,8 +139,18 @@ async function compute(golden: GoldenCase, work: string): Promise<readonly Compu
 /** One run with its recorded uniforms. */
 async function sampling(golden: GoldenCase, run: Run, model: LoadedModel, work: string): Promise<Computed[]> {
   const plan = tokenPlan(model);
-  const recorded = recordedRun(golden, run.name);
   const runners = await tokenRunners(model, work);
+  if (run.facts.stride_length !== undefined) {
+    const windows = {
+      stride: Number(run.facts.stride_length),
+      strides: Number(run.facts.num_strides ?? 1),
+      dt: Number(run.facts.dt ?? 1e-3),
+    };
+    const computed = await windowRun(golden, run.name, runners, windowPlan(plan, windows), windows);
+    await disposeRunners(runners);
+    return computed;
+  }
+  const recorded = recordedRun(golden, run.name);
   const walks = await mapEachInTurn(runners, (runner) => replayTokens(runner, { plan, ...recorded }));
   await disposeRunners(runners);
   return trajectoryResults(golden, run, plan, walks);
