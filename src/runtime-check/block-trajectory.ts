@@ -7,6 +7,7 @@
 import type { CachedBlocks } from "../diffusion/discrete/cached-blocks.js";
 import { settlingOf } from "../diffusion/discrete/cached-blocks.js";
 import type { TokenPlan } from "../diffusion/discrete/token-plan.js";
+import { maskOf } from "../diffusion/discrete/token-process.js";
 import type { Module } from "../ir/graph.js";
 import { tensor } from "../ir/tensor.js";
 import { decodeTokens } from "../runtime/discrete/decode-tokens.js";
@@ -136,7 +137,7 @@ function promptOf(
 ): FixedTokens | undefined {
   if (blocks.from !== "prompt" && sampler.guidance === undefined) return undefined;
   const given = Math.min(length - 1, settlingOf(blocks) + 1);
-  const mask = process.kind === "absorbing" ? process.mask : -1;
+  const mask = maskOf(process);
   const known = Array.from({ length: process.vocabulary }, (_, v) => v).filter((v) => v !== mask);
   return {
     tokens: Int32Array.from({ length }, (_, i) => known[(7 * i + 1) % known.length]!),

@@ -26,6 +26,7 @@ function model(sampler: object, blocks: object, length = 11): { module: Module; 
     noise_schedule: { family: "log_linear" },
     timesteps: { kind: "linspace", num_steps: 3 },
     blocks: [{ mixer: attention }, { mixer: convolution }],
+    conditioning: { kind: "fixed_positions" },
     sampler: { kind: "ancestral", blocks: { length: 4, cache: "exact", ...blocks }, ...sampler },
   });
   const { description } = describe(text, "model.json");

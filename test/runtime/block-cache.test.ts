@@ -60,6 +60,7 @@ const samplers = {
     blocks: { length: 5, from: "prompt" },
   },
   guided: { kind: "ancestral", blocks: { length: 4 }, guidance: { scale: 2 } },
+  guided_steps: { kind: "psi", blocks: { length: 3 }, guidance: { scale: 1.5, of: "step" } },
   guided_behind_a_prompt: {
     kind: "confidence",
     temperature: 0.8,
@@ -81,6 +82,7 @@ function file(network: Network, sampler: Sampler, cache: "none" | "exact"): stri
     noise_schedule: { family: "log_linear" },
     timesteps: { kind: "linspace", num_steps: 4 },
     ...networks[network],
+    conditioning: { kind: "fixed_positions" },
     sampler: { ...drawn, blocks: { ...blocks, cache } },
   };
   writeFileSync(path, JSON.stringify(description));
