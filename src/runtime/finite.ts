@@ -4,10 +4,9 @@ import { fail } from "../support/diagnostic.js";
 import type { FloatArray } from "./step-runner.js";
 
 /** Throws `generate/not-finite` where one of these logits is NaN or +infinity. */
-export function checkFinite(logits: FloatArray, where = "the network's output"): void {
-  for (let v = 0; v < logits.length; v++)
-    if (!(logits[v]! < Number.POSITIVE_INFINITY))
-      fail("generate/not-finite", `${where} is not finite, so no token follows from it`, {
-        help: "dlmc check names the op at which numbers stop being finite",
-      });
+export function checkFinite(logits: FloatArray): void {
+  if (logits.some((value) => !(value < Number.POSITIVE_INFINITY)))
+    fail("generate/not-finite", "the network's output is not finite", {
+      help: "dlmc check names the op where numbers end",
+    });
 }

@@ -34,9 +34,9 @@ async function last(runner: TokenRunner, kind: string, given?: number): Promise<
 
 test.each(["ancestral", "first_hitting", "confidence"])("%s", async (kind) => {
   for (const value of [Number.NaN, Number.POSITIVE_INFINITY])
-    await expect(last(tokens(1, value), kind)).rejects.toThrow("position 1 is not finite");
-  // What is not to be generated does not matter, and -infinity is a probability of 0.
-  expect([...(await last(tokens(1, Number.NaN), kind, 1))]).toHaveLength(length);
+    for (const given of [undefined, 1])
+      await expect(last(tokens(1, value), kind, given)).rejects.toThrow("generate/not-finite");
+  // A probability of 0 is none.
   expect([...(await last(tokens(1, Number.NEGATIVE_INFINITY), kind))]).not.toContain(n - 1);
 });
 

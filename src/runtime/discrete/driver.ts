@@ -21,7 +21,6 @@ import type { EncoderRows } from "../step-runner.js";
 import type { TokenRunner } from "../token-runner.js";
 import { blocksOf, freeIn, stopped } from "./blocks.js";
 import { type Decoders, decoderOf, drawsPerBlock, type Update } from "./decoder.js";
-import { finiteScores } from "./finite-score.js";
 import { mostRevisions } from "./self-correction.js";
 import type { OnLogits, OpenViews, Sureness } from "./views.js";
 
@@ -116,7 +115,6 @@ export async function* decodeWith(
       const view = await views.view(free);
       const context = {
         ...view,
-        ...finiteScores(view, vocabulary),
         ...(free !== own && { own }),
         plan,
         batch,

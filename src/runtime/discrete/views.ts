@@ -1,6 +1,7 @@
 // What a decoder sees of the state: all positions, each call of the network computing all of them.
 
 import type { TokenPlan } from "../../diffusion/discrete/token-plan.js";
+import { checkFinite } from "../finite.js";
 import { margins } from "../margins.js";
 import type { EncoderRows, FloatArray } from "../step-runner.js";
 import type { PreviousLogits, TokenRunner } from "../token-runner.js";
@@ -107,6 +108,7 @@ export function remembered(
       key = asked;
       const state = tokens.slice();
       kept = await ask(state, levels, temperature);
+      checkFinite(kept);
       onLogits?.(kept, state, first);
     }
     return kept;

@@ -5,7 +5,7 @@ import { numbersAfter, positionsFrom } from "../discrete/host-blocks.js";
 import type { FloatArray } from "../step-runner.js";
 import type { BlockInputs, BlockSession, TokenRunner } from "../token-runner.js";
 import type { Execution } from "./execution.js";
-import type { CommandEncoder } from "./gpu.js";
+import type { CommandEncoder, GpuBuffer } from "./gpu.js";
 import { type LoadedGraph, type Range, unpacked } from "./graph.js";
 import type { GraphCalls } from "./graph-calls.js";
 import { levelsOf, webgpuTokenRunner } from "./token-runner.js";
@@ -14,6 +14,16 @@ import { levelsOf, webgpuTokenRunner } from "./token-runner.js";
 export function webgpuBlockRunner(calls: GraphCalls): TokenRunner {
   const { execution, graph, ofBatch, hold } = calls;
   // Sessions beside the first one have graphs of their own, kept for the next generation.
+  const copyOf = (graph: LoadedGraph): LoadedGraph => {
+    const twin = graph.twin();
+    // What @filters made lies among the inputs, which are one buffer.
+    const [from, to] = [graph, twin].map((one) => one.input("positions")!.buffer) as [GpuBuffer, GpuBuffer];
+    const { device } = execution.memory;
+    const encoder = device.createCommandEncoder();
+    encoder.copyBufferToBuffer(from, 0, to, 0, to.size);
+    device.queue.submit([encoder.finish()]);
+    return twin;
+  };
   const pairs: Pair[] = [{ block: graph("block"), prefix: execution.graphs.get("prefix") }];
   return {
     ...webgpuTokenRunner(calls),
@@ -21,7 +31,7 @@ export function webgpuBlockRunner(calls: GraphCalls): TokenRunner {
       ofBatch(batch);
       const release = hold();
       const [{ block, prefix }] = pairs as [Pair];
-      while (pairs.length < count) pairs.push({ block: block.twin(), prefix: prefix?.twin() });
+      while (pairs.length < count) pairs.push({ block: copyOf(block), prefix: prefix && copyOf(prefix) });
       let open = count;
       const close = (): void => {
         if (--open === 0) release();

@@ -30,7 +30,7 @@ export interface LoadedGraph {
   encodeEach(encoder: CommandEncoder, passOf: (index: number) => object): void;
   /** The file of each dispatch's kernel. */
   readonly kernels: readonly string[];
-  /** The same graph with inputs of its own, which begin as those of this one stand. */
+  /** The same graph with inputs of its own, which hold nothing yet. */
   twin(): LoadedGraph;
 }
 
@@ -108,16 +108,7 @@ export function bindGraph(
       });
     },
     kernels: dispatches.map(({ file }) => file),
-    twin() {
-      const other = bindGraph(graph, memory, arenas, weights, pipelines);
-      const encoder = device.createCommandEncoder();
-      for (const { name } of graph.inputs) {
-        const [from, to] = [input(name)!, other.input(name)!];
-        encoder.copyBufferToBuffer(from.buffer, from.offset, to.buffer, to.offset, from.bytes);
-      }
-      device.queue.submit([encoder.finish()]);
-      return other;
-    },
+    twin: () => bindGraph(graph, memory, arenas, weights, pipelines),
   };
 }
 
