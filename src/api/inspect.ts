@@ -7,7 +7,6 @@ import {
   type GridPoint,
   isTokenPlan,
   joinPoints,
-  keptChance,
   levelOf,
   type NoiseLevel,
   type Plan,
@@ -17,12 +16,12 @@ import {
   resolveGrids,
   resolveSchedule,
   type ScheduleCurve,
+  type ShownLevel,
   scheduleCurve,
   schedulePositions,
-  signalRange,
+  shownLevel,
   type TimestepsDescription,
   type TokenPoint,
-  type TokenProcess,
   type TokenRow,
 } from "../diffusion/index.js";
 import { findGraph, type Module } from "../ir/graph.js";
@@ -115,20 +114,12 @@ function read({ model, length, warn }: Described): Description {
 }
 
 /** A visited level. */
-interface VisitedLevel {
+interface VisitedLevel extends ShownLevel {
   readonly t: number;
   readonly index?: number;
   readonly alphaBar: number;
   readonly sigma2: number;
   readonly gamma: number;
-  /** Of a hybrid state: the chances that noise made the token a mask, and a random one. */
-  readonly masks?: number;
-  readonly random?: number;
-  /** Of a matrix state: the chance that a token is itself, the mean over tokens. */
-  readonly kept?: number;
-  /** Of a schedule per token: the chance that a token is still there, the least and the largest of all. */
-  readonly least?: number;
-  readonly most?: number;
   /** Of discrete flow matching: its rates times the length of the step from here. */
   readonly forth?: number;
   readonly back?: number;
@@ -184,25 +175,17 @@ export function inspectSchedule(options: ModelOptions & { readonly steps?: numbe
   const schedule = resolveSchedule(noise_schedule, constants);
   if (plan === undefined || !isTokenPlan(plan))
     return { ...(plan && { plan }), levels: grid.map(levelRow), curve: scheduleCurve(schedule, grid) };
+  const visited: readonly (TokenPoint & Pick<TokenRow, "flow">)[] = [...plan.rows, plan.finalRow];
   const of = (level: NoiseLevel): NoiseLevel => levelOf(plan.process, level);
   const points = grid.map(({ level, ...point }) => ({ ...point, level: of(level) }));
   return {
     plan,
-    levels: [...plan.rows, plan.finalRow].map((point) => tokenRow(plan.process, point)),
+    levels: visited.map((point) => ({
+      ...levelRow({ ...point, level: point }),
+      ...shownLevel(plan.process, point),
+      ...point.flow,
+    })),
     curve: scheduleCurve(schedule, points, of),
-  };
-}
-
-function tokenRow(process: TokenProcess, point: TokenPoint & Partial<Pick<TokenRow, "flow">>): VisitedLevel {
-  const { sigma2, random } = point;
-  const kept = keptChance(process, point);
-  const range = signalRange(process, point);
-  return {
-    ...levelRow({ ...point, level: point }),
-    ...(random !== undefined && { masks: sigma2 * (1 - random), random: sigma2 * random }),
-    ...(kept !== undefined && { kept }),
-    ...point.flow,
-    ...(range && { least: range[0], most: range[1] }),
   };
 }
 

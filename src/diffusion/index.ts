@@ -3,11 +3,10 @@
 export { checkSchedule, checkSchedules } from "./check.js";
 export { seededUniforms, type UniformSource } from "./discrete/draws.js";
 export type { TokenPoint, TokenRow } from "./discrete/points.js";
+export { type ShownLevel, shownLevel } from "./discrete/shown.js";
 export { planTokens, type TokenPlan } from "./discrete/token-plan.js";
 export {
-  keptChance,
   levelOf,
-  signalRange,
   type TokenLevel,
   type TokenProcess,
 } from "./discrete/token-process.js";

@@ -12,9 +12,8 @@ export function planTable(plan: Plan): object | undefined {
   const rows = isTokenPlan(plan)
     ? plan.rows.length
     : plan.rows.reduce((sum, { positions }) => sum + (positions?.length ?? 1), 0);
-  // Matrices, or numbers for every token.
-  const isLarge = isTokenPlan(plan) && ["matrix", "per_token"].includes(plan.process.kind);
-  if (asksBetweenRows || isLarge || rows > mostRows) return undefined;
+  const hasMaps = isTokenPlan(plan) && "maps" in plan.process;
+  if (asksBetweenRows || hasMaps || rows > mostRows) return undefined;
   const word = (_: string, value: unknown): unknown =>
     typeof value === "number" && !Number.isFinite(value) ? String(value) : value;
   return JSON.parse(JSON.stringify(plan, word)) as object;

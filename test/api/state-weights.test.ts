@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { loadSchedule } from "../../src/api/load.js";
 import { planOfModel } from "../../src/api/sampler-source.js";
+import { likelihoods, transitions } from "../../src/diffusion/discrete/noising.js";
 import { isTokenPlan, type TokenPlan } from "../../src/diffusion/index.js";
 
 const directory = mkdtempSync(join(tmpdir(), "dlmc-state-"));
@@ -52,9 +53,9 @@ test("nearest neighbours of embeddings: 0 and 2 lie together, 1 is nearest to 2"
     transition: { kind: "nearest", neighbours: 1, embeddings: { from: "E" } },
   };
   write(state, "E", [3, 2], [0, 0, 9, 9, 1, 1]);
-  const { process } = plan();
-  if (process.kind !== "matrix") throw new Error("the process has no matrices");
-  const [toOne, toTwo] = [1, 2].map((j) => process.transitions[1]![j]!);
+  const { process, rows } = plan();
+  const row = rows[1]!;
+  const [toOne, toTwo] = [1, 2].map((x) => transitions(process, row, row.to, x, new Float64Array(3))[0]!);
   expect(toTwo!).toBeGreaterThan(3 * toOne!);
   expect(toOne!).toBeGreaterThan(0);
 });
@@ -62,8 +63,10 @@ test("nearest neighbours of embeddings: 0 and 2 lie together, 1 is nearest to 2"
 test("exponents of a schedule per token, the mask's left out", () => {
   const token_schedule = { kind: "exponents", exponents: { from: "w" } };
   write({ kind: "absorbing", mask_token_id: 0, token_schedule }, "w", [2], [0.5, 2]);
-  const { process } = plan();
-  expect(process).toMatchObject({ schedule: { exponents: [1, 0.5, 2] } });
+  const { process, rows } = plan();
+  const { sigma2 } = rows[1]!;
+  const masked = likelihoods(process, rows[1]!, 0, new Float64Array(3));
+  expect([...masked]).toEqual([1, sigma2 ** 0.5, sigma2 ** 2].map((m) => expect.closeTo(m, 14)));
 });
 
 test("a tensor of another shape is refused by name", () => {

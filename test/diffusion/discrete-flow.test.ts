@@ -154,5 +154,20 @@ test("a schedule without a slope is refused", () => {
       undefined,
       [1, 0],
     ),
-  ).toThrow(/d alpha_bar/);
+  ).toThrow(/derivative of the noise schedule/);
+});
+
+test.each([
+  "discrete_flow",
+  "analytic",
+  "tau_leaping",
+])("%s is refused where noise has no closed form", (kind) => {
+  expect(() =>
+    planTokens({
+      state_space: { kind: "hybrid", vocab_size: n, random_tokens: { kind: "constant", share: 0.5 } },
+      noise_schedule: { family: "log_linear" },
+      timesteps: { kind: "linspace", num_steps: 3 },
+      sampler: { kind },
+    }),
+  ).toThrow(/absorbing and uniform/);
 });

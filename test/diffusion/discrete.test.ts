@@ -3,9 +3,10 @@
 import { describe, expect, test } from "vitest";
 import { drawFrom, restricted, softmaxInto } from "../../src/diffusion/discrete/choice.js";
 import { seededUniforms } from "../../src/diffusion/discrete/draws.js";
+import { kappaOf } from "../../src/diffusion/discrete/kappa.js";
 import { readingOf } from "../../src/diffusion/discrete/reading.js";
 import { ancestral } from "../../src/diffusion/discrete/samplers/ancestral.js";
-import { kappaOf, psi } from "../../src/diffusion/discrete/samplers/psi.js";
+import { psi } from "../../src/diffusion/discrete/samplers/psi.js";
 import { analytic, tauLeaping } from "../../src/diffusion/discrete/samplers/scores.js";
 import { planTokens, type TokenPlan } from "../../src/diffusion/discrete/token-plan.js";
 import type { ScoredProcess } from "../../src/diffusion/discrete/token-process.js";
@@ -260,7 +261,7 @@ test.each([
     for (const x of reachable(process, row.totalNoise)) {
       const { posterior, marginal } = bayes(process, row.totalNoise, x);
       const weights = new Float64Array(n);
-      psi({ kind: "constant", value }).weights(process, Float64Array.from(posterior), x, row, weights);
+      psi().weights(process, Float64Array.from(posterior), x, { ...row, kappa: value }, weights);
       for (let y = 0; y < n; y++) reached[y]! += marginal * normalized(weights)[y]!;
     }
     for (let y = 0; y < n; y++)

@@ -138,14 +138,19 @@ describe.each(cases)("%s", (_, random, marginalAt) => {
   });
 
   test.each([0, 0.4, 1])("psi with kappa %s keeps the marginals", (value) => {
-    const sampler = psi({ kind: "constant", value });
     for (const row of plan.rows) {
       const [s, t] = [marginals(marginalAt(row.to.t)), marginals(marginalAt(row.t))];
       const reached = new Array<number>(n).fill(0);
       for (const x of everyToken) {
         const joint = prior.map((p, u) => p * t[u]![x]!);
         const weights = new Float64Array(n);
-        sampler.weights(plan.process, Float64Array.from(normalized(joint)), x, row, weights);
+        psi().weights(
+          plan.process,
+          Float64Array.from(normalized(joint)),
+          x,
+          { ...row, kappa: value },
+          weights,
+        );
         const here = joint.reduce((sum, p) => sum + p, 0);
         for (const [v, chance] of normalized(weights).entries()) reached[v]! += here * chance;
       }

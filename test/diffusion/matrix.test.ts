@@ -6,7 +6,7 @@ import { readingOf } from "../../src/diffusion/discrete/reading.js";
 import { ancestral } from "../../src/diffusion/discrete/samplers/ancestral.js";
 import { psi } from "../../src/diffusion/discrete/samplers/psi.js";
 import { planTokens, type TokenPlan } from "../../src/diffusion/discrete/token-plan.js";
-import { keptChance, type TokenProcess } from "../../src/diffusion/index.js";
+import { shownLevel, type TokenProcess } from "../../src/diffusion/index.js";
 import { decodeTokens } from "../../src/runtime/discrete/decode-tokens.js";
 import type { TokenRunner } from "../../src/runtime/token-runner.js";
 
@@ -186,7 +186,7 @@ describe.each(cases)("%s", (_, make, matrices) => {
         const joint = prior.map((p, u) => p * marginals[k]![u]![x]!);
         const weights = new Float64Array(n);
         const p = Float64Array.from(normalized(joint));
-        psi({ kind: "constant", value: 0.3 }).weights(plan.process, p, x, row, weights);
+        psi().weights(plan.process, p, x, { ...row, kappa: 0.3 }, weights);
         const here = joint.reduce((sum, chance) => sum + chance, 0);
         for (const [v, chance] of normalized(weights).entries()) reached[v]! += here * chance;
       }
@@ -205,7 +205,7 @@ describe.each(cases)("%s", (_, make, matrices) => {
 
   test("the chance to be kept is the mean diagonal", () => {
     for (const [k, point] of [...plan.rows, plan.finalRow].entries())
-      expect(keptChance(plan.process, point)).toBeCloseTo(
+      expect(shownLevel(plan.process, point).kept).toBeCloseTo(
         everyToken.reduce((sum, v) => sum + marginals[k]![v]![v]!, 0) / n,
         digits,
       );
@@ -233,9 +233,10 @@ test.each(closedForms)("$kind as a matrix is the closed form", (process, rates) 
   for (const row of plan.rows)
     for (const x of process.kind === "absorbing" ? [3] : everyToken) {
       const [ours, exact] = [new Float64Array(n), new Float64Array(n)];
-      for (const sampler of [ancestral(), psi({ kind: "fixed", eta: 0.1 })]) {
-        sampler.weights(plan.process, Float64Array.from(p), x, row, ours);
-        sampler.weights(process, Float64Array.from(p), x, row, exact);
+      for (const sampler of [ancestral(), psi()]) {
+        const step = { ...row, kappa: 0.9 };
+        sampler.weights(plan.process, Float64Array.from(p), x, step, ours);
+        sampler.weights(process, Float64Array.from(p), x, step, exact);
         for (const v of everyToken) expect(normalized(ours)[v]).toBeCloseTo(normalized(exact)[v]!, 12);
       }
       const logits = p.map((chance) => Math.log(chance || 1e-300));

@@ -27,14 +27,21 @@ test("a plan read back from JSON text is the plan, infinities included", () => {
 });
 
 test("words stand for what JSON has no number for", () => {
-  // A schedule of trained steps has no rate of change, and its first step no signal.
-  const { parts } = samplerParts(loadModel({ model: "examples/d3pm/model.json", synthetic: 1 }))!;
+  // A flow starts without signal.
+  const { parts } = samplerParts(loadModel({ model: "examples/discrete-flow/model.json", synthetic: 1 }))!;
   const plan = planOf(parts);
   const numbers = JSON.stringify(planTable(plan));
-  expect(numbers).toContain('"rate":"NaN"');
+  expect(numbers).toContain('"gamma":"Infinity"');
   expect(numbers).not.toContain("null");
   const [row] = (readPlanTable(JSON.parse(numbers) as object) as TokenPlan).rows;
-  expect(row!.rate).toBeNaN();
+  expect(row!.gamma).toBe(Number.POSITIVE_INFINITY);
+});
+
+test("noise that a plan has as functions has no table", () => {
+  for (const example of ["d3pm-nearest", "genmd4"]) {
+    const { parts } = samplerParts(loadModel({ model: `examples/${example}/model.json`, synthetic: 1 }))!;
+    expect(planTable(planOf(parts)), example).toBeUndefined();
+  }
 });
 
 test("a decoder that asks for levels between rows, and a long plan, have no table", () => {

@@ -6,7 +6,7 @@ import { ancestral } from "../../src/diffusion/discrete/samplers/ancestral.js";
 import { psi } from "../../src/diffusion/discrete/samplers/psi.js";
 import { planTokens, type TokenPlan } from "../../src/diffusion/discrete/token-plan.js";
 import type { TokenScheduleDescription } from "../../src/diffusion/discrete/token-schedule.js";
-import { signalRange } from "../../src/diffusion/index.js";
+import { shownLevel } from "../../src/diffusion/index.js";
 import { decodeTokens } from "../../src/runtime/discrete/decode-tokens.js";
 import type { TokenRunner } from "../../src/runtime/token-runner.js";
 
@@ -121,7 +121,7 @@ describe.each(cases)("%s", (_, schedule, masking) => {
         if (here === 0) continue;
         const weights = new Float64Array(n);
         const p = Float64Array.from(normalized(joint));
-        const moves = psi({ kind: "constant", value }).weights(plan.process, p, x, row, weights);
+        const moves = psi().weights(plan.process, p, x, { ...row, kappa: value }, weights);
         const next = moves ? normalized(weights) : everyToken.map((v) => Number(v === x));
         for (const v of everyToken) reached[v]! += here * next[v]!;
       }
@@ -144,7 +144,7 @@ test("by hand: t = 1/4 with exponents 1/2 and 2, and with information 1 above an
     sampler: { kind: "ancestral" },
   });
   // 1 - sqrt(1/4) and 1 - 1/16
-  expect(signalRange(exponents.process, exponents.finalRow)).toEqual([0.5, 0.9375]);
+  expect(shownLevel(exponents.process, exponents.finalRow)).toEqual({ least: 0.5, most: 0.9375 });
   const spindled = planTokens({
     state_space: {
       kind: "absorbing",
@@ -156,9 +156,10 @@ test("by hand: t = 1/4 with exponents 1/2 and 2, and with information 1 above an
     sampler: { kind: "ancestral" },
   });
   // 1/2 -+ 0.2
-  expect(signalRange(spindled.process, spindled.finalRow)).toEqual(
-    [0.3, 0.7].map((a) => expect.closeTo(a, 14)),
-  );
+  expect(shownLevel(spindled.process, spindled.finalRow)).toEqual({
+    least: expect.closeTo(0.3, 14),
+    most: expect.closeTo(0.7, 14),
+  });
 });
 
 const length = 6;

@@ -5,7 +5,6 @@
 // both times the length of the step. Whatever c is, they lead through the same laws (Gat et al. 2024, theorem 3); scale =
 // eta, i = 1, j = 0 is the stochasticity of Campbell et al. 2024.
 
-import { fail } from "../../support/diagnostic.js";
 import type { NoiseLevel } from "../noise-level.js";
 import type { CorrectorDescription } from "./sampler-description.js";
 
@@ -15,22 +14,13 @@ export interface FlowRates {
   readonly back: number;
 }
 
-/** The rates of a step of `length` at a level whose alpha_bar changes by `slope` per time. Throws `sampler/no-slope` without one. */
+/** The rates of a step of `length` at a level whose alpha_bar changes by `slope` per time. */
 export function flowRates(
   { alphaBar, sigma2 }: NoiseLevel,
-  slope: number | undefined,
+  slope: number,
   length: number,
   { scale = 0, signal_power: i = 1, noise_power: j = 0 }: CorrectorDescription = {},
 ): FlowRates {
-  if (slope === undefined)
-    return fail(
-      "sampler/no-slope",
-      "a flow needs d alpha_bar / dt, which this noise schedule does not have",
-      {
-        pointer: "/noise_schedule",
-        help: 'use a family of discrete states such as "polynomial", not discretized',
-      },
-    );
   const risen = -slope * length;
   const c = scale * alphaBar ** i * sigma2 ** j;
   // Where nothing is clean, nothing goes back.

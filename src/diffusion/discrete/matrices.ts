@@ -11,6 +11,7 @@ import type { GridPoint } from "../grid.js";
 import { totalNoise } from "../noise-level.js";
 import type { ResolvedSchedule } from "../resolve.js";
 import { exponential, identity, limitLaw, product } from "./square-matrix.js";
+import type { NoiseMaps } from "./token-process.js";
 
 /** `state_space.transition` of a description; tensors row by row. */
 export type TransitionDescription =
@@ -24,20 +25,46 @@ export type TransitionDescription =
   | { readonly kind: "gaussian" };
 
 /** The matrices of a grid, n x n row by row; place k is that of the k-th visited level, the noisiest first. */
-export interface Matrices {
+interface Matrices {
   /** q(x_t | x_0). */
   readonly marginals: readonly Float64Array[];
   /** q(x_t | x_s), s the next level; the last has none. */
   readonly transitions: readonly Float64Array[];
-  /** The law that noise leads to: the first state's. */
+  /** The law that noise leads to. */
   readonly limit: Float64Array;
+}
+
+/** What noise by matrices does. Throws what `matricesOf` throws. */
+export function matrixMaps(...given: Parameters<typeof matricesOf>): {
+  readonly limit: Float64Array;
+  readonly maps: NoiseMaps;
+} {
+  const { marginals, transitions, limit } = matricesOf(...given);
+  const column = (matrix: Float64Array, x: number, out: Float64Array): Float64Array => {
+    for (let v = 0; v < out.length; v++) out[v] = matrix[v * out.length + x]!;
+    return out;
+  };
+  return {
+    limit,
+    maps: {
+      likelihoods: ({ visit }, x, out) => column(marginals[visit!]!, x, out),
+      noised({ visit }, w, out) {
+        const n = out.length;
+        out.fill(0);
+        for (let u = 0; u < n; u++)
+          for (let v = 0; v < n && w[u] !== 0; v++) out[v]! += w[u]! * marginals[visit!]![u * n + v]!;
+        return out;
+      },
+      transitions: ({ visit }, _, x, out) => column(transitions[visit!]!, x, out),
+    },
+  };
 }
 
 /**
  * The matrices of a grid. Throws `schedule/needs-steps` for band and gaussian without trained steps, `model/rates` for
  * rates that are negative.
  */
-export function matricesOf(
+function matricesOf(
   transition: TransitionDescription,
   n: number,
   grid: readonly GridPoint[],

@@ -10,13 +10,19 @@ export interface TokenPoint extends Omit<LevelPoint, "priorScale">, TokenLevel {
   readonly totalNoise: number;
 }
 
+/** What the sampler of a step reads of it; which members are there depends on the sampler. */
+export interface StepNumbers {
+  /** tau_leaping: d totalNoise / dt at the step's start. */
+  readonly rate?: number;
+  /** psi: share of the ancestral step. */
+  readonly kappa?: number;
+  /** discrete_flow. */
+  readonly flow?: FlowRates;
+}
+
 /** One update, from this point to a cleaner one. */
-export interface TokenRow extends TokenPoint {
+export interface TokenRow extends TokenPoint, StepNumbers {
   /** 0 for the noisiest. */
   readonly step: number;
   readonly to: TokenPoint;
-  /** d totalNoise / dt at this point; NaN where the schedule has none. */
-  readonly rate: number;
-  /** Of the sampler discrete_flow. */
-  readonly flow?: FlowRates;
 }

@@ -1,15 +1,14 @@
-// What a network's output says at one position. n is the number of tokens, x the token that stands there, s the total
-// noise -ln alpha_bar. A network gives probabilities p_v = p(x_0 = v | x_t) or scores s_y = p_t(y) / p_t(x); either
-// follows from the other. Absorbing, x masked (Ou et al. 2024, RADD):  s_y = p_y / (e^s - 1). Uniform, a = (1 - e^-s)/n:
-//   s_y = sum_v p_v q(y | v) / q(x | v) = a z + e^-s p_y / a for y != x,   z = sum_v p_v / q(x | v).
-// The first sum is that of any process.
+// What a network's output says at one position; x is the token that stands there. A network gives probabilities
+// p_v = p(x_0 = v | x_t) or scores s_y = p_t(y) / p_t(x), and either follows from the other:
+//   s_y = sum_v p_v q(y | v) / q(x | v).
+// With s the total noise -ln alpha_bar that is p_y / (e^s - 1) for absorbing, x masked (Ou et al. 2024, RADD).
 // plug_in: the output is an x_0 put into the posterior, q(x_s | x_t, x_0) = q(x_t | x_s) sum_v x_v q(x_s | v) up to scale
 // (D3PM, UDLM, Duo, GIDD). That is the mixture of the posteriors of all v with p_v = x_v q(x_t | v) up to scale, so every
 // sampler that reads p serves it.
 
 import { totalNoise } from "../noise-level.js";
 import { type Choice, restricted, softmaxInto } from "./choice.js";
-import { likelihoods, noised } from "./noising.js";
+import { likelihoods, noised, traced } from "./noising.js";
 import {
   absorbs,
   hasScores,
@@ -90,40 +89,16 @@ function probabilityReading(
     probabilities,
     logScores(logits, token, at, out) {
       const p = probabilities(logits, token, at, out);
-      if (!hasScores(process)) return ratios(process, p, token, at, out);
-      const { alphaBar: kept, sigma2: moved } = at;
-      if (process.kind === "absorbing") {
-        const masked = token === process.mask;
-        const grown = moved / kept;
-        for (let y = 0; y < n; y++)
-          out[y] = masked ? Math.log(p[y]!) - Math.log(grown) : Number.NEGATIVE_INFINITY;
-        if (!masked) out[process.mask] = Math.log(grown);
-        out[token] = 0;
-        return out;
-      }
-      const spread = moved / n;
-      const z = (1 - p[token]!) / spread + p[token]! / (spread + kept);
-      for (let y = 0; y < n; y++) out[y] = Math.log(spread * z + (kept * p[y]!) / spread);
+      const w = new Float64Array(n);
+      // What cannot have become the token is that token.
+      if (!traced(process, at, p, token, w)) w[token] = 1;
+      noised(process, at, w, out);
+      const own = Math.log(out[token]!);
+      for (let y = 0; y < n; y++) out[y] = Math.log(out[y]!) - own;
       out[token] = 0;
       return out;
     },
   };
-}
-
-/** ln of sum_v p_v q(y | v) / q(token | v), 0 at the token. */
-function ratios(
-  process: TokenProcess,
-  p: Float64Array,
-  token: number,
-  at: TokenLevel,
-  out: Float64Array,
-): Float64Array {
-  const w = likelihoods(process, at, token, new Float64Array(p.length));
-  for (let v = 0; v < w.length; v++) w[v] = p[v]! > 0 ? p[v]! / w[v]! : 0;
-  noised(process, at, w, out);
-  for (let y = 0; y < out.length; y++) out[y] = Math.log(out[y]!);
-  out[token] = 0;
-  return out;
 }
 
 /** Outputs are log scores, up to SEDD's scale: ln(e^s - 1) + ln(n - 1) is then subtracted. */

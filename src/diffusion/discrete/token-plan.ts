@@ -6,13 +6,13 @@ import { totalNoise } from "../noise-level.js";
 import type { Classed, PlanOptions, SamplerParts, StateSpaceDescription } from "../plan.js";
 import { type ResolvedSchedule, resolveSchedule } from "../resolve.js";
 import { timeInput } from "../time-input.js";
-import { flowRates } from "./flow-rates.js";
-import { matricesOf } from "./matrices.js";
+import { matrixMaps } from "./matrices.js";
 import type { TokenPoint, TokenRow } from "./points.js";
 import type { TokenPrediction } from "./reading.js";
 import type { TokenSamplerDescription } from "./sampler-description.js";
+import { stepNumbers } from "./step-numbers.js";
 import { firstShare, levelOf, type TokenProcess } from "./token-process.js";
-import { bindTokenSchedule } from "./token-schedule.js";
+import { bindTokenSchedule, type TokenScheduleDescription, tokenMaps } from "./token-schedule.js";
 
 /** Everything a decoder of tokens needs besides the network. */
 export interface TokenPlan extends Classed {
@@ -50,18 +50,24 @@ function processOf(
       return {
         kind: "matrix",
         vocabulary,
-        ...matricesOf(state.transition!, vocabulary, grid, schedule),
+        ...matrixMaps(state.transition!, vocabulary, grid, schedule),
       };
     default:
       return state.token_schedule === undefined
         ? { kind: "absorbing", vocabulary, mask }
-        : {
-            kind: "per_token",
-            vocabulary,
-            mask,
-            schedule: bindTokenSchedule(state.token_schedule, vocabulary, mask),
-          };
+        : perToken(state.token_schedule, vocabulary, mask);
   }
+}
+
+function perToken(described: TokenScheduleDescription, vocabulary: number, mask: number): TokenProcess {
+  const schedule = bindTokenSchedule(described, vocabulary, mask);
+  return {
+    kind: "per_token",
+    vocabulary,
+    mask,
+    ...(schedule.kind === "spindle" && { information: schedule.information }),
+    maps: tokenMaps(schedule, mask),
+  };
 }
 
 /**
@@ -72,7 +78,7 @@ export function planTokens(parts: SamplerParts, options: PlanOptions = {}): Toke
   const schedule = resolveSchedule(parts.noise_schedule, options.constants);
   const grid = resolveGrid(parts.timesteps, schedule, options.numSteps);
   const sampler = parts.sampler as TokenSamplerDescription;
-  const { rate, slope } = schedule.kind === "continuous" ? schedule : {};
+  const derivatives = schedule.kind === "continuous" ? schedule : {};
   const process = processOf(parts.state_space!, grid, schedule);
   const point = (visited: GridPoint, visit?: number): TokenPoint => {
     const level = levelOf(process, visited.level);
@@ -97,15 +103,10 @@ export function planTokens(parts: SamplerParts, options: PlanOptions = {}): Toke
     firstShare: firstShare(process),
     prediction: { target: "x0", ...(parts.prediction_type as Partial<TokenPrediction>) },
     sampler,
-    rows: points.slice(0, -1).map((from, step) => ({
-      step,
-      ...from,
-      to: points[step + 1]!,
-      rate: rate?.(from.t) ?? Number.NaN,
-      ...(sampler.kind === "discrete_flow" && {
-        flow: flowRates(from, slope?.(from.t), from.t - points[step + 1]!.t, sampler.corrector),
-      }),
-    })),
+    rows: points.slice(0, -1).map((from, step) => {
+      const row = { step, ...from, to: points[step + 1]! };
+      return { ...row, ...stepNumbers(sampler, process, derivatives, row) };
+    }),
     final,
     finalRow: points.at(-1)!,
     ...(correction && { revisedAt }),

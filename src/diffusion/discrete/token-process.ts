@@ -11,13 +11,21 @@
 // matrix: any q(x_t | x_0), as matrices.ts makes them for every visited level.
 
 import { levelFromPowers, type NoiseLevel } from "../noise-level.js";
-import type { Matrices } from "./matrices.js";
-import { maskChance, type TokenSchedule } from "./token-schedule.js";
 
 /** How much of the noise of a hybrid state is random tokens (schema: state_space.random_tokens). */
 export type RandomTokens =
   | { readonly kind: "hump"; readonly peak: number; readonly exponent: number }
   | { readonly kind: "constant"; readonly share: number };
+
+/** What a process does between levels, where it is more than a mix; a plan has them as functions (`noising.ts`). */
+export interface NoiseMaps {
+  /** q(x_t = x | x_0 = u) of every u, into `out`. */
+  likelihoods(level: TokenLevel, x: number, out: Float64Array): Float64Array;
+  /** sum_u w_u q(x_t = v | x_0 = u) of every v, into `out`. */
+  noised(level: TokenLevel, w: Float64Array, out: Float64Array): Float64Array;
+  /** q(x_t = x | x_s = v) of every v, into `out`: `from` is t, `to` the next visited level. */
+  transitions(from: TokenLevel, to: TokenLevel, x: number, out: Float64Array): Float64Array;
+}
 
 /** What noise does to a token. */
 export type TokenProcess =
@@ -33,9 +41,17 @@ export type TokenProcess =
       readonly kind: "per_token";
       readonly vocabulary: number;
       readonly mask: number;
-      readonly schedule: TokenSchedule;
+      /** Of every token, where the text's mean decides. */
+      readonly information?: readonly number[];
+      readonly maps: NoiseMaps;
     }
-  | ({ readonly kind: "matrix"; readonly vocabulary: number } & Matrices);
+  | {
+      readonly kind: "matrix";
+      readonly vocabulary: number;
+      /** The law that noise leads to: the first state's. */
+      readonly limit: Float64Array;
+      readonly maps: NoiseMaps;
+    };
 
 /** A process whose rates have the closed forms of transitions.ts, which scores are read with. */
 export type ScoredProcess = Extract<TokenProcess, { kind: "absorbing" | "uniform" }>;
@@ -88,26 +104,4 @@ export function firstShare(process: TokenProcess): number {
 /** Whether scores can be read. */
 export function hasScores(process: TokenProcess): process is ScoredProcess {
   return process.kind === "absorbing" || process.kind === "uniform";
-}
-
-/** The chance that a token is still itself at a visited level, noise that put it there again included: the mean over tokens. */
-export function keptChance(process: TokenProcess, { visit }: TokenLevel): number | undefined {
-  if (process.kind !== "matrix" || visit === undefined) return undefined;
-  const n = process.vocabulary;
-  let sum = 0;
-  for (let v = 0; v < n; v++) sum += process.marginals[visit]![v * n + v]!;
-  return sum / n;
-}
-
-/** The least and the largest chance of a token to be there still at a level, in a text of mean information. */
-export function signalRange(process: TokenProcess, level: TokenLevel): readonly [number, number] | undefined {
-  if (process.kind !== "per_token") return undefined;
-  const { schedule, vocabulary, mask } = process;
-  const tokens = Array.from({ length: vocabulary }, (_, v) => v).filter((v) => v !== mask);
-  const mean =
-    schedule.kind === "spindle"
-      ? tokens.reduce((sum, v) => sum + schedule.information[v]!, 0) / tokens.length
-      : undefined;
-  const signals = tokens.map((v) => 1 - maskChance(schedule, level, v, mean));
-  return [signals.reduce((a, b) => Math.min(a, b)), signals.reduce((a, b) => Math.max(a, b))];
 }

@@ -6,7 +6,7 @@
 // Tokens with much information are masked first. The text's mean is taken of the tokens that the network holds for it.
 
 import { fail } from "../../support/diagnostic.js";
-import type { NoiseLevel } from "../noise-level.js";
+import type { NoiseMaps, TokenLevel } from "./token-process.js";
 
 /** `state_space.token_schedule` of a description. */
 export type TokenScheduleDescription =
@@ -79,12 +79,11 @@ function counted(values: readonly number[], count: number, field: string): reado
   return values;
 }
 
-/** The chance that token v is masked at a level; `information` is the text's mean, where the schedule asks for it. */
-export function maskChance(
+/** The chance that token v is masked at a level. */
+function maskChance(
   schedule: TokenSchedule,
-  { alphaBar, sigma2 }: NoiseLevel,
+  { alphaBar, sigma2, information }: TokenLevel,
   v: number,
-  information: number | undefined,
 ): number {
   if (schedule.kind === "exponents") return (1 - schedule.eps) * sigma2 ** schedule.exponents[v]!;
   const own = schedule.information[v]!;
@@ -93,4 +92,34 @@ export function maskChance(
   // sin(pi m) from the smaller side: it is as small at the noisy end as at the clean one.
   const moved = schedule.scale * Math.sin(Math.PI * Math.min(sigma2, alphaBar)) * deviation;
   return Math.min(1, Math.max(0, sigma2 + moved));
+}
+
+/** What the noise does: with m_v at t and s, a token v is masked between them with the chance (m_t - m_s) / (1 - m_s). */
+export function tokenMaps(schedule: TokenSchedule, mask: number): NoiseMaps {
+  const masking = (level: TokenLevel, v: number): number => (v === mask ? 1 : maskChance(schedule, level, v));
+  /** Chances to become x, of tokens that are masked with these. */
+  const towards = (x: number, masked: (v: number) => number, out: Float64Array): Float64Array => {
+    for (let v = 0; v < out.length; v++) out[v] = x === mask ? masked(v) : v === x ? 1 - masked(v) : 0;
+    return out;
+  };
+  return {
+    likelihoods: (level, x, out) => towards(x, (u) => masking(level, u), out),
+    noised(level, w, out) {
+      let sum = 0;
+      for (let v = 0; v < out.length; v++) {
+        const masked = masking(level, v);
+        out[v] = w[v]! * (1 - masked);
+        sum += w[v]! * masked;
+      }
+      out[mask] = sum;
+      return out;
+    },
+    transitions(from, to, x, out) {
+      const between = (v: number): number => {
+        const [noisier, cleaner] = [masking(from, v), masking(to, v)];
+        return cleaner === 1 ? 1 : Math.max(0, (noisier - cleaner) / (1 - cleaner));
+      };
+      return towards(x, between, out);
+    },
+  };
 }

@@ -75,8 +75,9 @@ function textRows(
   reading: Reading,
   row: TokenRow,
 ): TokenRow[] {
-  if (process.kind !== "per_token" || process.schedule.kind !== "spindle") return [];
-  const { vocabulary: n, schedule } = process;
+  const of = process.kind === "per_token" ? process.information : undefined;
+  if (of === undefined) return [];
+  const n = process.vocabulary;
   const p = new Float64Array(n);
   return Array.from({ length: batch }, (_, text) => {
     let sum = 0;
@@ -85,7 +86,7 @@ function textRows(
       const held = isMasked(process, token)
         ? argmax(reading.own(logits.subarray(at * n, (at + 1) * n), token, row, p))
         : token;
-      sum += schedule.information[held]!;
+      sum += of[held]!;
     }
     const information = sum / length;
     return { ...row, information, to: { ...row.to, information } };

@@ -4,23 +4,17 @@
 // A step jumps with chance 1 - e^-L, L the sum of the rates, to y in proportion to its own; `jump` linear: with chance L.
 // The weights are the mean over x_1.
 
-import { fail } from "../../../support/diagnostic.js";
-import { hasScores } from "../token-process.js";
+import { maskOf } from "../token-process.js";
 import type { TokenSampler } from "./sampler.js";
 
 export function discreteFlow(jump: "exponential" | "linear" = "exponential"): TokenSampler {
   return {
     name: "discrete_flow",
     reads: "probabilities",
-    /** Throws `sampler/no-flow` for noise that is more than one law. */
     weights(process, p, x, { flow }, out) {
-      if (!hasScores(process) || flow === undefined)
-        return fail("sampler/no-flow", "a flow is of absorbing and uniform states", {
-          pointer: "/sampler/kind",
-        });
-      const { forth, back } = flow;
-      const noise = (y: number): number =>
-        process.kind === "uniform" ? 1 / out.length : Number(y === process.mask);
+      const { forth, back } = flow!;
+      const mask = maskOf(process);
+      const noise = (y: number): number => (mask === undefined ? 1 / out.length : Number(y === mask));
       // Rates away from x when x_1 is another token, and when it is x itself.
       const away = back * (1 - noise(x));
       const [other, same] = [jumped(forth + away, jump), jumped(away, jump)];

@@ -19,7 +19,7 @@ export type TokenSamplers = Readonly<Record<string, MakeTokenSampler>>;
 /** Samplers made of probabilities, by the name a description uses. */
 export const posteriorSamplers: TokenSamplers = {
   ancestral: ({ move_chance }, by) => by(ancestral(move_chance)),
-  psi: ({ kappa }, by) => psi(kappa, by(ancestral()), by(cleanTokens)),
+  psi: (_, by) => psi(by(ancestral()), by(cleanTokens)),
   discrete_flow: ({ jump }, by) => by(discreteFlow(jump)),
 };
 
