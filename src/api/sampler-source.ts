@@ -147,10 +147,8 @@ function readLearned({ description, store }: Pick<Scheduled, "description" | "st
 }
 
 /** A state space with the tensors of its noise in the place of their names. */
-function withLearned(
-  { vocabulary: _, ...state }: StateSpace,
-  scheduled: Pick<Scheduled, "description" | "store">,
-): StateSpace {
+function withLearned(described: StateSpace, scheduled: Pick<Scheduled, "description" | "store">): StateSpace {
+  const { vocabulary: _, ...state } = { vocabulary: undefined, ...described };
   const read = readLearned(scheduled);
   const noise = ofState.flatMap((field) => {
     const value: object | undefined = field in state ? state[field as never] : undefined;

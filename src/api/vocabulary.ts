@@ -17,8 +17,9 @@ export function vocabularyOf({
   description,
   file,
 }: Pick<LoadedModel, "description" | "file">): Vocabulary | undefined {
-  const vocabulary = "state_space" in description ? description.state_space.vocabulary : undefined;
-  if (vocabulary === undefined) return undefined;
+  const state = "state_space" in description ? description.state_space : undefined;
+  if (state === undefined || !("vocab_size" in state) || state.vocabulary === undefined) return undefined;
+  const { vocabulary, vocab_size } = state;
   if ((vocabulary.symbols === undefined) === (vocabulary.file === undefined)) {
     fail("vocabulary/source", "a vocabulary has either symbols or a file", {
       file,
@@ -27,16 +28,12 @@ export function vocabularyOf({
   }
   const symbols = vocabulary.symbols ?? readSymbols(resolve(dirname(file), vocabulary.file!), file);
   const size = Array.isArray(symbols) ? symbols.length : Object.keys(symbols as object).length;
-  if ("state_space" in description && size !== description.state_space.vocab_size) {
-    fail(
-      "vocabulary/size",
-      `vocab_size is ${description.state_space.vocab_size}, the vocabulary has ${size} symbols`,
-      {
-        file,
-        pointer: "/state_space/vocabulary",
-        notes: [{ message: "the size", pointer: "/state_space/vocab_size" }],
-      },
-    );
+  if (size !== vocab_size) {
+    fail("vocabulary/size", `vocab_size is ${vocab_size}, the vocabulary has ${size} symbols`, {
+      file,
+      pointer: "/state_space/vocabulary",
+      notes: [{ message: "the size", pointer: "/state_space/vocab_size" }],
+    });
   }
   return {
     symbols,

@@ -49,9 +49,13 @@ export function derive(file: DescriptionFile): DescriptionFile {
     out.state_space = { mask_token_id: Math.max(0, state.vocab_size - 1), ...state };
   if (state?.kind === "matrix" && state.transition.kind === "nearest")
     out.state_space = { ...state, transition: { dim: embedding?.dim ?? 1, ...state.transition } };
-  if (state !== undefined) out.sampler = deriveSampler(sampler, state, prediction);
   if (file.conditioning !== undefined)
     out.conditioning = deriveConditioning(file.conditioning, out.time_conditioning, sizes);
+  if (state !== undefined) {
+    out.sampler = deriveSampler(sampler, state, prediction);
+    out.rounding_head ??= { kind: state.kind === "latent" ? "none" : "linear" };
+    out.conditioning ??= { kind: state.kind === "latent" ? "none" : "fixed_positions" };
+  }
   if (out.sampler !== undefined && out.blocks !== undefined)
     out.sampler = deriveSettling(out.sampler, out.blocks);
   return out;

@@ -9,6 +9,7 @@ import { checkClassLabel } from "./rules/class-label.js";
 import { checkEncoder } from "./rules/encoder.js";
 import { checkFlow } from "./rules/flow.js";
 import { checkGuidance } from "./rules/guidance.js";
+import { checkLatent } from "./rules/latent.js";
 import { checkLongSkip } from "./rules/long-skip.js";
 import { checkOutput } from "./rules/output.js";
 import { checkPrefix } from "./rules/prefix.js";
@@ -33,6 +34,7 @@ const rules: readonly ((description: Description, report: Report) => void)[] = [
   checkTransition,
   checkSelfConditioning,
   checkTokenIds,
+  checkLatent,
   checkGuidance,
   checkPrefix,
   checkOutput,

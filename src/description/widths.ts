@@ -2,6 +2,16 @@
 
 import type { Block, Description, Mixer, ModelDescription } from "./description.js";
 
+/** A description that says which tokens there are, as far as it does. */
+interface WithTokens {
+  readonly state_space: ModelDescription["state_space"];
+}
+
+/** Number of tokens V; 0 of latents that nothing decodes. */
+export function vocabularySize({ state_space: state }: WithTokens): number {
+  return "vocab_size" in state ? state.vocab_size : 0;
+}
+
 /** Width of the trunk: what `embedding.in_proj` ends in, or the embedding's own. */
 export function trunkWidth(embedding: {
   readonly dim: number;

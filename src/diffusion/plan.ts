@@ -47,7 +47,7 @@ export interface StateSpaceDescription {
 
 /** The parts of a description that decide the plan. */
 export interface SamplerParts {
-  /** Continuous embeddings where it is left out. */
+  /** Continuous embeddings where it is left out; latents are sampled like them. */
   readonly state_space?: StateSpaceDescription;
   readonly noise_schedule: NoiseScheduleDescription;
   readonly timesteps: TimestepsDescription;
@@ -123,8 +123,10 @@ function planWalk(parts: SamplerParts, options: PlanOptions, place?: Place): Sam
     ...visited.level,
   });
   const final =
-    described.final ?? (parts.prediction_type?.x0_from === "softmax_embedding" ? "denoise" : "round");
-  const updates = final === "round" ? grid : grid.slice(0, -1);
+    parts.state_space?.kind === "latent"
+      ? "decode"
+      : (described.final ?? (parts.prediction_type?.x0_from === "softmax_embedding" ? "denoise" : "round"));
+  const updates = final === "denoise" ? grid.slice(0, -1) : grid;
   const levelAfter = (step: number): NoiseLevel =>
     described.next === "one_step"
       ? levelBelow(grid[step]!, schedule, grid.length)

@@ -57,9 +57,10 @@ export interface SamplerPlan extends Classed {
   /**
    * Where the tokens come from. `round`: N visited points are N updates, the last one to the clean end, and
    * the final x goes to the rounding head (Diffusion-LM). `denoise`: N points are N - 1 updates and one more
-   * call of the network at the last point, `finalRow`, whose logits are the tokens (LangFlow).
+   * call of the network at the last point, `finalRow`, whose logits are the tokens (LangFlow). `decode`: as `round`, and
+   * the final x leaves the standardisation of latents.
    */
-  readonly final: "denoise" | "round";
+  readonly final: "denoise" | "round" | "decode";
   readonly finalRow?: PlanPoint;
   /** Largest noise of an update, in standard deviations; absent: any. */
   readonly truncation?: number;

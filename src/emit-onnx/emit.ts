@@ -71,6 +71,7 @@ const publicGraphs = new Set([
   "denoise",
   "prefix",
   "round",
+  "decode",
   "step",
   "time",
   "filters",

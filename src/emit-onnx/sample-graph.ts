@@ -1,7 +1,7 @@
 // sample.onnx: the whole sampler as one ONNX Loop around the body of @step. Noise and the table of coefficients
 // are inputs with a leading axis T (the number of steps), so the same file samples with any number of steps.
 // Where hoist-time has made @time, it runs once before the loop on all levels and each step takes its row; where
-// hoist-encoder has made @encode, it runs once before the loop.
+// hoist-encoder has made @encode, it runs once before the loop. Latents leave it through @decode.
 import { Dim, dim } from "../ir/dim.js";
 import { findGraph, type Graph, type Module, type Value } from "../ir/graph.js";
 import { bug } from "../support/diagnostic.js";
@@ -26,7 +26,8 @@ const stepNumber = "step";
 const nameOf = (value: Value): string => value.hint ?? bug("an input of @step has no name");
 
 /**
- * `@sample(x, <fixed inputs>, <per-step inputs with a leading T>) -> (x, x0, tokens)` of the last step.
+ * `@sample(x, <fixed inputs>, <per-step inputs with a leading T>) -> (x_last, x0, tokens?)` of the last step, of latents
+ * (x_last, x0) and what @decode makes of x_last.
  * `undefined` when the module has no @step.
  */
 export function sampleGraph(
@@ -52,10 +53,13 @@ export function sampleGraph(
     else if (name === "x" || fixed.has(name)) outer.set(name, builder.input(name, onnxType(value.type)));
     else outer.set(name, builder.input(name, stacked(onnxType(value.type))));
   }
-  const output = (name: string): OnnxType => onnxType(step.outputs[step.outputNames.indexOf(name)]!.type);
+  const initial = ["x0", "tokens"].flatMap((name) => {
+    const value = step.outputs[step.outputNames.indexOf(name)];
+    return value === undefined ? [] : [zeros(builder, onnxType(value.type))];
+  });
   const x = outer.get("x") ?? bug("@step has no input x");
   const same = new Set([...fixed, ...(encoded?.keys() ?? [])]);
-  const carried = [x, zeros(builder, output("x0")), zeros(builder, output("tokens"))];
+  const carried = [x, ...initial];
   const body = loopBody(module, step, builder, { outer, same }, carried);
   const extent = builder.node(
     "Shape",
@@ -73,7 +77,10 @@ export function sampleGraph(
     carried.map((value) => value.type),
     { body: attr.graph(body) },
   );
-  return builder.finish(["x_last", "x0", "tokens"].map((name, i) => ({ name, value: results[i]! })));
+  const last = results.map((value, i) => ({ name: ["x_last", "x0", "tokens"][i]!, value }));
+  const decode = findGraph(module, "decode");
+  const decoded = decode === undefined ? [] : lowerBody(module, decode, [results[0]!], builder);
+  return builder.finish([...last, ...decoded.map((value, i) => ({ name: decode!.outputNames[i]!, value }))]);
 }
 
 /** One row per step; a lone number per step is a vector. */
@@ -108,8 +115,8 @@ function loopBody(
   const body = builder.subgraph("sample_step");
   const index = body.input("step_index", { element: "int64", shape: [] });
   const keepGoing = body.input("keep_going", { element: "bool", shape: [] });
-  const [x, previous] = ["x_t", "x0_before", "tokens_before"].map((name, i) =>
-    body.input(name, carried[i]!.type),
+  const [x, previous] = carried.map(({ type }, i) =>
+    body.input(["x_t", "x0_before", "tokens_before"][i]!, type),
   );
   const operands = step.inputs.map((value) => {
     const name = nameOf(value);
@@ -129,6 +136,6 @@ function loopBody(
     { name: "keep_going_next", value: keepGoing },
     { name: "x_next", value: pick("x_next") },
     { name: "x0_next", value: pick("x0") },
-    { name: "tokens_next", value: pick("tokens") },
+    ...(carried.length > 2 ? [{ name: "tokens_next", value: pick("tokens") }] : []),
   ]);
 }

@@ -39,6 +39,8 @@ export const portMeanings: Readonly<Record<string, string>> = {
   "round.x": "latent to be rounded",
   "round.logits": "scores over the vocabulary",
   "round.tokens": "the best token per position, ties to the lowest id",
+  "decode.x": "latent after the last step",
+  "decode.latents": "latents as the autoencoder made them, the standardisation undone",
   "step.x": "noisy latent x_t",
   "step.self_cond": "the previous step's x0; zeros in the first step",
   "step.x0_prev": "the previous step's x0; zeros in the first step",

@@ -6,9 +6,11 @@ import {
   listBlocks,
   type ModelDescription,
   type OptionalNorm,
+  vocabularySize,
 } from "../description/index.js";
 import { type Dim, dim } from "../ir/dim.js";
 import type { Value } from "../ir/graph.js";
+import { bug } from "../support/diagnostic.js";
 import { lowerBlock } from "./block.js";
 import { type Label, withClass } from "./class-label.js";
 import { child, type GraphContext, type Scope } from "./context.js";
@@ -40,18 +42,18 @@ export interface NetworkInputs {
   readonly label: Label | undefined;
 }
 
-/** What the network predicts: x0 f32[B, L, d], logits f32[B, L, V]. */
+/** What the network predicts: x0 f32[B, L, d], logits f32[B, L, V] but of latents. */
 export interface Prediction {
   readonly x0: Value;
-  readonly logits: Value;
+  readonly logits: Value | undefined;
 }
 
 /** The descriptions that have an embedding table. */
 export type WithTable = Extract<Description, { readonly part: "model" | "sampler" }>;
 
 /** The embedding table as stored, [vocab_size, dim]. */
-export function storedTable(c: GraphContext, { embedding, state_space: state }: WithTable): Value {
-  return lowerTable(c, embedding, state.vocab_size);
+export function storedTable(c: GraphContext, description: WithTable): Value {
+  return lowerTable(c, description.embedding, vocabularySize(description));
 }
 
 /** The embedding table as used: rows normalised and scaled as the description says. */
@@ -97,9 +99,12 @@ export function embedProbabilities(c: GraphContext, description: WithTable, prob
 export function lowerLogits(c: GraphContext, description: WithTable, input: Value): Value {
   const { logit_softcap: cap } = description.prediction_type;
   const head = description.rounding_head;
-  // Distances are between vectors as used, a tied matrix is the table as stored.
-  const table = head.kind === "l2_nearest" ? embeddingTable(c, description) : storedTable(c, description);
-  const logits = lowerHead(c, input, head, table);
+  if (head.kind === "none") return bug("logits are asked of a description without a rounding head");
+  const logits = lowerHead(c, input, head, {
+    vocabulary: vocabularySize(description),
+    // Distances are between vectors as used, a tied matrix is the table as stored.
+    table: () => (head.kind === "l2_nearest" ? embeddingTable(c, description) : storedTable(c, description)),
+  });
   if (cap === 0) return logits;
   return c.b.at("/prediction_type/logit_softcap", () => {
     const bounded = c.b.emit("tanh", { x: c.b.emit("scale", { x: logits }, { factor: 1 / cap }) }, {});
@@ -127,6 +132,7 @@ export function lowerNetwork(
       : c.b.at("/prediction_type/target", () =>
           c.b.emit("add", { a: scaled(c, x, c_skip), b: scaled(c, output, c_out) }, {}, "x0"),
         );
+  if (description.state_space.kind === "latent") return { x0: out, logits: undefined };
   const own = lowerLogits(c, description, readsTrunk(head) ? trunk.h : out);
   if (prediction.x0_from === "direct") return { x0: out, logits: own };
   const embeddings = embeddingTable(c, description);

@@ -51,23 +51,25 @@ export function lowerGuided(
     label: label && withoutClass(c, description, label),
   });
   const { scale: w, form } = guidance;
-  const combined = (of: keyof Prediction): Value =>
+  const combined = (name: string, l: Value, u: Value): Value =>
     c.b.at(pointer, () => {
-      const [l, u] = [conditional[of], unconditional[of]];
       const times = (y: Value, factor: number): Value => c.b.emit("scale", { x: y }, { factor });
       const [a, b] =
         form === "difference"
           ? [u, times(c.b.emit("sub", { a: l, b: u }, {}), w + 1)]
           : [times(l, w), times(u, 1 - w)];
-      return c.b.emit("add", { a, b }, {}, of);
+      return c.b.emit("add", { a, b }, {}, name);
     });
+  const predicted = (): Value => combined("x0", conditional.x0, unconditional.x0);
+  const [l, u] = [conditional.logits, unconditional.logits];
+  if (l === undefined || u === undefined) return { x0: predicted(), logits: undefined };
   if (description.prediction_type.x0_from === "softmax_embedding") {
-    const logits = combined("logits");
+    const logits = combined("logits", l, u);
     return { x0: expectedEmbeddings(c, logits, embeddingTable(c, description)), logits };
   }
-  const x0 = combined("x0");
+  const x0 = predicted();
   const ofTrunk = readsTrunk(description.rounding_head);
-  return { x0, logits: ofTrunk ? combined("logits") : lowerLogits(c, description, x0) };
+  return { x0, logits: ofTrunk ? combined("logits", l, u) : lowerLogits(c, description, x0) };
 }
 
 /** x with other rows where a position is given. */

@@ -7,16 +7,26 @@ import { linear, linearLayers, normalize } from "./layers.js";
 
 const scope: Scope = { name: "", pointer: "/rounding_head" };
 
-/** Logits f32[B, L, vocabulary] of what the head reads; `table` is the embedding table that it is tied to or compares with. */
-export function lowerHead(c: GraphContext, input: Value, head: RoundingHead, table: Value): Value {
-  const vocabulary = table.type.shape[0]!.value!;
+/** What a head turns vectors into: the tokens, and the embedding table that it is tied to or compares with. */
+export interface Tokens {
+  readonly vocabulary: number;
+  table(): Value;
+}
+
+/** Logits f32[B, L, vocabulary] of what the head reads. */
+export function lowerHead(
+  c: GraphContext,
+  input: Value,
+  head: Exclude<RoundingHead, { readonly kind: "none" }>,
+  { vocabulary, table }: Tokens,
+): Value {
   return c.b.at(scope.pointer, () => {
-    if (head.kind === "l2_nearest") return negativeDistance(c, input, table);
+    if (head.kind === "l2_nearest") return negativeDistance(c, input, table());
     const layers = linearLayers(c, child(scope, "head.layers", "/layers"), input, head.layers);
     const x = normalize(c, child(scope, "head.norm", "/norm"), layers, head.norm);
     if (!head.tied) return linear(c, child(scope, "head"), x, vocabulary, head.bias, "logits");
     const bias = head.bias ? c.parameter(child(scope, "head"), "bias", [vocabulary], "bias") : undefined;
-    return c.b.emit("linear", { x, weight: table, bias }, {}, "logits");
+    return c.b.emit("linear", { x, weight: table(), bias }, {}, "logits");
   });
 }
 
@@ -54,6 +64,11 @@ export function tokensOf(c: GraphContext, logits: Value): Value {
   return c.b.at(scope.pointer, () =>
     c.b.emit("argmax", { x: logits }, { axis: logits.type.shape.length - 1 }, "tokens"),
   );
+}
+
+/** How a predicted x0 is brought back to the embedding table. */
+export function clampOf(head: RoundingHead): "none" | "nearest_embedding" | "argmax_embedding" {
+  return head.kind === "none" ? "none" : head.clamp;
 }
 
 /** Whether the final x can be read by the head: a direct x0, or a head that measures distance to embeddings. */

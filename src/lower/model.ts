@@ -1,10 +1,11 @@
-// The graphs of a whole model: @embed, @denoise, @round, and @step, one sampler update around the network.
+// The graphs of a whole model: @embed, @denoise, @round or @decode, and @step, one sampler update around the network.
 
-import type { ModelDescription, SamplerDescription } from "../description/description.js";
+import { type ModelDescription, type SamplerDescription, vocabularySize } from "../description/index.js";
 import { positionAxes } from "../description/positions.js";
 import { Dim } from "../ir/dim.js";
 import type { Graph, Value } from "../ir/graph.js";
 import { type } from "../ir/type.js";
+import { bug } from "../support/diagnostic.js";
 import { classInput } from "./class-label.js";
 import type { GraphContext, Lowering } from "./context.js";
 import {
@@ -15,16 +16,24 @@ import {
   lowerNetwork,
   lowerTokenNetwork,
   type NetworkInputs,
+  type WithTable,
 } from "./denoise.js";
 import { encoderInput } from "./encoder.js";
 import { guidanceOf, lowerGuided } from "./guidance.js";
-import { clampToEmbeddings, headReadsState, readsTrunk, tokensOf } from "./heads.js";
+import { clampOf, clampToEmbeddings, headReadsState, readsTrunk, tokensOf } from "./heads.js";
+import { decodeLatents, normalizedLatents } from "./latent.js";
 import { conditionedRows } from "./self-condition.js";
 import { denoiseSimplex } from "./simplex.js";
 
 export function lowerModel(lowering: Lowering, description: ModelDescription): Graph[] {
   const { kind } = description.state_space;
   if (kind === "simplex") return [denoiseSimplex(lowering, description)];
+  if (kind === "latent")
+    return [
+      denoise(lowering, description),
+      step(lowering, description),
+      decodeLatents(lowering, description),
+    ];
   if (kind !== "continuous_embedding") return [denoiseTokens(lowering, description)];
   const graphs = [embed(lowering, description), denoise(lowering, description), step(lowering, description)];
   return headReadsState(description.rounding_head, description.prediction_type.x0_from)
@@ -41,14 +50,15 @@ function embed(lowering: Lowering, description: ModelDescription): Graph {
   });
 }
 
-/** @denoise(x, level, prior_scale?, self_cond?, encoder?, encoder_mask?, class?, fixed_mask?) -> x0, logits; the mask with guidance. */
+/** @denoise(x, level, prior_scale?, self_cond?, encoder?, encoder_mask?, class?, fixed_mask?) -> x0, logits?; the mask with guidance. */
 function denoise(lowering: Lowering, description: ModelDescription): Graph {
   const c = lowering.graph("denoise");
   const x = c.b.input("x", lowering.activation(description.embedding.dim));
   const network = networkInputs(c, description, lowering.batch);
   const told = description.conditioning.kind !== "none" && guidanceOf(description) !== undefined;
-  const { x0, logits } = lowerGuided(c, description, { x, ...network }, told ? fixedPositions(c) : undefined);
-  return c.finish({ x0, logits });
+  const predicted = lowerGuided(c, description, { x, ...network }, told ? fixedPositions(c) : undefined);
+  const { logits } = predicted;
+  return c.finish({ x0: normalizedLatents(c, description, predicted.x0), ...(logits && { logits }) });
 }
 
 /**
@@ -68,10 +78,10 @@ function denoiseTokens(lowering: Lowering, description: ModelDescription): Graph
 
 /** What the call before predicted of the conditioned positions, f32[B, n, d]: softmax(logits scale) E, 0 in the first call. */
 function previousPrediction(c: GraphContext, description: ModelDescription): Value | undefined {
-  const { self_conditioning: self, state_space: state } = description;
+  const { self_conditioning: self } = description;
   if (self.combine === "none") return undefined;
   const { b, lowering } = c;
-  const given = b.input("self_cond_logits", lowering.activation(state.vocab_size));
+  const given = b.input("self_cond_logits", lowering.activation(vocabularySize(description)));
   const mask = b.input("self_cond_mask", type("bool", [lowering.batch]));
   const perText = (x: Value): Value =>
     b.emit("reshape", { x }, { shape: [lowering.batch, Dim.of(1), Dim.of(1)] });
@@ -131,16 +141,9 @@ function step(lowering: Lowering, description: ModelDescription): Graph {
   const coefficients = coefficientsInput(c, description);
   const fixed = description.conditioning.kind === "none" ? undefined : fixedPositions(c);
   const x = fixed === undefined ? given : overwriteFixed(c, given, fixed);
-  const predicted = lowerGuided(c, description, { x, ...network }, fixed);
-  const { clamp } = description.rounding_head;
-  const tokens = tokensOf(c, predicted.logits);
-  const table = clamp === "none" ? undefined : embeddingTable(c, description);
-  const clamped =
-    table === undefined
-      ? predicted.x0
-      : clamp === "nearest_embedding"
-        ? clampToEmbeddings(c, predicted.x0, table)
-        : c.b.at("/rounding_head", () => c.b.emit("take", { table, indices: tokens }, {}, "clamped"));
+  const { x0, logits } = lowerGuided(c, description, { x, ...network }, fixed);
+  const tokens = logits && tokensOf(c, logits);
+  const clamped = clampedX0(c, description, normalizedLatents(c, description, x0), tokens);
   // A sampler of second order reads the prediction of the step before, which self-conditioning has already.
   const history =
     description.sampler.kind === "dpmpp_2m" || description.sampler.kind === "heun"
@@ -149,7 +152,17 @@ function step(lowering: Lowering, description: ModelDescription): Graph {
   const next = c.b.at("/sampler", () =>
     c.b.emit("affine_step", { x0: clamped, x, noise, coefficients, x0_prev: history }, {}, "x_next"),
   );
-  return c.finish({ x_next: next, x0: clamped, tokens, logits: predicted.logits });
+  return c.finish({ x_next: next, x0: clamped, ...(tokens && { tokens }), ...(logits && { logits }) });
+}
+
+/** The predicted x0 f32[B, L, d] as the sampler takes it: rows of the embedding table where the description clamps. */
+function clampedX0(c: GraphContext, description: WithTable, x0: Value, tokens: Value | undefined): Value {
+  const clamp = clampOf(description.rounding_head);
+  if (clamp === "none") return x0;
+  const table = embeddingTable(c, description);
+  return clamp === "nearest_embedding" || tokens === undefined
+    ? clampToEmbeddings(c, x0, table)
+    : c.b.at("/rounding_head", () => c.b.emit("take", { table, indices: tokens }, {}, "clamped"));
 }
 
 /** The coefficients of a row of the plan: of all positions, or a row of each. */
@@ -196,7 +209,7 @@ function readTrunk(c: GraphContext, description: ModelDescription, x: Value): Va
     encoded: encoderInput(c, description),
     label: classInput(c, description),
   };
-  return lowerNetwork(c, description, network, true).logits;
+  return lowerNetwork(c, description, network, true).logits ?? bug("a head on the trunk gives no logits");
 }
 
 /** A sampler alone: @update(x0, x, noise, coefficients) is the state machine's arithmetic around a network given from outside. */
@@ -207,10 +220,7 @@ export function lowerUpdate(lowering: Lowering, description: SamplerDescription)
   const x = c.b.input("x", state);
   const noise = c.b.input("noise", state);
   const coefficients = coefficientsInput(c, description);
-  const x0 =
-    description.rounding_head.clamp === "none"
-      ? predicted
-      : clampToEmbeddings(c, predicted, embeddingTable(c, description));
+  const x0 = clampedX0(c, description, normalizedLatents(c, description, predicted), undefined);
   const next = c.b.at("/sampler", () =>
     c.b.emit("affine_step", { x0, x, noise, coefficients }, {}, "x_next"),
   );

@@ -1,7 +1,7 @@
 // The network of a simplex state (TESS): logits S f32[B, L, V] enter as the mean embedding under softmax(S), given tokens
 // as their own embeddings.
 
-import type { ModelDescription } from "../description/index.js";
+import { type ModelDescription, vocabularySize } from "../description/index.js";
 import { Dim } from "../ir/dim.js";
 import type { Graph, Value } from "../ir/graph.js";
 import { type } from "../ir/type.js";
@@ -16,9 +16,9 @@ import { selfCondition } from "./self-condition.js";
  * logits of the call before. Projection and update are the sampling loop's: they draw tokens.
  */
 export function denoiseSimplex(lowering: Lowering, description: ModelDescription): Graph {
-  const { state_space: state, time_conditioning, self_conditioning, conditioning } = description;
+  const { time_conditioning, self_conditioning, conditioning } = description;
   const c = lowering.graph("denoise");
-  const logits = lowering.activation(state.vocab_size);
+  const logits = lowering.activation(vocabularySize(description));
   const simplex = c.b.input("simplex", logits);
   const level =
     time_conditioning.injection === "none" ? undefined : c.b.input("level", type("f32", [lowering.batch]));
@@ -63,7 +63,7 @@ interface Given {
 }
 
 function givenTokens(c: GraphContext, description: ModelDescription): Given {
-  const { conditioning, state_space: state, embedding } = description;
+  const { conditioning, embedding } = description;
   const { batch, length } = c.lowering;
   const mask = c.b.input("fixed_mask", type("bool", [batch, length]));
   const tokens = c.b.input("fixed_tokens", type("i32", [batch, length]));
@@ -75,7 +75,7 @@ function givenTokens(c: GraphContext, description: ModelDescription): Given {
       ? c.b.emit(
           "take",
           {
-            table: c.parameter(scope, "table", [state.vocab_size, embedding.dim], "embedding"),
+            table: c.parameter(scope, "table", [vocabularySize(description), embedding.dim], "embedding"),
             indices: tokens,
           },
           {},

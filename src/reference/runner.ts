@@ -27,7 +27,7 @@ type Named = Readonly<Record<string, Tensor>>;
 
 /** Runs the graphs of a lowered model in float64. */
 export function referenceRunner(module: Module): Runner {
-  if (findGraph(module, "embed") !== undefined) return stepRunner(module);
+  if (findGraph(module, "step") !== undefined) return stepRunner(module);
   return inputOf(graphOf(module, "denoise"), "tokens") ? tokenRunner(module) : simplexRunner(module);
 }
 
@@ -128,12 +128,11 @@ function perRow(level: ArrayLike<number>, batch: number): Float64Array {
 }
 
 function stepRunner(module: Module): StepRunner {
-  const embed = graphOf(module, "embed");
-  const [batchLength, width] = [
-    embed.outputs[0]!.type.shape[1]!.value!,
-    embed.outputs[0]!.type.shape[2]!.value!,
-  ];
-  const vocabulary = graphOf(module, "denoise").outputs[1]!.type.shape[2]!.value!;
+  const denoise = graphOf(module, "denoise");
+  const decode = findGraph(module, "decode");
+  const [batchLength, width] = sizesOf(inputOf(denoise, "x")!) as [number, number];
+  const scores = decode ?? denoise;
+  const logits = scores.outputs[scores.outputNames.indexOf("logits")];
   const state = (data: FloatArray, batch: number): Tensor =>
     tensor("f32", [batch, batchLength, width], Float64Array.from(data));
   /** Numbers for an input with a row per text or position, over and over. */
@@ -148,11 +147,13 @@ function stepRunner(module: Module): StepRunner {
   return {
     length: batchLength,
     dim: width,
-    vocabulary,
-    ...encoderOf(graphOf(module, "denoise")),
+    // Latents that nothing decodes have no tokens.
+    vocabulary: logits === undefined ? 0 : sizesOf(logits)[1]!,
+    ...encoderOf(denoise),
     async embed(tokens, batch) {
-      return run(module, embed, { tokens: tensor("i32", [batch, batchLength], Float64Array.from(tokens)) }).x!
-        .data;
+      return run(module, graphOf(module, "embed"), {
+        tokens: tensor("i32", [batch, batchLength], Float64Array.from(tokens)),
+      }).x!.data;
     },
     async step({
       batch,
@@ -178,7 +179,11 @@ function stepRunner(module: Module): StepRunner {
         ...encoderInputs(graph, encoder, batch),
         ...classInputs(graph, classes),
       });
-      return { x: outputs.x_next!.data, x0: outputs.x0!.data, tokens: Int32Array.from(outputs.tokens!.data) };
+      return {
+        x: outputs.x_next!.data,
+        x0: outputs.x0!.data,
+        tokens: Int32Array.from(outputs.tokens?.data ?? []),
+      };
     },
     async denoise({ batch, x, previousX0, point, fixedMask, encoder, classes }) {
       const graph = graphOf(module, "denoise");
@@ -197,6 +202,16 @@ function stepRunner(module: Module): StepRunner {
         const graph = graphOf(module, "round");
         const inputs = { ...encoderInputs(graph, encoder, batch), ...classInputs(graph, classes) };
         return rounded(run(module, graph, { x: state(x, batch), ...inputs }));
+      },
+    }),
+    ...(decode && {
+      async decode(x: FloatArray, batch: number) {
+        const outputs = run(module, decode, { x: state(x, batch) });
+        return {
+          latents: outputs.latents!.data,
+          tokens: Int32Array.from(outputs.tokens?.data ?? []),
+          ...(outputs.logits && { logits: outputs.logits.data }),
+        };
       },
     }),
     async dispose() {},

@@ -157,7 +157,7 @@ function mark(agrees: boolean): string {
 }
 
 /** Error of the state per step, free-running: measured and predicted, on a logarithmic scale. */
-function trajectorySection({ agrees, steps, firstFlip, firstBlock }: TrajectoryReport): string {
+function trajectorySection({ agrees, steps, latents, firstFlip, firstBlock }: TrajectoryReport): string {
   const numbers = steps.flatMap(({ free }) => [free.error, free.predicted]).filter((v) => v > 0);
   const low = Math.log10(Math.min(...numbers, 1));
   const high = Math.log10(Math.max(...numbers, Number.MIN_VALUE)) + 0.1;
@@ -176,9 +176,10 @@ function trajectorySection({ agrees, steps, firstFlip, firstBlock }: TrajectoryR
       : `First flipped token: step ${firstFlip.step}, row ${firstFlip.row}, position ${firstFlip.position}: expected ${firstFlip.expected}, got ${firstFlip.actual}; margin ${short(firstFlip.margin)}, near ties end at ${short(firstFlip.allowed)}.`;
   const block =
     firstBlock === undefined ? "" : ` First out of tolerance: ${escapeHtml(blockText(firstBlock))}.`;
-  const rows = steps.map(({ step, level, forced, free }) => [
+  const ended = latents ? [{ step: "latents", level: Number.NaN, ...latents }] : [];
+  const rows = [...steps, ...ended].map(({ step, level, forced, free }) => [
     String(step),
-    short(level),
+    Number.isNaN(level) ? "" : short(level),
     short(forced.error),
     short(forced.predicted),
     bar(forced.strain),

@@ -112,7 +112,7 @@ function rangeText({ widest }: GraphSummary): string[] {
   ];
 }
 
-function trajectoryText({ agrees, steps, firstFlip, firstBlock }: TrajectoryReport): string[] {
+function trajectoryText({ agrees, steps, latents, firstFlip, firstBlock }: TrajectoryReport): string[] {
   const last = steps[steps.length - 1];
   const lines = [`trajectory  ${agrees ? "agrees" : "DISAGREES"}  ${steps.length} steps`];
   if (last !== undefined) {
@@ -122,6 +122,10 @@ function trajectoryText({ agrees, steps, firstFlip, firstBlock }: TrajectoryRepo
       `  free-running: error ${short(steps[0]!.free.error)} after the first step, ${short(last.free.error)} after the last (predicted ${short(last.free.predicted)})`,
     );
   }
+  if (latents !== undefined)
+    lines.push(
+      `  latents at the end: error ${short(latents.free.error)} (predicted ${short(latents.free.predicted)})${latents.forced.status === "fail" || latents.free.status === "fail" ? ", out of tolerance" : ""}`,
+    );
   const failed = steps.find(({ forced, free }) => forced.status === "fail" || free.status === "fail");
   if (failed !== undefined)
     lines.push(

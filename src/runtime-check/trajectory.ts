@@ -7,7 +7,7 @@
 
 import { seededNoise } from "../diffusion/normal.js";
 import { initialState, type SamplerPlan } from "../diffusion/rows.js";
-import type { Graph, Module } from "../ir/graph.js";
+import { findGraph, type Graph, type Module } from "../ir/graph.js";
 import { type Tensor, tensor } from "../ir/tensor.js";
 import { fail } from "../support/diagnostic.js";
 import type { Candidate } from "./candidate.js";
@@ -33,12 +33,15 @@ export interface StepCheck {
   readonly nearTies: number;
 }
 
-export interface TrajectoryStep {
-  readonly step: number;
-  /** What the network is told; the mean of positions that are told different numbers. */
-  readonly level: number;
+/** A step from the reference's state, and one of the free-running generation. */
+export interface BothSides {
   readonly forced: StepCheck;
   readonly free: StepCheck;
+}
+
+export interface TrajectoryStep extends BothSides {
+  readonly step: number;
+  readonly level: number;
 }
 
 /** The first token that came out differently in the free-running generation. */
@@ -73,6 +76,8 @@ export interface BlockDivergence {
 export interface TrajectoryReport {
   readonly agrees: boolean;
   readonly steps: readonly TrajectoryStep[];
+  /** Of a state of latents: what @decode makes of the last state. */
+  readonly latents?: BothSides;
   readonly firstFlip?: FirstFlip;
   readonly firstBlock?: BlockDivergence;
 }
@@ -106,7 +111,9 @@ export async function checkTrajectory(
   const noise = (draw: number): Tensor => tensor("f32", [batch, length, dim], Float64Array.from(draws(draw)));
   const silence = tensor("f32", [batch, length, dim]);
   // Two graphs' worth of values per step, each with two measures, forced and free.
-  const alpha = falseAlarm / Math.max(1, plan.rows.length * graph.outputs.length * 4);
+  const decode = findGraph(module, "decode") && flatten(module, "decode");
+  const measured = plan.rows.length * graph.outputs.length + (decode?.outputs.length ?? 0);
+  const alpha = falseAlarm / Math.max(1, measured * 4);
 
   const start = noise(0);
   const initial: State = {
@@ -140,10 +147,7 @@ export async function checkTrajectory(
     const outputs = await candidate.run(shown, "step", feed(own, supplied.candidate));
     const free = judgeStep(graph, outputs, prediction, { alpha, parted });
     steps.push({ step: row.step, level: row.level, forced: forced.check, free: free.check });
-    if (firstFlip === undefined && free.flip !== undefined) {
-      const { index, ...flip } = free.flip;
-      firstFlip = { step: row.step, row: Math.floor(index / length), position: index % length, ...flip };
-    }
+    firstFlip ??= flipOf(free, row.step, length);
     parted ||= free.parts;
     reference = stateOf(
       graph,
@@ -152,11 +156,41 @@ export async function checkTrajectory(
     perturbed = prediction.samples.map((sample) => stateOf(graph, sample));
     own = stateOf(graph, outputs);
   }
+  let latents: BothSides | undefined;
+  if (decode !== undefined) {
+    const options = { accuracy: candidate.accuracy, runs, seed: seed + plan.rows.length };
+    const given = [stored(reference.x!)];
+    const actual = await candidate.run(module, "decode", given);
+    const forced = judgeStep(decode, actual, predict(module, decode, given, options), { alpha });
+    const prediction = predict(module, decode, [reference.x!], {
+      ...options,
+      perturbedInputs: perturbed.map(({ x }) => [x!]),
+    });
+    const outputs = await candidate.run(module, "decode", [own.x!]);
+    const free = judgeStep(decode, outputs, prediction, { alpha, parted });
+    latents = { forced: forced.check, free: free.check };
+    firstFlip ??= flipOf(free, plan.rows.length, tokensOf(decode) ?? length);
+  }
   return {
-    agrees: steps.every(({ forced, free }) => forced.status !== "fail" && free.status !== "fail"),
+    agrees: [...steps, ...(latents ? [latents] : [])].every(
+      ({ forced, free }) => forced.status !== "fail" && free.status !== "fail",
+    ),
     steps,
+    ...(latents && { latents }),
     ...(firstFlip && { firstFlip }),
   };
+}
+
+/** Where the first token of a step flipped, of rows of `length` tokens. */
+function flipOf({ flip }: JudgedStep, step: number, length: number): FirstFlip | undefined {
+  if (flip === undefined) return undefined;
+  const { index, ...rest } = flip;
+  return { step, row: Math.floor(index / length), position: index % length, ...rest };
+}
+
+/** Number of tokens of a text that a graph gives. */
+function tokensOf({ outputs, outputNames }: Graph): number | undefined {
+  return outputs[outputNames.indexOf("tokens")]?.type.shape[1]?.value;
 }
 
 interface JudgedStep {
@@ -177,7 +211,8 @@ function judgeStep(
     verdicts.get(graph.outputs[graph.outputNames.indexOf(name)]!);
   const all = [...verdicts.values()];
   const flips = of("tokens")?.flips ?? [];
-  const next = graph.outputs[graph.outputNames.indexOf("x_next")]!;
+  const main = graph.outputNames.includes("x_next") ? "x_next" : "latents";
+  const next = graph.outputs[graph.outputNames.indexOf(main)]!;
   const first = (status: Status): boolean => all.some((verdict) => verdict.status === status);
   return {
     check: {
@@ -188,7 +223,7 @@ function judgeStep(
           : first("after-near-tie")
             ? "after-near-tie"
             : "pass",
-      error: of("x_next")?.comparison?.maxAbsolute ?? 0,
+      error: of(main)?.comparison?.maxAbsolute ?? 0,
       predicted: prediction.values.get(next)?.largest ?? 0,
       strain: all.reduce(
         (m, { status, strain }) => (status === "after-near-tie" ? m : Math.max(m, strain)),

@@ -11,17 +11,11 @@
 
 import { initialState, type SamplerPlan, type SamplerRow } from "../diffusion/rows.js";
 import { fail } from "../support/diagnostic.js";
-import { checkFinite } from "./finite.js";
-import {
-  type FixedTokens,
-  fixedBatch,
-  givenRows,
-  overwriteRows,
-  overwriteTokens,
-} from "./fixed-positions.js";
+import { checkEnd } from "./finite.js";
+import { type FixedTokens, fixedRows, givenRows, overwriteRows, overwriteTokens } from "./fixed-positions.js";
 import { margins } from "./margins.js";
 import { noiseSource } from "./noise-source.js";
-import type { EncoderRows, FloatArray, NoiseSource, Rounded, StepInputs, StepRunner } from "./step-runner.js";
+import type { Decoded, EncoderRows, FloatArray, NoiseSource, StepInputs, StepRunner } from "./step-runner.js";
 
 /** What to generate. */
 export interface GenerateOptions {
@@ -54,7 +48,7 @@ export interface GenerationState {
   /** The plan's updates and the final call. */
   readonly of: number;
   readonly done: boolean;
-  /** The best tokens so far, [B, L]. */
+  /** The best tokens so far, [B, L]; of latents there are none before the final state, and then those of a decoder. */
   readonly tokens: Int32Array;
   /** The state, [B, L, d]. */
   readonly x: FloatArray;
@@ -62,6 +56,8 @@ export interface GenerationState {
   readonly x0: FloatArray;
   /** The row of the plan that led here; absent in the final state. */
   readonly row?: SamplerRow;
+  /** Final state only, of latents: as the autoencoder made them, [B, L, d]. */
+  readonly latents?: FloatArray;
   /** Final state only: logits [B, L, V]. */
   readonly logits?: FloatArray;
   /** Final state only: how far the best logit of each position is above the second, [B, L]. */
@@ -70,8 +66,8 @@ export interface GenerationState {
 
 /**
  * Generate, yielding a state after every update and one more, `done`, with the final tokens.
- * Throws `generate/fixed-size`, `generate/fixed-token`, `generate/noise-size`, `generate/not-finite`, `generate/no-final`
- * (the model lacks the graph that the plan ends with), the signal's reason, and what the runner throws.
+ * Throws `generate/fixed-size`, `generate/fixed-token`, `generate/fixed-latents`, `generate/noise-size`, `generate/not-finite`,
+ * `generate/no-final` (the model lacks the graph that the plan ends with), the signal's reason, and what the runner throws.
  */
 export async function* generate(
   runner: StepRunner,
@@ -81,8 +77,8 @@ export async function* generate(
   const { length, dim } = runner;
   const size = batch * length * dim;
   const of = plan.rows.length + 1;
-  const fixed = fixedBatch(options.fixed, batch, length, runner.vocabulary);
-  const fixedX = fixed.mask.includes(1) ? await runner.embed(fixed.tokens, batch) : new Float32Array(size);
+  const fixed = await fixedRows(runner, options.fixed, batch);
+  const fixedX = fixed.x ?? new Float32Array(size);
   const nothingFixed = new Uint8Array(fixed.mask.length);
   const noise = noiseSource(options.noise ?? 0, batch, runner, plan.truncation);
   const silence = new Float32Array(size);
@@ -118,14 +114,14 @@ export async function* generate(
   }
 
   signal?.throwIfAborted();
-  const { logits, tokens } = await final(runner, plan, {
+  const { tokens, ...ended } = await final(runner, plan, {
     batch,
     x,
     previousX0: x0,
     fixedMask: fixed.mask,
     ...(encoder && { encoder }),
   });
-  checkFinite(logits);
+  checkEnd(ended);
   yield {
     step: of,
     of,
@@ -133,8 +129,8 @@ export async function* generate(
     tokens: overwriteTokens(tokens, fixed),
     x,
     x0,
-    logits,
-    margins: margins(logits, runner.vocabulary),
+    ...ended,
+    ...(ended.logits && { margins: margins(ended.logits, runner.vocabulary) }),
   };
 }
 
@@ -150,7 +146,8 @@ function final(
   runner: StepRunner,
   plan: SamplerPlan,
   state: Pick<StepInputs, "batch" | "x" | "previousX0" | "fixedMask" | "encoder">,
-): Promise<Rounded> {
+): Promise<Omit<Decoded, "latents"> & Partial<Decoded>> {
+  if (plan.final === "decode" && runner.decode !== undefined) return runner.decode(state.x, state.batch);
   if (plan.final === "round" && runner.round !== undefined)
     return runner.round(state.x, state.batch, state.encoder);
   if (plan.final === "denoise" && runner.denoise !== undefined && plan.finalRow !== undefined)

@@ -2,7 +2,7 @@
 
 import type { PlanPoint, SamplerPlan } from "../diffusion/rows.js";
 import { fail } from "../support/diagnostic.js";
-import type { FloatArray, NoiseSource } from "./step-runner.js";
+import type { FloatArray, NoiseSource, StepRunner } from "./step-runner.js";
 
 /** Tokens that are given, one entry per position of the batch, [B, L]. */
 export interface FixedTokens {
@@ -45,6 +45,20 @@ export function fixedBatch(
     all.mask[i] = 1;
   }
   return all;
+}
+
+/** The given tokens of a batch, and their embeddings where there are any. Throws what `fixedBatch` does, `generate/fixed-latents`. */
+export async function fixedRows(
+  runner: Pick<StepRunner, "length" | "vocabulary" | "embed" | "decode">,
+  given: FixedTokens | undefined,
+  batch: number,
+): Promise<FixedTokens & { readonly x: FloatArray | undefined }> {
+  if (given !== undefined && runner.decode !== undefined)
+    fail("generate/fixed-latents", "tokens are given, and this model starts from latents of noise alone", {
+      help: "leave the prompt out",
+    });
+  const fixed = fixedBatch(given, batch, runner.length, runner.vocabulary);
+  return { ...fixed, x: fixed.mask.includes(1) ? await runner.embed(fixed.tokens, batch) : undefined };
 }
 
 /** What given positions hold at call `draw` of the network, at the point of it; after the last call they are clean. */

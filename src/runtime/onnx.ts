@@ -20,7 +20,7 @@ import { importOrt, type OrtModule } from "./ort.js";
 import { floatsOf, tokensOf } from "./ort-tensor.js";
 import { inside, isUrl, readText } from "./read-text.js";
 import { previousPort, previousRows } from "./self-conditioning.js";
-import type { StepRunner } from "./step-runner.js";
+import type { FloatArray, StepRunner } from "./step-runner.js";
 import type { BlockSession, TokenRunner } from "./token-runner.js";
 
 /** How to load a bundle. */
@@ -60,6 +60,7 @@ export async function loadOnnx(location: string, options: OnnxOptions = {}): Pro
       "block",
       "prefix",
       "round",
+      "decode",
       "time",
       "encode",
       "filters",
@@ -165,11 +166,13 @@ function blockSession({ need, has, run, length }: OpenGraphs, batch: number): Bl
 /** The runner of a model of embeddings. */
 function stepRunner({ need, has, port, known, run, length, encoder, dispose }: OpenGraphs): StepRunner {
   const step = need("step");
-  const scores = has("round") ? need("round") : need("denoise");
   const [, stepLength, dim] = port(step.graph.inputs, "x").shape;
-  const vocabulary = port(scores.graph.outputs, "logits").shape[2];
-  const denoise = has("denoise") ? need("denoise") : undefined;
-  const round = has("round") ? need("round") : undefined;
+  const [denoise, round, decode] = ["denoise", "round", "decode"].map((name) =>
+    has(name) ? need(name) : undefined,
+  );
+  const scores = [round, decode, denoise].flatMap((session) => session?.graph.outputs ?? []);
+  // Latents that nothing decodes have no tokens.
+  const vocabulary = scores.find(({ name }) => name === "logits")?.shape[2] ?? (decode && 0);
   return {
     length: known(typeof stepLength === "number" ? stepLength : length, "sequence length"),
     dim: known(dim, "embedding width"),
@@ -199,7 +202,7 @@ function stepRunner({ need, has, port, known, run, length, encoder, dispose }: O
       return {
         x: floatsOf(outputs.x_next!),
         x0: floatsOf(outputs.x0!),
-        tokens: tokensOf(outputs.tokens!),
+        tokens: outputs.tokens ? tokensOf(outputs.tokens) : new Int32Array(),
       };
     },
     ...(denoise === undefined
@@ -227,6 +230,16 @@ function stepRunner({ need, has, port, known, run, length, encoder, dispose }: O
             return { logits: floatsOf(outputs.logits!), tokens: tokensOf(outputs.tokens!) };
           },
         }),
+    ...(decode && {
+      async decode(x: FloatArray, batch: number) {
+        const { latents, logits, tokens } = await run(decode, { x }, batch);
+        return {
+          latents: floatsOf(latents!),
+          tokens: tokens ? tokensOf(tokens) : new Int32Array(),
+          ...(logits && { logits: floatsOf(logits) }),
+        };
+      },
+    }),
     dispose,
   } satisfies StepRunner;
 }

@@ -6,8 +6,8 @@ import { initialState } from "../diffusion/rows.js";
 import { fail } from "../support/diagnostic.js";
 import { stepRunnerOf } from "./any-runner.js";
 import type { GenerateOptions } from "./driver.js";
-import { checkFinite } from "./finite.js";
-import { fixedBatch, givenRows, overwriteRows, overwriteTokens } from "./fixed-positions.js";
+import { checkEnd } from "./finite.js";
+import { fixedRows, givenRows, overwriteRows, overwriteTokens } from "./fixed-positions.js";
 import { margins } from "./margins.js";
 import { noiseSource } from "./noise-source.js";
 import type { FloatArray, ResidentState, StepRunner } from "./step-runner.js";
@@ -34,11 +34,11 @@ export const stepLoop = (run: RunSteps): Loop => ({
 /** The loop with the state on the device. */
 export const generateResident: RunSteps = async function* (runner, options) {
   const { plan, batch = 1, signal, encoder } = options;
-  const { length, dim, vocabulary } = runner;
+  const { dim, vocabulary } = runner;
   const of = plan.rows.length + 1;
-  const fixed = fixedBatch(options.fixed, batch, length, vocabulary);
+  const fixed = await fixedRows(runner, options.fixed, batch);
   const nothingFixed = new Uint8Array(fixed.mask.length);
-  const fixedX = fixed.mask.includes(1) ? await runner.embed(fixed.tokens, batch) : undefined;
+  const fixedX = fixed.x;
   const noise = noiseSource(options.noise ?? 0, batch, runner, plan.truncation);
   const given = fixedX && givenRows(plan, fixedX, noise, dim);
   /** At call k, where it is not as it was before. */
@@ -73,14 +73,15 @@ export const generateResident: RunSteps = async function* (runner, options) {
       yield reached;
     }
     signal?.throwIfAborted();
-    const { tokens, logits } = await state.final(fixed.mask, renoised(plan.rows.length));
-    if (logits !== undefined) checkFinite(logits);
+    const { tokens, ...ended } = await state.final(fixed.mask, renoised(plan.rows.length));
+    checkEnd(ended);
     yield {
       step: of,
       of,
       done: true,
       tokens: overwriteTokens(tokens, fixed),
-      ...(logits && { logits, margins: margins(logits, vocabulary) }),
+      ...ended,
+      ...(ended.logits && { margins: margins(ended.logits, vocabulary) }),
     };
   } finally {
     state.close();

@@ -56,7 +56,7 @@ export interface StepOutputs {
   readonly x: FloatArray;
   /** The clean embeddings that the network predicts, after the rounding clamp if the model has one, [B, L, d]. */
   readonly x0: FloatArray;
-  /** The most likely tokens, [B, L]. */
+  /** The most likely tokens, [B, L]; empty of latents, which are no tokens before they are decoded. */
   readonly tokens: Int32Array;
 }
 
@@ -66,17 +66,26 @@ export interface Rounded {
   readonly tokens: Int32Array;
 }
 
+/** What a generation of latents ends in. */
+export interface Decoded {
+  /** As the autoencoder made them, [B, L, d]: the standardisation is undone. */
+  readonly latents: FloatArray;
+  /** Empty where the model has no decoder. */
+  readonly tokens: Int32Array;
+  readonly logits?: FloatArray;
+}
+
 /** A model on one back end. Methods reject with a `DlmcError` for what the user can mend. */
 export interface StepRunner {
   /** L. */
   readonly length: number;
   /** d, the width of the state. */
   readonly dim: number;
-  /** V. */
+  /** V; 0 of latents that nothing decodes. */
   readonly vocabulary: number;
   /** What the model takes of an encoder; undefined where it attends to none. */
   readonly encoder?: EncoderPort;
-  /** Clean embeddings [B, L, d] of tokens [B, L]. */
+  /** Clean embeddings [B, L, d] of tokens [B, L]; not to be asked of latents. */
   embed(tokens: Int32Array, batch: number): Promise<FloatArray>;
   /** One update of the sampler. */
   step(inputs: StepInputs): Promise<StepOutputs>;
@@ -93,6 +102,8 @@ export interface StepRunner {
   }): Promise<Rounded>;
   /** The rounding head on a state; needed by plans that end with `round`. */
   round?(x: FloatArray, batch: number, encoder?: EncoderRows, classes?: Int32Array): Promise<Rounded>;
+  /** The end of a generation, of models of latents alone; needed by plans that end with `decode`. */
+  decode?(x: FloatArray, batch: number): Promise<Decoded>;
   /**
    * A generation whose state stays where the model runs: only tokens come back. Back ends without memory of their own
    * leave it out. One at a time: the runner's other methods may be called only after it is closed.
@@ -126,11 +137,8 @@ export interface ResidentState {
     /** Where given positions hold something else than in the call before. */
     readonly fixedX?: FloatArray | undefined;
   }): Promise<Int32Array>;
-  /** The call that the plan ends with; `logits` when the compiled graph gives them. */
-  final(
-    fixedMask: Uint8Array,
-    fixedX?: FloatArray,
-  ): Promise<{ readonly tokens: Int32Array; readonly logits?: FloatArray }>;
+  /** The call that the plan ends with; `logits` when the compiled graph gives them, `latents` of @decode. */
+  final(fixedMask: Uint8Array, fixedX?: FloatArray): Promise<Omit<Decoded, "latents"> & Partial<Decoded>>;
   /** The state and the last prediction, [B, L, d] each: a copy, for looking. */
   read(): Promise<{ readonly x: FloatArray; readonly x0: FloatArray }>;
   close(): void;

@@ -25,10 +25,12 @@ export interface TokenState {
   readonly step: number;
   readonly of: number;
   readonly done: boolean;
-  /** The best tokens so far, [B, L]. */
+  /** The best tokens so far, [B, L]; of latents there are none before the final state, and then those of a decoder. */
   readonly tokens: Int32Array;
   /** The row of the plan that led here; absent in the final state. */
   readonly row?: Pick<PlanPoint, "t" | "alphaBar">;
+  /** Final state only, of latents: as the autoencoder made them, [B, L, d]. */
+  readonly latents?: FloatArray;
   /** Final state only, where the compiled graph gives logits [B, L, V]; with an exact cache NaN behind the last block computed. */
   readonly logits?: FloatArray;
   /** With logits: how far the best logit of each position is above the second, [B, L]. */

@@ -128,6 +128,35 @@ graph @denoise(%tokens: i32[B, 6]) {
   }
 });
 
+test("what @decode makes of the last state is judged too, with the state's own error in it", async () => {
+  const decode = `
+graph @decode(%x: f32[B, 6, 4]) {
+  %s = weight {name = "s", shape = [4]} : f32[4]
+  %latents = mul %x, %s : f32[B, 6, 4]
+  return latents = %latents
+}
+`;
+  const latents = parseModule(text + decode, {
+    weights: weightsOf({
+      t: randomTensor(1, [4, 1]),
+      w: randomTensor(2, [9, 4], 2),
+      e: randomTensor(3, [4, 9]),
+      s: randomTensor(4, [4]),
+    }),
+  });
+  const honest = await checkTrajectory(latents, float32Candidate(), { plan, batch: 2, seed: 3 });
+  expect(honest.agrees).toBe(true);
+  expect(honest.latents!.forced.error).toBeGreaterThan(0);
+  expect(honest.latents!.free.predicted).toBeGreaterThan(honest.latents!.forced.predicted);
+  const wrong = float32Candidate((op, operands) =>
+    op.name === "mul" ? again(op, { ...operands, b: operands.a! } as never) : undefined,
+  );
+  const report = await checkTrajectory(latents, wrong, { plan, batch: 2, seed: 3 });
+  expect(report.agrees).toBe(false);
+  expect(report.steps.every(({ free }) => free.status === "pass")).toBe(true);
+  expect([report.latents!.forced.status, report.latents!.free.status]).toEqual(["fail", "fail"]);
+});
+
 test("a part has no trajectory", async () => {
   const part = { ...module, graphs: module.graphs.slice(0, 1) };
   await expect(checkTrajectory(part, float32Candidate(), { plan })).rejects.toThrow("check/no-step");

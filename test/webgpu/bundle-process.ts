@@ -41,6 +41,8 @@ export interface Generated {
   /** Tokens after every step and the final ones. */
   readonly tokens: readonly number[][];
   readonly margins: readonly number[] | null;
+  /** Of a model of latents. */
+  readonly latents?: readonly number[];
   /** Files of the kernels that ran, where the device has timestamps. */
   readonly kernels?: readonly string[];
 }

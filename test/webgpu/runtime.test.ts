@@ -2,7 +2,7 @@
 
 import { copyFileSync, cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openSession } from "../../src/api/generate.js";
 import { type BundleProcess, bundle, bundleProcess, descriptionOf, root, sudoku } from "./bundle-process.js";
@@ -46,6 +46,43 @@ async function expected(options: Parameters<typeof openSession>[0]): Promise<Exp
     await session.close();
   }
 }
+
+describe("latents", () => {
+  test.each([
+    ["standardised", { mean: "channel", scale: "scalar" }],
+    ["as they are", {}],
+  ])("%s: those of the reference, by either loop", { timeout: 300_000 }, async (_, standardization) => {
+    if (device === undefined) return;
+    const model = join(mkdtempSync(join(tmpdir(), "dlmc-latents-")), "model.json");
+    removed.push(() => rmSync(dirname(model), { recursive: true }));
+    const text = {
+      version: 1,
+      state_space: { kind: "latent", seq_len: 5, standardization },
+      embedding: { dim: 6, in_proj: [{ out: 12 }] },
+      noise_schedule: { family: "cosine", discretization: { kind: "continuous" } },
+      timesteps: { kind: "linspace", from: 0.99, to: 0.01, num_steps: 4 },
+      time_conditioning: { injection: "ada_ln" },
+      prediction_type: { target: "v", out_proj: [{ out: 6 }] },
+      self_conditioning: { combine: "concat_linear" },
+      blocks: { mixer: { kind: "attention", heads: 3 } },
+      sampler: { kind: "ddpm" },
+    };
+    writeFileSync(model, JSON.stringify(text));
+    const session = await openSession({ model, synthetic: 1, target: "reference", seed: 5 });
+    let latents: readonly number[] = [];
+    for await (const state of session.states()) latents = [...(state.latents ?? [])];
+    await session.close();
+    const directory = built({ model, synthetic: 1 });
+    for (const driver of [false, true]) {
+      const actual = await device.generate({ directory, options: { seed: 5 }, driver });
+      expect(actual.tokens.flat()).toEqual([]);
+      expect(actual.latents).toHaveLength(latents.length);
+      // Four calls in float32 of a network whose numbers stay below 10.
+      const worst = Math.max(...latents.map((value, i) => Math.abs(value - actual.latents![i]!)));
+      expect(worst).toBeLessThan(1e-4);
+    }
+  });
+});
 
 describe("tokens", () => {
   test("a trained model: every step as the reference and as ONNX", { timeout: 600_000 }, async () => {

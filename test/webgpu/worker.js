@@ -129,13 +129,14 @@ async function generate({ directory, options = {}, driver = false }) {
         })
       : model.generate(options);
     const tokens = [];
-    let margins;
+    let margins, latents;
     for await (const state of states) {
       tokens.push([...state.tokens]);
       if (state.margins) margins = [...state.margins];
+      if (state.latents) latents = [...state.latents];
     }
     const times = await model.times();
-    return { tokens, margins, kernels: times?.map(({ kernel }) => kernel) };
+    return { tokens, margins, latents, kernels: times?.map(({ kernel }) => kernel) };
   } finally {
     model.destroy();
   }

@@ -1,7 +1,8 @@
-// dlmc generate MODEL --target onnx --seed 7 [--prompt TEXT | --tokens FILE]
+// dlmc generate MODEL --target onnx --seed 7 [--prompt TEXT | --tokens FILE] [--latents FILE]
 
 import { type Command, Option } from "commander";
 import { openSession, readTokens, type Session } from "../../api/generate.js";
+import { writeLatents } from "../../api/latents.js";
 import type { TokenState } from "../../runtime/index.js";
 import { type ExitCode, exitCodes, fail } from "../../support/diagnostic.js";
 import { pathKind } from "../../weights/file-source.js";
@@ -20,6 +21,7 @@ interface Flags extends BuildFlags, WeightFlags {
   readonly tokens?: string;
   readonly encoder?: string;
   readonly class?: number;
+  readonly latents?: string;
   readonly live?: boolean;
   readonly trace?: true;
   readonly json?: true;
@@ -52,6 +54,10 @@ export function addGenerate(program: Command, finish: (code: ExitCode) => void):
       "FILE.safetensors or FILE.safetensors:TENSOR, the output of an encoder that the model attends to",
     )
     .option("--class <n>", "the class of the texts, of a model that is told one; none without it", integer(0))
+    .option(
+      "--latents <file>",
+      "of a model of latents: write them to FILE as safetensors, tensor latents [B, L, d]",
+    )
     .option("--no-live", "do not show denoising on the terminal")
     .option("--trace", "with --json: the tokens of every step")
     .option("--json", "print the result as JSON (schema/generate.schema.json)");
@@ -59,7 +65,7 @@ export function addGenerate(program: Command, finish: (code: ExitCode) => void):
     if (pathKind(model) === "directory") refuseBuildFlags(command, model);
     else if (flags.target !== "reference") refuseOtherTargets(command, flags.target);
     if (flags.trace && !flags.json) fail("flags/trace", "--trace is for --json", { help: "add --json" });
-    const { tokens: tokensFile, class: label, json, trace, live, ...rest } = flags;
+    const { tokens: tokensFile, latents, class: label, json, trace, live, ...rest } = flags;
     const tokens = tokensFile === undefined ? undefined : readTokens(tokensFile);
     const session = await openSession({
       model,
@@ -74,12 +80,26 @@ export function addGenerate(program: Command, finish: (code: ExitCode) => void):
         fail("flags/bundle", `${model} is compiled for ${session.target}, not for ${flags.target}`, {
           help: "leave --target out",
         });
+      checkLatents(session, latents);
       await run(session, flags, tokens);
     } finally {
       await session.close();
     }
     finish(exitCodes.ok);
   });
+}
+
+/** A model that ends in latents has somewhere to put them, another has none. */
+function checkLatents({ runner, plan }: Session, file: string | undefined): void {
+  const made = "final" in plan && plan.final === "decode";
+  if (file !== undefined && !made)
+    fail("generate/latents", "this model generates tokens and has no latents to write", {
+      help: "leave --latents out",
+    });
+  if (file === undefined && made && runner.vocabulary === 0)
+    fail("generate/latents", "this model generates latents, and nothing says where to", {
+      help: "add --latents FILE.safetensors and give that to the autoencoder's decoder",
+    });
 }
 
 async function run(
@@ -93,7 +113,8 @@ async function run(
       ? session.tokenizer!.encode(flags.prompt, length).mask
       : Uint8Array.from({ length }, (_, i) => (tokens?.[i] == null ? 0 : 1));
   const symbol = (token: number): string => session.tokenizer?.symbols[token] ?? `${token} `;
-  const terminal = process.stderr.isTTY === true && flags.live !== false && !flags.json;
+  const shown = !("final" in session.plan && session.plan.final === "decode");
+  const terminal = shown && process.stderr.isTTY === true && flags.live !== false && !flags.json;
   const view = terminal
     ? liveView(
         length,
@@ -120,19 +141,24 @@ function report(
   last: TokenState,
   steps: readonly { step: number; tokens: number[] }[],
 ): void {
-  const { length } = session.runner;
+  const length = last.tokens.length / flags.batch;
   const rows = Array.from({ length: flags.batch }, (_, b) =>
     last.tokens.subarray(b * length, (b + 1) * length),
   );
+  if (last.latents && flags.latents !== undefined) {
+    const width = last.latents.length / flags.batch / session.runner.length;
+    writeLatents(flags.latents, last.latents, [flags.batch, session.runner.length, width]);
+  }
   const text = (row: Int32Array): string => session.tokenizer?.decode(row) ?? [...row].join(" ");
   if (!flags.json) {
-    for (const row of rows) print(text(row));
+    if (length > 0) for (const row of rows) print(text(row));
     return;
   }
   printJson({
     target: session.target,
     seed: flags.seed,
     steps: session.plan.rows.length,
+    ...(flags.latents !== undefined && { latents: flags.latents }),
     texts: rows.map((row, b) => ({
       tokens: [...row],
       ...(session.tokenizer && { text: text(row) }),

@@ -259,7 +259,7 @@ export type HeadInput = "output" | "trunk";
 /**
  * From a continuous vector per position to token logits and tokens.
  */
-export type RoundingHead = LinearHead | NearestHead;
+export type RoundingHead = LinearHead | NearestHead | NoHead;
 /**
  * With a simplex state: how predicted logits become the clean state x0 of an update, value at one token and -value elsewhere. Absent: argmax.
  */
@@ -273,7 +273,7 @@ export type ScoreTemperature = number;
  */
 export type NextLevel = "grid" | "one_step";
 /**
- * round: N times give N steps, the last one to the clean end; tokens come from the rounding head of the final x (Diffusion-LM), of a simplex state they are its largest logits. denoise: N times give N - 1 steps and one more call of the network at the last time; tokens are the argmax of its logits (LangFlow).
+ * round: N times give N steps, the last one to the clean end; tokens come from the rounding head of the final x (Diffusion-LM), of a simplex state they are its largest logits, and of latents the final x is what is generated. denoise: N times give N - 1 steps and one more call of the network at the last time; tokens are the argmax of its logits (LangFlow).
  */
 export type FinalStep = "round" | "denoise";
 /**
@@ -354,6 +354,10 @@ export type Sampler =
   | FirstHittingSampler
   | ConfidenceSampler;
 /**
+ * none: there is none. scalar: one number [1]. channel: one per component [dim].
+ */
+export type Statistic = "none" | "scalar" | "channel";
+/**
  * How much of a hybrid state's noise is random tokens rather than masks, as a function of the signal alpha_bar of the noise schedule: any schedule goes with any.
  */
 export type RandomTokens = HumpOfRandomTokens | ConstantRandomTokens;
@@ -376,7 +380,7 @@ export type Numbers = readonly number[] | ConstantFromWeights;
 /**
  * What the diffusion acts on, and the sizes of the text it stands for.
  */
-export type StateSpace = ContinuousEmbedding | Simplex | Absorbing | Uniform | Hybrid | Matrix;
+export type StateSpace = ContinuousEmbedding | Latent | Simplex | Absorbing | Uniform | Hybrid | Matrix;
 /**
  * t: continuous time in [0, 1]. t_index: index of the training step, 0 to T-1. t_scaled: the index (or the continuous time), for scale. gamma: -ln SNR = ln(sigma^2 / alpha^2). alpha, sigma: as in x_t = alpha x_0 + sigma e. log_sigma: ln sigma. total_noise: -ln alpha_bar, the sigma of discrete processes (SEDD, MDLM). constant: always 1, times scale (Difformer's decoding_fixed_t). zero: always 0, a network that is not told (MDLM without time conditioning).
  */
@@ -983,7 +987,7 @@ export interface ModePrefix {
   readonly active: "round" | "always" | "never";
 }
 /**
- * The token embedding table, embedding.table [vocab_size, dim], and how a noisy state enters the trunk: h = norm(in_proj(x) + positions + time).
+ * The token embedding table, embedding.table [vocab_size, dim], and how a noisy state enters the trunk: h = norm(in_proj(x) + positions + time). Of latents there is no table, and dim is their width.
  */
 export interface Embedding {
   /**
@@ -1003,7 +1007,7 @@ export interface Embedding {
    */
   readonly scale: number;
   /**
-   * Standard deviation of a coordinate of the clean embeddings, which input_preconditioning and the prediction edm take.
+   * Standard deviation of a coordinate of the clean embeddings or latents, which input_preconditioning and the prediction edm take.
    */
   readonly data_std: number;
   /**
@@ -2630,6 +2634,12 @@ export interface NearestHead {
   readonly final: FinalChoice;
 }
 /**
+ * Nothing is rounded: a generation ends in latents.
+ */
+export interface NoHead {
+  readonly kind: "none";
+}
+/**
  * The posterior q(x_s | x_t, x0) of the forward process (Ho et al. 2020); no noise at the last step.
  */
 export interface DdpmSampler {
@@ -3206,6 +3216,28 @@ export interface ContinuousEmbedding {
    */
   readonly seq_len: number;
   readonly vocabulary?: Vocabulary;
+}
+/**
+ * The state is a sequence of vectors that another network made of a text, x in R^(seq_len x embedding.dim), and no row of a table: there are no tokens to embed or to give (Lovelace et al. 2023, LD4LG; Shabalin et al. 2024, TEncDM). A generation ends in latents z = scale x + mean.
+ */
+export interface Latent {
+  readonly kind: "latent";
+  /**
+   * Number of latents of a text.
+   */
+  readonly seq_len: number;
+  /**
+   * unit_sqrt_d: latents have norm sqrt(embedding.dim), and every predicted x0 is brought to it before the sampler and the next call of the network see it (l2_normalize_latents of LD4LG). none: as predicted.
+   */
+  readonly normalization: "none" | "unit_sqrt_d";
+  readonly standardization: Standardization;
+}
+/**
+ * The diffusion acts on x = (z - mean) / scale of the autoencoder's latents z. Parameters latent.mean and latent.scale, measured on the training data.
+ */
+export interface Standardization {
+  readonly mean: Statistic;
+  readonly scale: Statistic;
 }
 /**
  * The state is a vector of logits per position, S in R^(seq_len x vocab_size): value at the token, -value elsewhere; noise is value times Gaussian. The network reads softmax(S) E, E the embedding table, and predicts logits (Karimi Mahabadi et al. 2023, TESS).

@@ -15,7 +15,8 @@ export function checkGuidance(description: Description, report: Report): void {
   if (description.part !== "model" && description.part !== "sampler") return;
   const { state_space: state, sampler } = description;
   if (!("guidance" in sampler) || sampler.guidance === undefined) return;
-  if (state.kind === "continuous_embedding" && description.part === "sampler")
+  const gaussian = state.kind === "continuous_embedding" || state.kind === "latent";
+  if (gaussian && description.part === "sampler")
     report.error("model/guidance-alone", "guidance calls the network twice, and a sampler alone has none", {
       pointer,
       help: "leave it out, or describe a whole model",
@@ -82,6 +83,7 @@ function checkEmpty({ state_space: state, conditioning }: Stated, { empty }: Gui
       notes: [{ message: "no position is given", pointer: "/conditioning/kind" }],
       help: 'leave "empty" out, or use "fixed_positions"',
     });
+  if (!("vocab_size" in state)) return;
   for (const name of ["token", "first", "last"] as const) {
     const token = empty[name];
     if (token === undefined || token < state.vocab_size) continue;

@@ -2,7 +2,7 @@
 
 import type { Report } from "../../support/diagnostic.js";
 import type { Description, ModelDescription, SamplerDescription } from "../description.js";
-import { outputWidth } from "../widths.js";
+import { outputWidth, vocabularySize } from "../widths.js";
 import { placedLength, placedWidth } from "./place.js";
 
 /** Checks how x enters and how x0, logits and tokens leave. */
@@ -29,15 +29,14 @@ function checkPositions(description: ModelDescription | SamplerDescription, repo
     );
 }
 
-function checkTable(
-  { embedding, state_space: state }: ModelDescription | SamplerDescription,
-  report: Report,
-): void {
-  const digits = Math.ceil(Math.log2(state.vocab_size));
+function checkTable(description: ModelDescription | SamplerDescription, report: Report): void {
+  const { embedding } = description;
+  const tokens = vocabularySize(description);
+  const digits = Math.ceil(Math.log2(tokens));
   if (embedding.table.kind === "bits" && embedding.dim < digits)
     report.error(
       "model/table-bits",
-      `${state.vocab_size} tokens have ${digits} binary digits, the embedding has ${embedding.dim} components`,
+      `${tokens} tokens have ${digits} binary digits, the embedding has ${embedding.dim} components`,
       {
         pointer: "/embedding/dim",
         notes: [{ message: "the table", pointer: "/embedding/table/kind" }],
@@ -67,22 +66,27 @@ function checkPrior(description: ModelDescription | SamplerDescription, report: 
 function checkWidths(description: ModelDescription, report: Report): void {
   const { embedding, prediction_type: prediction, rounding_head: head } = description;
   const found = outputWidth(description);
+  const { kind } = description.state_space;
+  const gaussian = kind === "continuous_embedding" || kind === "latent";
   // Logits of tokens come from a head of any width; only a tied one reads the embedding's.
-  const free =
-    description.state_space.kind !== "continuous_embedding" && !(head.kind === "linear" && head.tied);
+  const free = !gaussian && !(head.kind === "linear" && head.tied);
   if (found === embedding.dim || free) return;
   const last = prediction.out_proj.length - 1;
   const trunk = placedWidth(description).note.pointer ?? "";
   const pointer = last < 0 ? trunk : `/prediction_type/out_proj/${last}/out`;
-  const embedded = { message: "the embedding's width", pointer: "/embedding/dim" };
+  const state = kind === "latent" ? "latents'" : "embedding's";
+  const embedded = { message: `the ${state} width`, pointer: "/embedding/dim" };
   const help = `end "prediction_type.out_proj" in { "out": ${embedding.dim} }`;
-  if (prediction.x0_from === "direct" && description.state_space.kind === "continuous_embedding")
+  if (prediction.x0_from === "direct" && gaussian)
     report.error("model/output-width", `the output has width ${found}, x0 needs ${embedding.dim}`, {
       pointer,
       notes: [embedded],
       help,
     });
-  else if (head.kind === "l2_nearest" || (head.tied && head.reads === "output" && head.layers.length === 0))
+  else if (
+    head.kind === "l2_nearest" ||
+    (head.kind === "linear" && head.tied && head.reads === "output" && head.layers.length === 0)
+  )
     report.error(
       "model/head-width",
       `the head compares with embeddings of width ${embedding.dim}, the output has ${found}`,

@@ -19,7 +19,8 @@ export function checkState(description: Description, report: Report): void {
   checkTarget(description, report);
   checkQuota(description, report);
   checkSelfCorrection(description, report);
-  if (description.state_space.kind === "continuous_embedding") checkContinuous(description, report);
+  const { kind } = description.state_space;
+  if (kind === "continuous_embedding" || kind === "latent") checkContinuous(description, report);
   else checkTokens(description, report);
   checkSimplex(description, report);
 }
@@ -52,6 +53,7 @@ function checkSamplerKind(description: Stated, report: Report): void {
   const { state_space: state, sampler } = description;
   const fitting = {
     continuous_embedding: gaussian,
+    latent: gaussian,
     simplex: ofSimplex,
     absorbing: perToken(state) ? ofAnyNoise : ofTokens,
     uniform: ofTokens,
@@ -117,8 +119,10 @@ function checkSelfCorrection(description: Stated, report: Report): void {
 
 function checkTarget(description: Stated, report: Report): void {
   const { state_space: state, prediction_type: prediction } = description;
+  const ofGaussian = ["x0", "epsilon", "v", "score", "velocity", "edm"];
   const targets = {
-    continuous_embedding: ["x0", "epsilon", "v", "score", "velocity", "edm"],
+    continuous_embedding: ofGaussian,
+    latent: ofGaussian,
     simplex: ["x0"],
     absorbing: perToken(state) ? ["x0", "subs"] : ["x0", "subs", "log_score"],
     uniform: ["x0", "plug_in", "log_score"],
@@ -168,7 +172,8 @@ function checkContinuous(description: Stated, report: Report): void {
       notes: [{ message: "the noise schedule", pointer: "/noise_schedule/family" }],
       help: 'use "v", or the noise schedule "flow"',
     });
-  if (description.part === "sampler" && description.rounding_head.clamp === "argmax_embedding")
+  const { rounding_head: head } = description;
+  if (description.part === "sampler" && head.kind !== "none" && head.clamp === "argmax_embedding")
     report.error("model/clamp-logits", "a sampler alone has no logits to take the best token of", {
       pointer: "/rounding_head/clamp",
       notes: [{ message: "the part", pointer: "/part" }],
@@ -207,7 +212,8 @@ function checkTokens(description: Stated, report: Report): void {
   if (prediction.prior_skip !== "none")
     refuse("/prediction_type/prior_skip", "the prior skip reads a noisy embedding");
   if (head.kind === "l2_nearest") refuse("/rounding_head/kind", "l2_nearest rounds embeddings");
-  if (head.clamp !== "none") refuse("/rounding_head/clamp", "the clamp rounds embeddings");
+  if (head.kind !== "none" && head.clamp !== "none")
+    refuse("/rounding_head/clamp", "the clamp rounds embeddings");
 }
 
 /** What only a simplex state has, and what it cannot have. */

@@ -7,6 +7,7 @@ import type { Description } from "../description.js";
 export function checkTokenIds(description: Description, report: Report): void {
   if (description.part !== "model" && description.part !== "sampler") return;
   const { sampler, state_space: state } = description;
+  if (!("vocab_size" in state)) return;
   const notes = [{ message: "the vocabulary", pointer: "/state_space/vocab_size" }];
   const check = (ids: readonly number[] | undefined, pointer: string): void => {
     for (const [i, id] of (ids ?? []).entries())

@@ -73,6 +73,7 @@ const publicGraphs = [
   "denoise",
   "prefix",
   "round",
+  "decode",
   "mixer",
   "block",
   "update",

@@ -73,10 +73,12 @@ export interface TokenState {
   readonly step: number;
   readonly of: number;
   readonly done: boolean;
-  /** The best tokens so far, row by row of the batch. */
+  /** The best tokens so far, row by row of the batch; of latents those of a decoder, in the last state. */
   readonly tokens: Int32Array;
   /** The noise level that led here; absent in the last state. */
   readonly row?: { readonly t: number; readonly alphaBar: number; readonly sigma2: number };
+  /** Last state of a model of latents: as the autoencoder made them, [B, L, d]. */
+  readonly latents?: Float32Array;
   readonly logits?: Float32Array;
   /** Last state: how far the best logit of each position is above the second. */
   readonly margins?: Float32Array;

@@ -72,9 +72,9 @@ export function residentState(
           copy(encoder, step.output("x_next"), step.input("x"));
           for (const name of previous) copy(encoder, step.output("x0"), step.input(name));
         },
-        [step.output("tokens")],
+        step.outputPort("tokens") ? [step.output("tokens")] : [],
       );
-      return tokensOf(step, tokens!);
+      return tokens ? tokensOf(step, tokens) : new Int32Array();
     },
     async final(fixedMask, fixedX) {
       if (fixedX !== undefined) step.write("fixed_x", fixedX);
@@ -87,7 +87,7 @@ export function residentState(
           fail("generate/no-final", "the plan ends with @denoise and has no last point");
         levelInputs(point!, (values, name) => last.write(name, filled(last)(values, name)));
       }
-      const wanted = ["logits", "tokens"].filter((name) => last.outputPort(name) !== undefined);
+      const wanted = ["logits", "tokens", "latents"].filter((name) => last.outputPort(name) !== undefined);
       const read = await submit(
         (encoder) => {
           if (point !== undefined) copyTime(encoder, point.level, last);
@@ -101,9 +101,11 @@ export function residentState(
         wanted.map((name) => last.output(name)),
       );
       const at = (name: string): ArrayBuffer | undefined => read[wanted.indexOf(name)];
-      const logits = at("logits") && (unpacked(last.outputPort("logits")!, at("logits")!) as FloatArray);
-      const tokens = at("tokens") ? tokensOf(last, at("tokens")!) : argmaxRows(logits!, vocabulary);
-      return { tokens, ...(logits && { logits }) };
+      const floats = (name: string): FloatArray | undefined => at(name) && new Float32Array(at(name)!);
+      const [logits, latents] = [floats("logits"), floats("latents")];
+      const best = (): Int32Array => (logits ? argmaxRows(logits, vocabulary) : new Int32Array());
+      const tokens = at("tokens") ? tokensOf(last, at("tokens")!) : best();
+      return { tokens, ...(logits && { logits }), ...(latents && { latents }) };
     },
     async read() {
       const wanted = [step.input("x")!, step.output("x0")];

@@ -4,7 +4,7 @@
 import { coefficientsOf, levelInputs } from "../../diffusion/rows.js";
 import { classValues } from "../classes.js";
 import { argmaxRows } from "../margins.js";
-import type { FloatArray, Rounded, StepRunner } from "../step-runner.js";
+import type { Decoded, FloatArray, Rounded, StepRunner } from "../step-runner.js";
 import type { LoadedGraph } from "./graph.js";
 import type { GraphCalls } from "./graph-calls.js";
 import { filled, residentState } from "./resident.js";
@@ -16,8 +16,9 @@ export function webgpuStepRunner({ execution, graph, run, ofBatch, hold }: Graph
   const step = graph("step");
   const copyTime = timeCopies(graphs.get("time"), memory);
   const [, length, dim] = (step.graph.inputs.find(({ name }) => name === "x")?.shape ?? []) as number[];
-  const scores = graphs.get("round") ?? graphs.get("denoise") ?? step;
-  const vocabulary = scores.outputPort("logits")?.shape[2] ?? Number.MAX_SAFE_INTEGER;
+  const scores = graphs.get("round") ?? graphs.get("decode") ?? graphs.get("denoise") ?? step;
+  const tokenless = scores.outputPort("logits") === undefined && scores.outputPort("tokens") === undefined;
+  const vocabulary = scores.outputPort("logits")?.shape[2] ?? (tokenless ? 0 : Number.MAX_SAFE_INTEGER);
   const classFor = (to: LoadedGraph, classes: Int32Array | undefined) =>
     classValues(classes, to.input("class") !== undefined);
   // Bundles of large vocabularies give tokens instead of logits; `openState` ends with those.
@@ -25,6 +26,7 @@ export function webgpuStepRunner({ execution, graph, run, ofBatch, hold }: Graph
     graphs.get(name)?.outputPort("logits") && graphs.get(name);
   const denoise = scored("denoise");
   const round = scored("round");
+  const decode = graphs.get("decode");
   return {
     length: length!,
     dim: dim!,
@@ -49,7 +51,11 @@ export function webgpuStepRunner({ execution, graph, run, ofBatch, hold }: Graph
       const [next, x0, tokens] = await run(step, values, ["x_next", "x0", "tokens"], (encoder) =>
         copyTime(encoder, row.level, step),
       );
-      return { x: next as FloatArray, x0: x0 as FloatArray, tokens: tokens as Int32Array };
+      return {
+        x: next as FloatArray,
+        x0: x0 as FloatArray,
+        tokens: (tokens ?? new Int32Array()) as Int32Array,
+      };
     },
     ...(denoise !== undefined && {
       async denoise({
@@ -77,6 +83,17 @@ export function webgpuStepRunner({ execution, graph, run, ofBatch, hold }: Graph
         ofBatch(wanted);
         const [logits, tokens] = await run(round, { x, ...classFor(round, classes) }, ["logits", "tokens"]);
         return { logits: logits as FloatArray, tokens: tokens as Int32Array };
+      },
+    }),
+    ...(decode && {
+      async decode(x: FloatArray, wanted: number): Promise<Decoded> {
+        ofBatch(wanted);
+        const [latents, tokens, logits] = await run(decode, { x }, ["latents", "tokens", "logits"]);
+        return {
+          latents: latents as FloatArray,
+          tokens: (tokens ?? new Int32Array()) as Int32Array,
+          ...(logits && { logits: logits as FloatArray }),
+        };
       },
     }),
     openState(start) {
