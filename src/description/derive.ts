@@ -8,6 +8,7 @@ import type {
   ChainMixer,
   Conditioning,
   CrossAttention,
+  Decoder,
   DescriptionFile,
   Embedding,
   FeedForward,
@@ -16,13 +17,14 @@ import type {
   Mixer,
   NoiseSchedule,
   OptionalNorm,
+  Positions,
   PredictionType,
   Sampler,
   StateSpace,
   TimeConditioning,
 } from "./generated/input.js";
 import { commonBlock } from "./sight.js";
-import { filteredWidth, mixedWidth, trunkWidth, unmixedFilters } from "./widths.js";
+import { decoderWidth, filteredWidth, mixedWidth, trunkWidth, unmixedFilters } from "./widths.js";
 
 /** Sizes that derived defaults refer to. */
 interface Sizes {
@@ -44,6 +46,8 @@ export function derive(file: DescriptionFile): DescriptionFile {
   if (embedding !== undefined) out.embedding = deriveEmbedding(embedding, sizes);
   if (time !== undefined) out.time_conditioning = deriveTime(time, file.noise_schedule, sizes);
   if (prediction !== undefined) out.prediction_type = derivePrediction(prediction, out.blocks);
+  if (file.decoder !== undefined)
+    out.decoder = deriveDecoder(file.decoder, embedding?.dim ?? 1, sizes.length);
   const { state_space: state } = file;
   if (state?.kind === "absorbing" || state?.kind === "hybrid")
     out.state_space = { mask_token_id: Math.max(0, state.vocab_size - 1), ...state };
@@ -53,7 +57,8 @@ export function derive(file: DescriptionFile): DescriptionFile {
     out.conditioning = deriveConditioning(file.conditioning, out.time_conditioning, sizes);
   if (state !== undefined) {
     out.sampler = deriveSampler(sampler, state, prediction);
-    out.rounding_head ??= { kind: state.kind === "latent" ? "none" : "linear" };
+    const tokens = state.kind !== "latent" || file.decoder !== undefined;
+    out.rounding_head ??= { kind: tokens ? "linear" : "none" };
     out.conditioning ??= { kind: state.kind === "latent" ? "none" : "fixed_positions" };
   }
   if (out.sampler !== undefined && out.blocks !== undefined)
@@ -80,9 +85,7 @@ function deriveEmbedding(embedding: Embedding, { width, length }: Sizes): Embedd
     data_std:
       (embedding.scale ?? 1) * (embedding.normalization === "unit" ? 1 / Math.sqrt(embedding.dim) : 1),
     ...embedding,
-    ...(positions?.kind === "learned" && {
-      positions: { length: length + (positions.offset ?? 0), ...positions },
-    }),
+    ...(positions && { positions: derivePositions(positions, length) }),
     prefix: prefix.map((group) =>
       group.kind === "number"
         ? { ...group, mlp: { dims: [width, width], final_activation: "none", ...group.mlp } }
@@ -120,6 +123,27 @@ function deriveSettling(sampler: Sampler, network: Blocks): Sampler {
   const common = commonBlock(network);
   const settle = from !== "prompt" && length % common === 0 ? length : common;
   return { ...sampler, blocks: { settle, ...sampler.blocks } };
+}
+
+/** Of latents of a width and a number. */
+function deriveDecoder(decoder: Decoder, dim: number, latents: number): Decoder {
+  const { queries, positions } = decoder;
+  const width = decoderWidth(decoder, dim);
+  const length = queries?.kind === "learned" ? queries.length : latents;
+  const blocks = deriveBlocks(decoder.blocks, { width, length });
+  return {
+    final_norm: closingNorm(blocks),
+    ...decoder,
+    blocks,
+    ...(queries?.kind === "learned" && { queries: { dim: width, ...queries } }),
+    ...(positions && { positions: derivePositions(positions, latents) }),
+  };
+}
+
+function derivePositions(positions: Positions, length: number): Positions {
+  return positions.kind === "learned"
+    ? { length: length + (positions.offset ?? 0), ...positions }
+    : positions;
 }
 
 function deriveBlocks(blocks: Blocks, sizes: Sizes): Blocks {

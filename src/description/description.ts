@@ -22,7 +22,7 @@ export type ModelDescription = Part<"model"> &
     | "rounding_head"
     | "sampler"
     | "conditioning"
-  >;
+  > & { readonly decoder?: NonNullable<ResolvedFile["decoder"]> };
 
 /** One mixer alone: f32[B, seq_len, width] -> f32[B, seq_len, width]. */
 export type MixerDescription = Part<"mixer"> & With<"width" | "seq_len" | "mixer">;

@@ -23,6 +23,7 @@ export const parts: Readonly<Record<PartName, PartConcepts>> = {
       "prediction_type",
       "self_conditioning",
       "rounding_head",
+      "decoder",
       "sampler",
       "conditioning",
       "weights",

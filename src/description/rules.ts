@@ -6,6 +6,7 @@ import type { Description } from "./description.js";
 import { checkBlocks } from "./rules/blocks.js";
 import { checkCache } from "./rules/cache.js";
 import { checkClassLabel } from "./rules/class-label.js";
+import { checkDecoder } from "./rules/decoder.js";
 import { checkEncoder } from "./rules/encoder.js";
 import { checkFlow } from "./rules/flow.js";
 import { checkGuidance } from "./rules/guidance.js";
@@ -35,6 +36,7 @@ const rules: readonly ((description: Description, report: Report) => void)[] = [
   checkSelfConditioning,
   checkTokenIds,
   checkLatent,
+  checkDecoder,
   checkGuidance,
   checkPrefix,
   checkOutput,

@@ -1,15 +1,29 @@
 // Sizes that follow from a description, in one place.
 
-import type { Block, Description, Mixer, ModelDescription } from "./description.js";
+import type { Block, Decoder, Description, Mixer, ModelDescription } from "./description.js";
 
 /** A description that says which tokens there are, as far as it does. */
-interface WithTokens {
-  readonly state_space: ModelDescription["state_space"];
-}
+type WithTokens = Pick<ModelDescription, "state_space" | "decoder">;
 
 /** Number of tokens V; 0 of latents that nothing decodes. */
-export function vocabularySize({ state_space: state }: WithTokens): number {
-  return "vocab_size" in state ? state.vocab_size : 0;
+export function vocabularySize({ state_space: state, decoder }: WithTokens): number {
+  return decoder?.vocab_size ?? ("vocab_size" in state ? state.vocab_size : 0);
+}
+
+/** What the width of a decoder's blocks follows from. */
+interface Decoding {
+  readonly in_proj?: readonly { readonly out: number }[];
+  readonly queries?: { readonly kind: string; readonly dim?: number };
+}
+
+/** Width of a decoder's blocks: of its queries, or of the latents behind its in_proj. */
+export function decoderWidth({ in_proj, queries }: Decoding, latents: number): number {
+  return queries?.dim ?? in_proj?.at(-1)?.out ?? latents;
+}
+
+/** Number of tokens that a decoder of `latents` latents gives. */
+export function decodedLength({ queries }: Decoder, latents: number): number {
+  return queries.kind === "learned" ? queries.length : latents;
 }
 
 /** Width of the trunk: what `embedding.in_proj` ends in, or the embedding's own. */
@@ -132,9 +146,9 @@ export interface PlacedBlock {
   readonly pointer: string;
 }
 
-/** The blocks of a model in order, repetitions unrolled. */
-export function listBlocks({ blocks }: Pick<ModelDescription, "blocks">): PlacedBlock[] {
-  const runs = describedBlocks(blocks).flatMap((placed) =>
+/** The blocks of a model or a decoder in order, repetitions unrolled. */
+export function listBlocks({ blocks }: Pick<ModelDescription, "blocks">, at = "/blocks"): PlacedBlock[] {
+  const runs = describedBlocks(blocks, at).flatMap((placed) =>
     Array.from({ length: placed.block.repeat }, () => placed),
   );
   const times = "pattern" in blocks ? blocks.repeat : 1;
@@ -143,12 +157,21 @@ export function listBlocks({ blocks }: Pick<ModelDescription, "blocks">): Placed
     .map(({ block, pointer }, index) => ({ index, block, pointer }));
 }
 
-/** The blocks of a model as described, each once. */
-export function describedBlocks(blocks: ModelDescription["blocks"]): Omit<PlacedBlock, "index">[] {
+/** The blocks of a model or a decoder as described, each once. */
+export function describedBlocks(
+  blocks: ModelDescription["blocks"],
+  at = "/blocks",
+): Omit<PlacedBlock, "index">[] {
   if ("pattern" in blocks)
-    return blocks.pattern.map((block, i) => ({ block, pointer: `/blocks/pattern/${i}` }));
-  if ("mixer" in blocks) return [{ block: blocks, pointer: "/blocks" }];
-  return blocks.map((block, i) => ({ block, pointer: `/blocks/${i}` }));
+    return blocks.pattern.map((block, i) => ({ block, pointer: `${at}/pattern/${i}` }));
+  if ("mixer" in blocks) return [{ block: blocks, pointer: at }];
+  return blocks.map((block, i) => ({ block, pointer: `${at}/${i}` }));
+}
+
+/** The blocks of a description's decoder as described, each once. */
+export function decoderBlocks(description: Description): Omit<PlacedBlock, "index">[] {
+  const decoder = description.part === "model" ? description.decoder : undefined;
+  return decoder === undefined ? [] : describedBlocks(decoder.blocks, "/decoder/blocks");
 }
 
 /** The block of the part `block` as a list of one, or the blocks of a model. */

@@ -80,7 +80,8 @@ export function sampleGraph(
   const last = results.map((value, i) => ({ name: ["x_last", "x0", "tokens"][i]!, value }));
   const decode = findGraph(module, "decode");
   const decoded = decode === undefined ? [] : lowerBody(module, decode, [results[0]!], builder);
-  return builder.finish([...last, ...decoded.map((value, i) => ({ name: decode!.outputNames[i]!, value }))]);
+  const named = decoded.map((value, i) => ({ name: decode!.outputNames[i]!, value }));
+  return builder.finish([...last, ...named.filter(({ name }) => name !== "logits")]);
 }
 
 /** One row per step; a lone number per step is a vector. */

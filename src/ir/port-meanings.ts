@@ -41,6 +41,8 @@ export const portMeanings: Readonly<Record<string, string>> = {
   "round.tokens": "the best token per position, ties to the lowest id",
   "decode.x": "latent after the last step",
   "decode.latents": "latents as the autoencoder made them, the standardisation undone",
+  "decode.logits": "scores over the vocabulary",
+  "decode.tokens": "the best token per position, ties to the lowest id",
   "step.x": "noisy latent x_t",
   "step.self_cond": "the previous step's x0; zeros in the first step",
   "step.x0_prev": "the previous step's x0; zeros in the first step",

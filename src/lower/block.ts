@@ -4,13 +4,43 @@
 // branch says so.
 
 import type { Block, Branch } from "../description/description.js";
+import type { PlacedBlock } from "../description/index.js";
 import type { Value } from "../ir/graph.js";
 import { child, type GraphContext, type Scope } from "./context.js";
 import { type Encoded, lowerCrossAttention } from "./encoder.js";
 import { lowerFeedForward } from "./ffn/index.js";
-import { lastExtent, normalize } from "./layers.js";
+import { lastExtent, linear, normalize } from "./layers.js";
 import { lowerMixer } from "./mixers/index.js";
 import { type Modulation, modulate, modulations, type Time } from "./time.js";
+
+/** A trunk's blocks in their order, parameters `<name>blocks.{i}.*`. */
+export function lowerBlocks(
+  c: GraphContext,
+  name: string,
+  x: Value,
+  blocks: readonly PlacedBlock[],
+  time: Time,
+  encoded: Encoded | undefined,
+): Value {
+  const given: Value[] = [];
+  return blocks.reduce((h, { index, block, pointer }) => {
+    const scope: Scope = { name: `${name}blocks.${index}.`, pointer };
+    const mirrored = given[blocks.length - 1 - index];
+    const joined =
+      block.long_skip === "none" || mirrored === undefined ? h : longSkip(c, scope, [h, mirrored]);
+    const out = lowerBlock(c, scope, joined, block, time, encoded);
+    given.push(out);
+    return out;
+  }, x);
+}
+
+/** W [x; y] + b of a block's input and what the block mirrored to it gave. */
+function longSkip(c: GraphContext, scope: Scope, pair: readonly Value[]): Value {
+  const at = child(scope, "long_skip", "/long_skip");
+  return c.b.at(at.pointer, () =>
+    linear(c, at, c.b.emit("concat", { xs: pair }, { axis: 2 }), lastExtent(pair[0]!), true, "long_skip"),
+  );
+}
 
 export function lowerBlock(
   c: GraphContext,

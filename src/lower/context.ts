@@ -12,13 +12,15 @@ import type { Init, ParameterDeclaration } from "../weights/store.js";
 export class Lowering {
   readonly batch = Dim.symbol("B");
   readonly length: Dim;
-  private readonly declared = new Map<string, ParameterDeclaration>();
 
   constructor(
-    /** The sequence length this module is built for. */
+    /** The sequence length this module is built for; `named` where it is the module's L. */
     readonly sequence: number,
+    private readonly declared = new Map<string, ParameterDeclaration>(),
+    named = true,
   ) {
-    this.length = Dim.of(sequence).named("L");
+    const length = Dim.of(sequence);
+    this.length = named ? length.named("L") : length;
   }
 
   get dims(): ReadonlyMap<string, Dim> {
@@ -34,6 +36,11 @@ export class Lowering {
 
   declare(parameter: ParameterDeclaration): void {
     if (!this.declared.has(parameter.name)) this.declared.set(parameter.name, parameter);
+  }
+
+  /** The same for a part of the module with another number of positions. */
+  ofLength(positions: number): Lowering {
+    return new Lowering(positions, this.declared, false);
   }
 
   graph(name: string): GraphContext {

@@ -11,12 +11,12 @@ import {
 import { type Dim, dim } from "../ir/dim.js";
 import type { Value } from "../ir/graph.js";
 import { bug } from "../support/diagnostic.js";
-import { lowerBlock } from "./block.js";
+import { lowerBlocks } from "./block.js";
 import { type Label, withClass } from "./class-label.js";
 import { child, type GraphContext, type Scope } from "./context.js";
 import type { Encoded } from "./encoder.js";
 import { lowerHead, readsTrunk } from "./heads.js";
-import { lastExtent, linear, linearLayers, normalize } from "./layers.js";
+import { lastExtent, linearLayers, normalize } from "./layers.js";
 import { addPositions } from "./positions.js";
 import { lowerPrefix, withoutPrefix } from "./prefix.js";
 import { selfCondition } from "./self-condition.js";
@@ -208,27 +208,10 @@ function lowerTrunk(
   const time = lowerTime(c, description.time_conditioning, level, label);
   const input = trunkInput(c, description.embedding, x, { time, untimed, label });
   const prefix = lowerPrefix(c, description.embedding.prefix, input, time, reading);
-  let h =
+  const prefixed =
     prefix.length === 0 ? input : c.b.emit("concat", { xs: [...prefix, input] }, { axis: 1 }, "prefixed");
-  const blocks = listBlocks(description);
-  const given: Value[] = [];
-  for (const { index, block, pointer } of blocks) {
-    const scope: Scope = { name: `blocks.${index}.`, pointer };
-    const mirrored = given[blocks.length - 1 - index];
-    const joined =
-      block.long_skip === "none" || mirrored === undefined ? h : longSkip(c, scope, [h, mirrored]);
-    h = lowerBlock(c, scope, joined, block, time, encoded);
-    given.push(h);
-  }
+  const h = lowerBlocks(c, "", prefixed, listBlocks(description), time, encoded);
   return { h: withoutPrefix(c, h, prefix), time };
-}
-
-/** W [x; y] + b of a block's input and what the block mirrored to it gave. */
-function longSkip(c: GraphContext, scope: Scope, pair: readonly Value[]): Value {
-  const at = child(scope, "long_skip", "/long_skip");
-  return c.b.at(at.pointer, () =>
-    linear(c, at, c.b.emit("concat", { xs: pair }, { axis: 2 }), lastExtent(pair[0]!), true, "long_skip"),
-  );
 }
 
 /** Final norm and out_proj: what the description calls the output. */

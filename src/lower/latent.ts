@@ -1,8 +1,11 @@
-// Latents of an autoencoder: their norm, and the way back from what the diffusion acts on, z = scale x + mean.
+// Latents of an autoencoder: their norm, the way back from what the diffusion acts on, z = scale x + mean, and what a
+// decoder makes of them.
 
 import type { ModelDescription, SamplerDescription } from "../description/description.js";
 import type { Graph, Value } from "../ir/graph.js";
 import type { GraphContext, Lowering, Scope } from "./context.js";
+import { lowerDecoder } from "./decoder.js";
+import { tokensOf } from "./heads.js";
 import { lastExtent } from "./layers.js";
 
 const scope: Scope = { name: "latent.", pointer: "/state_space/standardization" };
@@ -20,11 +23,14 @@ export function normalizedLatents(
   );
 }
 
-/** @decode(x) -> latents: the final state as the autoencoder's own decoder takes it. */
+/** @decode(x) -> latents, logits?, tokens?: the final state as a decoder takes it, and what the described one makes of it. */
 export function decodeLatents(lowering: Lowering, description: ModelDescription): Graph {
   const c = lowering.graph("decode");
   const x = c.b.input("x", lowering.activation(description.embedding.dim));
-  return c.finish({ latents: autoencoderLatents(c, description, x) });
+  const latents = autoencoderLatents(c, description, x);
+  if (description.decoder === undefined) return c.finish({ latents });
+  const logits = lowerDecoder(c, description, description.decoder, latents);
+  return c.finish({ latents, logits, tokens: tokensOf(c, logits) });
 }
 
 /** z = scale x + mean. */

@@ -2,7 +2,7 @@
 //   @step(..) -> .., tokens, logits     loses logits: the loop never reads them
 // A model of tokens or of a simplex keeps the logits of @denoise: its loop reads them.
 //   @denoise(..) -> x0, logits          gives tokens = argmax logits instead, where logits are larger than `most`
-//   @round(..) -> logits, tokens        loses logits there
+//   @round(..) -> logits, tokens        loses logits there, and @decode too
 // A rounding head whose logits nobody reads can then be one kernel that never holds them.
 
 import { makeOp, throwingCheck } from "../ir/build.js";
@@ -18,7 +18,7 @@ export function keepTokens({ most = 16 * 1024 * 1024 }: { readonly most?: number
     run(module) {
       const graphs = module.graphs.map((graph) => {
         if (graph.name === "step") return withoutLogits(graph);
-        if (graph.name !== "denoise" && graph.name !== "round") return graph;
+        if (!["denoise", "round", "decode"].includes(graph.name)) return graph;
         const logits = graph.outputs[graph.outputNames.indexOf("logits")];
         if (graph.inputs.some(({ hint }) => hint === "tokens" || hint === "simplex")) return graph;
         if (logits === undefined || 4 * sizeOf(logits) <= most) return graph;

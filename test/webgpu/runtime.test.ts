@@ -49,39 +49,58 @@ async function expected(options: Parameters<typeof openSession>[0]): Promise<Exp
 
 describe("latents", () => {
   test.each([
-    ["standardised", { mean: "channel", scale: "scalar" }],
-    ["as they are", {}],
-  ])("%s: those of the reference, by either loop", { timeout: 300_000 }, async (_, standardization) => {
-    if (device === undefined) return;
-    const model = join(mkdtempSync(join(tmpdir(), "dlmc-latents-")), "model.json");
-    removed.push(() => rmSync(dirname(model), { recursive: true }));
-    const text = {
-      version: 1,
-      state_space: { kind: "latent", seq_len: 5, standardization },
-      embedding: { dim: 6, in_proj: [{ out: 12 }] },
-      noise_schedule: { family: "cosine", discretization: { kind: "continuous" } },
-      timesteps: { kind: "linspace", from: 0.99, to: 0.01, num_steps: 4 },
-      time_conditioning: { injection: "ada_ln" },
-      prediction_type: { target: "v", out_proj: [{ out: 6 }] },
-      self_conditioning: { combine: "concat_linear" },
-      blocks: { mixer: { kind: "attention", heads: 3 } },
-      sampler: { kind: "ddpm" },
-    };
-    writeFileSync(model, JSON.stringify(text));
-    const session = await openSession({ model, synthetic: 1, target: "reference", seed: 5 });
-    let latents: readonly number[] = [];
-    for await (const state of session.states()) latents = [...(state.latents ?? [])];
-    await session.close();
-    const directory = built({ model, synthetic: 1 });
-    for (const driver of [false, true]) {
-      const actual = await device.generate({ directory, options: { seed: 5 }, driver });
-      expect(actual.tokens.flat()).toEqual([]);
-      expect(actual.latents).toHaveLength(latents.length);
-      // Four calls in float32 of a network whose numbers stay below 10.
-      const worst = Math.max(...latents.map((value, i) => Math.abs(value - actual.latents![i]!)));
-      expect(worst).toBeLessThan(1e-4);
-    }
-  });
+    ["as they are", {}, {}],
+    [
+      "standardised, then decoded by queries",
+      { mean: "channel", scale: "scalar" },
+      {
+        vocab_size: 9,
+        queries: { kind: "learned", length: 7, dim: 8 },
+        blocks: { mixer: { kind: "attention", heads: 2 }, cross_attention: { heads: 2 } },
+      },
+    ],
+  ])(
+    "%s: those of the reference, by either loop",
+    { timeout: 300_000 },
+    async (_, standardization, decoder) => {
+      if (device === undefined) return;
+      const model = join(mkdtempSync(join(tmpdir(), "dlmc-latents-")), "model.json");
+      removed.push(() => rmSync(dirname(model), { recursive: true }));
+      const text = {
+        version: 1,
+        state_space: { kind: "latent", seq_len: 5, standardization },
+        embedding: { dim: 6, in_proj: [{ out: 12 }] },
+        noise_schedule: { family: "cosine", discretization: { kind: "continuous" } },
+        timesteps: { kind: "linspace", from: 0.99, to: 0.01, num_steps: 4 },
+        time_conditioning: { injection: "ada_ln" },
+        prediction_type: { target: "v", out_proj: [{ out: 6 }] },
+        self_conditioning: { combine: "concat_linear" },
+        blocks: { mixer: { kind: "attention", heads: 3 } },
+        sampler: { kind: "ddpm" },
+        ...("blocks" in decoder && { decoder }),
+      };
+      writeFileSync(model, JSON.stringify(text));
+      const session = await openSession({ model, synthetic: 1, target: "reference", seed: 5 });
+      let latents: readonly number[] = [];
+      let tokens: readonly number[] = [];
+      for await (const state of session.states()) {
+        latents = [...(state.latents ?? [])];
+        tokens = [...state.tokens];
+        if (state.margins) expect(Math.min(...state.margins)).toBeGreaterThan(1e-3);
+      }
+      await session.close();
+      const directory = built({ model, synthetic: 1 });
+      for (const driver of [false, true]) {
+        const actual = await device.generate({ directory, options: { seed: 5 }, driver });
+        expect(actual.tokens.at(-1)).toEqual(tokens);
+        expect(tokens).toHaveLength("blocks" in decoder ? 7 : 0);
+        expect(actual.latents).toHaveLength(latents.length);
+        // Four calls in float32 of a network whose numbers stay below 10.
+        const worst = Math.max(...latents.map((value, i) => Math.abs(value - actual.latents![i]!)));
+        expect(worst).toBeLessThan(1e-4);
+      }
+    },
+  );
 });
 
 describe("tokens", () => {

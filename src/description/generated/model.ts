@@ -58,6 +58,10 @@ export type Projection = LinearProjection | GluProjection | None;
  */
 export type Conditioning = FixedPositions | NoFixedPositions;
 /**
+ * One token a latent, or a text of a length of its own.
+ */
+export type Queries = LearnedQueries | None;
+/**
  * A parameter, or rows that follow from the token's number.
  */
 export type Table = LearnedTable | BitsTable;
@@ -257,7 +261,7 @@ export type FinalChoice = "argmax";
  */
 export type HeadInput = "output" | "trunk";
 /**
- * From a continuous vector per position to token logits and tokens.
+ * From a continuous vector per position to token logits and tokens; of latents, from what their decoder gives.
  */
 export type RoundingHead = LinearHead | NearestHead | NoHead;
 /**
@@ -508,6 +512,7 @@ export interface ResolvedFile {
    */
   readonly mixer?: Mixer;
   readonly rounding_head?: RoundingHead;
+  readonly decoder?: Decoder;
   readonly sampler?: Sampler;
   readonly conditioning?: Conditioning;
   readonly weights?: Weights;
@@ -579,7 +584,7 @@ export interface Branch {
   readonly layer_scale: "none" | "channels";
 }
 /**
- * softmax(scale q k^T) v per head, q from the block's own positions, k and v from conditioning.encoder; parameters cross.q, cross.k, cross.v, cross.out_proj. Left out: none.
+ * softmax(scale q k^T) v per head, q from the block's own positions, k and v from conditioning.encoder, in a decoder from the latents; parameters cross.q, cross.k, cross.v, cross.out_proj. Left out: none.
  */
 export interface CrossAttention {
   /**
@@ -907,6 +912,51 @@ export interface EncoderOutput {
    * Layers in front of all blocks' keys and values, parameters encoder.in_proj.{k} (LD4LG).
    */
   readonly in_proj: LinearLayers;
+}
+/**
+ * A trained vector per token of the text, decoder.queries [length, dim], is what the blocks begin with; the latents are read by their cross_attention (Jaegle et al. 2021, Perceiver).
+ */
+export interface LearnedQueries {
+  readonly kind: "learned";
+  /**
+   * Number of tokens of a text.
+   */
+  readonly length: number;
+  /**
+   * Width of a query and of the blocks.
+   */
+  readonly dim: number;
+}
+/**
+ * From the latents z that a generation ends in, out of their standardisation, to logits of all tokens at once: in_proj(z) + positions -> norm -> blocks -> final_norm -> rounding_head. It runs once per generation (TEncDM). Left out: a generation ends in latents.
+ */
+export interface Decoder {
+  /**
+   * Number of tokens V, logits of the head.
+   */
+  readonly vocab_size: number;
+  readonly vocabulary?: Vocabulary;
+  /**
+   * Layers of the latents, parameters decoder.in_proj.{k}.
+   */
+  readonly in_proj: LinearLayers;
+  /**
+   * Absolute positions added to the latents after in_proj, parameter decoder.positions.
+   */
+  readonly positions: Positions;
+  /**
+   * Normalisation of the latents after positions, parameters decoder.norm.
+   */
+  readonly norm: OptionalNorm;
+  readonly queries: Queries;
+  /**
+   * As a model's, parameters decoder.blocks.{i}.*; time conditioning is not for them.
+   */
+  readonly blocks: Blocks;
+  /**
+   * Normalisation after the blocks, parameters decoder.final_norm.
+   */
+  readonly final_norm: OptionalNorm;
 }
 /**
  * The parameter embedding.table [vocab_size, dim].

@@ -2,19 +2,23 @@
 
 import type { Report } from "../../support/diagnostic.js";
 import type { Description, FeedForward, MoeFeedForward } from "../description.js";
-import { placedBlocks } from "../widths.js";
+import { decoderBlocks, placedBlocks } from "../widths.js";
 import { checkMixer } from "./mixer.js";
-import { type MixerPlace, type PlacedSize, placedLength, placedWidth } from "./place.js";
+import { decoderSizes, type PlacedSize, placedLength, placedWidth } from "./place.js";
 
 /** Checks every mixer and feed-forward network of the description. */
 export function checkBlocks(description: Description, report: Report): void {
   const sizes = { width: placedWidth(description), length: placedLength(description) };
-  const at = (pointer: string): MixerPlace => ({ ...sizes, pointer, report });
-  if (description.part === "mixer") checkMixer(description.mixer, at("/mixer"));
-  for (const { block, pointer } of placedBlocks(description)) {
-    checkMixer(block.mixer, at(`${pointer}/mixer`));
-    checkFeedForward(block.ffn, sizes.width, `${pointer}/ffn`, report);
-  }
+  if (description.part === "mixer") checkMixer(description.mixer, { ...sizes, pointer: "/mixer", report });
+  const decoder = description.part === "model" ? decoderSizes(description) : undefined;
+  for (const [blocks, { width, length }] of [
+    [placedBlocks(description), sizes],
+    [decoderBlocks(description), decoder ?? sizes],
+  ] as const)
+    for (const { block, pointer } of blocks) {
+      checkMixer(block.mixer, { width, length, pointer: `${pointer}/mixer`, report });
+      checkFeedForward(block.ffn, width, `${pointer}/ffn`, report);
+    }
   if (description.part === "block" && description.block.repeat !== 1)
     report.error("model/block-repeat", `a block alone is one block, not ${description.block.repeat}`, {
       pointer: "/block/repeat",

@@ -1,4 +1,5 @@
 // Rules of latents: they are no rows of a table, so nothing of a description may ask for tokens where there are none.
+// Those of their decoder are in decoder.ts.
 
 import type { Report } from "../../support/diagnostic.js";
 import type { Description, ModelDescription, SamplerDescription } from "../description.js";
@@ -45,9 +46,15 @@ function checkLatents(description: Stated, report: Report): void {
   });
   if (prediction.x0_from !== "direct")
     refuse("/prediction_type/x0_from", "softmax_embedding makes embeddings of tokens");
-  if (prediction.logit_softcap !== 0) refuse("/prediction_type/logit_softcap", "there are no logits to cap");
-  if (head.kind !== "none")
-    refuse("/rounding_head/kind", "a rounding head reads embeddings, and a generation ends in latents");
+  const decoder = description.part === "model" ? description.decoder : undefined;
+  if (prediction.logit_softcap !== 0 && decoder === undefined)
+    refuse("/prediction_type/logit_softcap", "there are no logits to cap");
+  if (head.kind !== "none" && decoder === undefined)
+    refuse(
+      "/rounding_head/kind",
+      "there is nothing for a rounding head to read: a generation ends in latents",
+      'leave it out, or describe a "decoder"',
+    );
   if (conditioning.kind !== "none")
     refuse(
       "/conditioning/kind",

@@ -2,7 +2,7 @@
 
 import type { Report } from "../../support/diagnostic.js";
 import type { Description } from "../description.js";
-import { listBlocks } from "../widths.js";
+import { listBlocks, type PlacedBlock } from "../widths.js";
 
 /** Checks that every block with a long skip has a block before it to read. */
 export function checkLongSkip(description: Description, report: Report): void {
@@ -12,7 +12,11 @@ export function checkLongSkip(description: Description, report: Report): void {
       help: "leave it out",
     });
   if (description.part !== "model") return;
-  const blocks = listBlocks(description);
+  checkList(listBlocks(description), report);
+  if (description.decoder) checkList(listBlocks(description.decoder, "/decoder/blocks"), report);
+}
+
+function checkList(blocks: readonly PlacedBlock[], report: Report): void {
   const reported = new Set<string>();
   for (const { index, block, pointer } of blocks) {
     const mirrored = blocks.length - 1 - index;

@@ -4,29 +4,15 @@ import type { Report } from "../../support/diagnostic.js";
 import type { Description, ModelDescription, SamplerDescription } from "../description.js";
 import { outputWidth, vocabularySize } from "../widths.js";
 import { placedLength, placedWidth } from "./place.js";
+import { checkPositions } from "./position-table.js";
 
 /** Checks how x enters and how x0, logits and tokens leave. */
 export function checkOutput(description: Description, report: Report): void {
   if (description.part !== "model" && description.part !== "sampler") return;
-  checkPositions(description, report);
+  checkPositions(description.embedding.positions, "/embedding/positions", placedLength(description), report);
   checkTable(description, report);
   checkPrior(description, report);
   if (description.part === "model") checkWidths(description, report);
-}
-
-function checkPositions(description: ModelDescription | SamplerDescription, report: Report): void {
-  const { positions } = description.embedding;
-  const length = placedLength(description);
-  if (positions.kind !== "learned") return;
-  const { length: rows, offset } = positions;
-  if (rows < length.value + offset)
-    report.error(
-      "model/positions-short",
-      offset === 0
-        ? `the position table has ${rows} rows, the sequence ${length.value} positions`
-        : `the position table has ${rows} rows, the sequence ${length.value} positions from row ${offset} on`,
-      { pointer: "/embedding/positions/length", notes: [length.note], help: 'leave "length" out' },
-    );
 }
 
 function checkTable(description: ModelDescription | SamplerDescription, report: Report): void {

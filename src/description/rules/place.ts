@@ -1,8 +1,8 @@
 // Where a size of the description comes from, for the other side of a disagreement.
 
 import type { Note, Report } from "../../support/diagnostic.js";
-import type { Description } from "../description.js";
-import { sequenceLength, trunkWidth } from "../widths.js";
+import type { Description, ModelDescription } from "../description.js";
+import { decodedLength, decoderWidth, sequenceLength, trunkWidth } from "../widths.js";
 
 /** A size and the note that says where it stands. */
 export interface PlacedSize {
@@ -27,6 +27,32 @@ export function placedWidth(description: Description): PlacedSize {
   const last = embedding.in_proj.length - 1;
   const pointer = last < 0 ? "/embedding/dim" : `/embedding/in_proj/${last}/out`;
   return { value: trunkWidth(embedding), note: { message: "the trunk's width", pointer } };
+}
+
+/** Width of a decoder's blocks, and the number of its positions. */
+export function decoderSizes({ decoder, embedding, state_space: state }: ModelDescription):
+  | {
+      readonly width: PlacedSize;
+      readonly length: PlacedSize;
+    }
+  | undefined {
+  if (decoder === undefined) return undefined;
+  const last = decoder.in_proj.length - 1;
+  const [own, latents] = [decoder.queries.kind === "learned", last < 0];
+  const wide = latents ? "/embedding/dim" : `/decoder/in_proj/${last}/out`;
+  return {
+    width: {
+      value: decoderWidth(decoder, embedding.dim),
+      note: { message: "the decoder's width", pointer: own ? "/decoder/queries/dim" : wide },
+    },
+    length: {
+      value: decodedLength(decoder, state.seq_len),
+      note: {
+        message: "the decoder's positions",
+        pointer: own ? "/decoder/queries/length" : "/state_space/seq_len",
+      },
+    },
+  };
 }
 
 /** Sequence length. */
