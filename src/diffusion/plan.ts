@@ -155,7 +155,7 @@ function planWalk(parts: SamplerParts, options: PlanOptions, place?: Place): Sam
     rows,
     initialNoiseScale: churns[0] === undefined ? start : Math.hypot(churns[0].keep * start, churns[0].noise),
     final,
-    ...(final === "denoise" ? { finalRow: point(grid.at(-1)!) } : {}),
+    ...(final === "denoise" ? { finalRow: { step: rows.length, ...point(grid.at(-1)!) } } : {}),
     usesHistory: sampler.usesHistory,
     ...(parts.conditioning?.mode === "renoised" && { renoised: true }),
     ...((described.truncation ?? 0) > 0 ? { truncation: described.truncation! } : {}),

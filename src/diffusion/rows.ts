@@ -23,6 +23,8 @@ export interface LevelPoint {
 
 /** What the network is called with at one visited step. */
 export interface PlanPoint extends LevelPoint {
+  /** Calls of the network before this one. */
+  readonly step?: number;
   /** Where positions differ, the point of each, L of them; the numbers above are then their means. */
   readonly positions?: readonly LevelPoint[];
 }
@@ -72,10 +74,11 @@ export interface SamplerPlan extends Classed {
 
 /**
  * What the network takes at a visited level besides its state, by the names of its inputs, each as `make` makes it of one
- * number for all positions or one of each. Inputs with a row per text or position take the numbers over and over.
+ * number for all positions or one of each: numbers of the level, and whether there was a prediction before. Inputs with a row
+ * per text or position take the numbers over and over.
  */
 export function levelInputs<T>(
-  point: Pick<PlanPoint, "level" | "priorScale" | "scales" | "positions">,
+  point: Pick<PlanPoint, "step" | "level" | "priorScale" | "scales" | "positions">,
   make: (values: readonly number[], name: string) => T,
 ): Record<string, T> {
   const each = (point.positions ?? [point]).map(
@@ -83,6 +86,7 @@ export function levelInputs<T>(
       level,
       prior_scale: priorScale,
       ...scales,
+      self_cond_mask: point.step === 0 ? 0 : 1,
     }),
   );
   return Object.fromEntries(

@@ -11,7 +11,8 @@ import type { RuntimeRelease } from "./capability/opsets.js";
 import type { LoweringOptions } from "./file-state.js";
 import { GraphBuilder } from "./graph-builder.js";
 import { lowerBody } from "./lower-graph.js";
-import { expand, reshape, scalar } from "./nodes.js";
+import { cast, expand, reshape, scalar } from "./nodes.js";
+import { dataTypes } from "./proto/messages.js";
 import { type OnnxType, type OnnxValue, onnxType } from "./value.js";
 import type { WeightScope } from "./weight-pool.js";
 
@@ -22,6 +23,8 @@ const history = new Set(["self_cond", "x0_prev"]);
 const steps = Dim.symbol("T");
 /** Index of the row of a folded time table, the step's own number. */
 const stepNumber = "step";
+/** Whether there was a step before. */
+const notFirst = "self_cond_mask";
 
 const nameOf = (value: Value): string => value.hint ?? bug("an input of @step has no name");
 
@@ -47,7 +50,7 @@ export function sampleGraph(
     const name = nameOf(value);
     const once = encoded?.get(name);
     if (once !== undefined) outer.set(name, once);
-    if (once !== undefined || history.has(name) || name === stepNumber) continue;
+    if (once !== undefined || history.has(name) || name === stepNumber || name === notFirst) continue;
     const time = name === "time" ? findGraph(module, "time") : undefined;
     if (time !== undefined) outer.set(name, timeTable(module, time, builder));
     else if (name === "x" || fixed.has(name)) outer.set(name, builder.input(name, onnxType(value.type)));
@@ -124,6 +127,7 @@ function loopBody(
     if (name === "x") return x!;
     if (history.has(name)) return previous!;
     if (name === stepNumber) return reshape(body, index, [1]);
+    if (name === notFirst) return reshape(body, cast(body, index, "bool", dataTypes.bool), [1]);
     const table = outer.get(name)!;
     if (same.has(name)) return table;
     const { element, shape } = onnxType(value.type);

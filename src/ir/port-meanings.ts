@@ -13,6 +13,7 @@ export const portMeanings: Readonly<Record<string, string>> = {
   "denoise.self_cond": "the previous prediction of x0; zeros in the first step",
   "denoise.self_cond_logits": "logits of the call before; anything where self_cond_mask is false",
   "denoise.self_cond_mask": "false where there was no call before: the first of a text, or of a block",
+  "step.self_cond_mask": "false in the first step, which has no x0 before it",
   "denoise.self_cond_scale": "1 over the temperature that the logits of the call before were read at",
   "denoise.simplex": "noisy logits S_t: softmax(S_t) E enters the network",
   "denoise.fixed_mask": "true where the token is given",

@@ -22,7 +22,8 @@ import { encoderInput } from "./encoder.js";
 import { guidanceOf, lowerGuided } from "./guidance.js";
 import { clampOf, clampToEmbeddings, headReadsState, readsTrunk, tokensOf } from "./heads.js";
 import { decodeLatents, normalizedLatents } from "./latent.js";
-import { conditionedRows } from "./self-condition.js";
+import { lastExtent } from "./layers.js";
+import { conditionedRows, nullPrediction, unlessFirst } from "./self-condition.js";
 import { denoiseSimplex } from "./simplex.js";
 
 export function lowerModel(lowering: Lowering, description: ModelDescription): Graph[] {
@@ -76,7 +77,7 @@ function denoiseTokens(lowering: Lowering, description: ModelDescription): Graph
   return c.finish({ logits: lowerTokenNetwork(c, description, tokens, { level, previous, encoded, label }) });
 }
 
-/** What the call before predicted of the conditioned positions, f32[B, n, d]: softmax(logits scale) E, 0 in the first call. */
+/** What the call before predicted of the conditioned positions, f32[B, n, d]: softmax(logits scale) E, the null in the first call. */
 function previousPrediction(c: GraphContext, description: ModelDescription): Value | undefined {
   const { self_conditioning: self } = description;
   if (self.combine === "none") return undefined;
@@ -96,9 +97,7 @@ function previousPrediction(c: GraphContext, description: ModelDescription): Val
             {},
           );
     const probabilities = b.emit("softmax", { x: logits }, { axis: 2 }, "probabilities");
-    const zero = b.emit("literal", {}, { values: [0], shape: [Dim.of(1)] });
-    const x0 = embedProbabilities(c, description, probabilities);
-    return b.emit("where", { condition: perText(mask), a: x0, b: zero }, {}, "previous_x0");
+    return unlessFirst(c, self, embedProbabilities(c, description, probabilities), mask);
   });
 }
 
@@ -118,13 +117,19 @@ function networkInputs(c: GraphContext, description: ModelDescription, rows: Dim
         c_out: c.b.input("c_out", column),
       }),
     },
-    previous:
-      description.self_conditioning.combine === "none"
-        ? undefined
-        : c.b.input("self_cond", c.lowering.activation(description.embedding.dim)),
+    previous: previousX0(c, description, rows),
     encoded: encoderInput(c, description),
     label: classInput(c, description),
   };
+}
+
+/** The input self_cond, with the null in its place at the first call where that is learned: the host gives zeros there. */
+function previousX0(c: GraphContext, description: ModelDescription, rows: Dim): Value | undefined {
+  const { self_conditioning: self, embedding } = description;
+  if (self.combine === "none") return undefined;
+  const given = c.b.input("self_cond", c.lowering.activation(embedding.dim));
+  if (self.null === "zeros") return given;
+  return unlessFirst(c, self, given, c.b.input("self_cond_mask", type("bool", [rows])));
 }
 
 /**
@@ -199,7 +204,9 @@ function readTrunk(c: GraphContext, description: ModelDescription, x: Value): Va
   const literal = (value: number): Value => b.emit("literal", {}, { values: [value], shape: [Dim.of(1)] });
   const level = head.kind === "linear" && time.injection !== "none" ? literal(head.level) : undefined;
   const previous =
-    self.combine === "none" ? undefined : b.emit("broadcast", { x: literal(0) }, { shape: x.type.shape });
+    self.combine === "none"
+      ? undefined
+      : b.emit("broadcast", { x: nullPrediction(c, self, lastExtent(x)) }, { shape: x.type.shape });
   const network = {
     x,
     level,

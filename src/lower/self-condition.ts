@@ -48,6 +48,36 @@ const combinations: Readonly<Record<Exclude<SelfConditioning["combine"], "none">
     sum(c, x, c.b.emit("relu", { x: c.b.emit("sub", { a: previous, b: x }, {}) }, {}), "self_conditioned"),
 };
 
+/** What a network that was not called before takes as its previous prediction, to broadcast over f32[B, L, width]. */
+export function nullPrediction(c: GraphContext, { null: kind }: SelfConditioning, width: number): Value {
+  const { b } = c;
+  return b.at(scope.pointer, () =>
+    kind === "learned"
+      ? b.emit(
+          "reshape",
+          { x: c.parameter(scope, "null", [width], "embedding") },
+          { shape: [dim(1), dim(1), dim(width)] },
+          "null",
+        )
+      : b.emit("literal", {}, { values: [0], shape: [dim(1)] }),
+  );
+}
+
+/** The previous prediction f32[B, n, d] where the input self_cond_mask bool[K] says that there is one, else the null. */
+export function unlessFirst(
+  c: GraphContext,
+  description: SelfConditioning,
+  previous: Value,
+  mask: Value,
+): Value {
+  const width = lastExtent(previous);
+  const none = nullPrediction(c, description, width);
+  return c.b.at(scope.pointer, () => {
+    const condition = c.b.emit("reshape", { x: mask }, { shape: [mask.type.shape[0]!, dim(1), dim(1)] });
+    return c.b.emit("where", { condition, a: previous, b: none }, {}, "previous_x0");
+  });
+}
+
 /** The positions that are self-conditioned, [B, canvas, n] of [B, L, n]; a value that holds no others stays as it is. */
 export function conditionedRows(c: GraphContext, { canvas }: SelfConditioning, x: Value): Value {
   if (canvas === undefined || canvas >= x.type.shape[1]!.value!) return x;

@@ -111,7 +111,7 @@ export async function checkTrajectory(
   const noise = (draw: number): Tensor => tensor("f32", [batch, length, dim], Float64Array.from(draws(draw)));
   const silence = tensor("f32", [batch, length, dim]);
   // Two graphs' worth of values per step, each with two measures, forced and free.
-  const decode = findGraph(module, "decode") && flatten(module, "decode");
+  const decode = decodeOf(module);
   const measured = plan.rows.length * graph.outputs.length + (decode?.outputs.length ?? 0);
   const alpha = falseAlarm / Math.max(1, measured * 4);
 
@@ -179,6 +179,12 @@ export async function checkTrajectory(
     ...(latents && { latents }),
     ...(firstFlip && { firstFlip }),
   };
+}
+
+/** @decode, where it does more than give its state back. */
+function decodeOf(module: Module): Graph | undefined {
+  const graph = findGraph(module, "decode") && flatten(module, "decode");
+  return graph?.ops.length === 0 ? undefined : graph;
 }
 
 /** Where the first token of a step flipped, of rows of `length` tokens. */

@@ -220,6 +220,50 @@ test("latents of a norm: every prediction is brought to it", () => {
   }
 });
 
+test("a learned null is the previous prediction of the first step alone", async () => {
+  // The network gives x + the previous prediction; DDIM moves x by hand.
+  const model = modelFile({
+    self_conditioning: { combine: "sum", null: "learned" },
+    prediction_type: { target: "x0", final_norm: { kind: "none" } },
+    blocks: { ...silent.blocks, mixer_branch: { scale: 0 } },
+  });
+  const { store } = loadModel({ model, synthetic: 3 });
+  const none = store.read("self_conditioning.null").data;
+  const times = [0.9, 0.9 - 0.8 / 3, 0.9 - 1.6 / 3, 0.1, 0];
+  const [cos, sin] = [(t: number) => Math.cos((t * Math.PI) / 2), (t: number) => Math.sin((t * Math.PI) / 2)];
+  let x = Float64Array.from(seededNoise(seed, batch, length, width)(0));
+  let previous = x.map((_, i) => none[i % width]!);
+  times.slice(1).forEach((s, i) => {
+    const t = times[i]!;
+    const x0 = x.map((v, k) => v + previous[k]!);
+    x = x.map((v, k) => cos(s) * x0[k]! + (sin(s) * (v - cos(t) * x0[k]!)) / sin(t));
+    previous = x0;
+  });
+  const [mean, [scale]] = [store.read("latent.mean").data, store.read("latent.scale").data];
+  const expected = x.map((v, i) => scale! * v + mean[i % width]!);
+  expect(apart((await last({})).latents!, expected)).toBeLessThan(1e-11);
+  // Four steps in float32 of numbers below 20.
+  expect(apart((await last({ target: "onnx" })).latents!, expected)).toBeLessThan(5e-5);
+
+  compile({ target: "onnx", model, synthetic: 3, sample: true, outDir: join(directory, "null") });
+  const ort = createRequire(import.meta.url)("onnxruntime-node") as typeof import("onnxruntime-node");
+  const session = await ort.InferenceSession.create(join(directory, "null", "sample.onnx"));
+  expect(session.inputNames).toEqual(["x", "noise", "coefficients"]);
+  const start = seededNoise(seed, batch, length, width)(0);
+  const coefficients = times.slice(1).flatMap((s, i) => {
+    const b = sin(s) / sin(times[i]!);
+    return [cos(s) - b * cos(times[i]!), b, 0, 0];
+  });
+  const of = (data: Float32Array, dims: number[]) => new ort.Tensor("float32", data, dims);
+  const results = await session.run({
+    x: of(Float32Array.from(start), [batch, length, width]),
+    noise: of(new Float32Array(4 * start.length), [4, batch, length, width]),
+    coefficients: of(Float32Array.from(coefficients), [4, 4]),
+  });
+  await session.release();
+  expect(apart(results.latents!.data as Float32Array, expected)).toBeLessThan(5e-5);
+});
+
 test("tokens cannot be given", async () => {
   modelFile();
   const failure = await last({ tokens: [1, null] }).catch((error: unknown) => error);

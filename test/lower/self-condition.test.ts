@@ -49,6 +49,51 @@ function entering(module: Module, width: number, state: Float64Array, previous: 
   return evaluate({ ...module, graphs: [cut] }, "denoise", inputs)[0]!.data as Float64Array;
 }
 
+test("a learned null stands for the prediction that the first call has not, in a Gaussian state and in one of tokens", () => {
+  const combine = { combine: "sum", null: "learned" } as const;
+  const h = (module: Module, inputs: Readonly<Record<string, ReturnType<typeof tensor>>>): Float64Array => {
+    const graph = findGraph(module, "denoise")!;
+    const query = graph.ops.find((op) => op.name === "linear" && op.loc.pointer.startsWith("/blocks"))!;
+    const cut = { ...graph, outputs: [query.operands[0]!], outputNames: ["h"] };
+    const given = graph.inputs.map(({ hint }) => inputs[hint!]!);
+    return evaluate({ ...module, graphs: [cut] }, "denoise", given)[0]!.data as Float64Array;
+  };
+  // Two texts: the first was called before, the second was not.
+  const mask = tensor("bool", [2], Float64Array.of(1, 0));
+  const [state, previous] = [wave(2 * length * width, 1), wave(2 * length * width, 2)];
+  const gaussian = load({ self_conditioning: combine });
+  const own = gaussian.weights.read("self_conditioning.null").data;
+  expect(own).toHaveLength(width);
+  const found = h(gaussian, {
+    x: tensor("f32", [2, length, width], state),
+    self_cond: tensor("f32", [2, length, width], previous),
+    self_cond_mask: mask,
+  });
+  found.forEach((value, i) => {
+    const called = i < length * width;
+    expect(value).toBeCloseTo(state[i]! + (called ? previous[i]! : own[i % width]!), 12);
+  });
+
+  const discrete = load({ ...tokenState, self_conditioning: combine });
+  const table = discrete.weights.read("embedding.table").data;
+  const nothing = discrete.weights.read("self_conditioning.null").data;
+  const [tokens, logits] = [[1, 4, 0, 6, 2, 2], wave(2 * length * vocabulary, 3)];
+  const entered = h(discrete, {
+    tokens: tensor("i32", [2, length], Float64Array.from(tokens)),
+    self_cond_logits: tensor("f32", [2, length, vocabulary], logits),
+    self_cond_mask: mask,
+  });
+  const rows = rowsOf(logits, vocabulary);
+  entered.forEach((value, i) => {
+    const [at, c] = [Math.floor(i / width), i % width];
+    const odds = rows[at]!.map((l) => Math.exp(l));
+    const total = odds.reduce((sum, v) => sum + v, 0);
+    const mean = odds.reduce((sum, v, token) => sum + (v / total) * table[token * width + c]!, 0);
+    const expected = table[tokens[at]! * width + c]! + (at < length ? mean : nothing[c]!);
+    expect(value).toBeCloseTo(expected, 11);
+  });
+});
+
 const wave = (size: number, phase: number) =>
   Float64Array.from({ length: size }, (_, i) => 2 * Math.sin(i * i + phase));
 const rowsOf = (x: Float64Array, width: number) =>

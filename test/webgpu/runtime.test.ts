@@ -74,7 +74,7 @@ describe("latents", () => {
         timesteps: { kind: "linspace", from: 0.99, to: 0.01, num_steps: 4 },
         time_conditioning: { injection: "ada_ln" },
         prediction_type: { target: "v", out_proj: [{ out: 6 }] },
-        self_conditioning: { combine: "concat_linear" },
+        self_conditioning: { combine: "concat_linear", null: "learned" },
         blocks: { mixer: { kind: "attention", heads: 3 } },
         sampler: { kind: "ddpm" },
         ...("blocks" in decoder && { decoder }),

@@ -3202,7 +3202,7 @@ export interface FlowSampler {
   readonly guidance?: Guidance;
 }
 /**
- * The network also sees its own previous x0 prediction, zeros at the first step (Chen et al. 2023, Analog Bits). It enters before embedding.in_proj. Of a simplex state and of tokens the previous logits l are fed back and x0 is softmax(l) E, E the embeddings as used: with l zero at the first step of a simplex, with x0 zero at the first of tokens and of each of their blocks.
+ * The network also sees its own previous x0 prediction, at the first step what null says (Chen et al. 2023, Analog Bits). It enters before embedding.in_proj. Of a simplex state and of tokens the previous logits l are fed back and x0 is softmax(l) E, E the embeddings as used: with l zero at the first step of a simplex, with null as x0 at the first of tokens and of each of their blocks.
  */
 export interface SelfConditioning {
   /**
@@ -3247,6 +3247,10 @@ export interface SelfConditioning {
    * The last positions, which alone are self-conditioned; those before them enter as they are (the prompt of DiffusionGemma). Absent: all positions.
    */
   readonly canvas?: number;
+  /**
+   * What stands for x0 where nothing was predicted yet, at the first step. zeros. learned: the vector self_conditioning.null [dim] at every position (LD4LG); not of a simplex state, which feeds logits back.
+   */
+  readonly null?: "zeros" | "learned";
   /**
    * What sum, mean, max and product act on, with a simplex state S. embeddings: softmax(S) E and softmax(l) E. probabilities: softmax(S) and softmax(l), before E. logits: S and l, before the softmax (TESS's self_condition_mix_before_weights and self_condition_mix_logits_before_weights).
    */

@@ -9,6 +9,7 @@ export function checkSelfConditioning(description: Description, report: Report):
   if (description.part !== "model") return;
   checkMix(description, report);
   checkSignal(description, report);
+  checkNull(description, report);
   checkCanvas(description, report);
   checkTarget(description, report);
   checkTemperature(description, report);
@@ -43,6 +44,28 @@ function checkSignal(
     ],
     help: 'use "x0"',
   });
+}
+
+/** A learned null is a vector, where logits are fed back there is none. */
+function checkNull({ self_conditioning: self, state_space: state }: ModelDescription, report: Report): void {
+  if (self.null === "zeros") return;
+  const refuse = (why: string, note: Note): void => {
+    report.error("model/self-conditioning-null", why, {
+      pointer: "/self_conditioning/null",
+      notes: [note],
+      help: "leave it out",
+    });
+  };
+  if (state.kind === "simplex")
+    refuse("a simplex state feeds logits back, and a learned null is an embedding", {
+      message: "the state is simplex",
+      pointer: "/state_space/kind",
+    });
+  else if (self.combine === "none")
+    refuse("there is no self-conditioning that could begin with a null", {
+      message: "nothing is fed back",
+      pointer: "/self_conditioning/combine",
+    });
 }
 
 /** The canvas is a part of the text. */
