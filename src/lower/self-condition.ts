@@ -39,6 +39,7 @@ const combinations: Readonly<Record<Exclude<SelfConditioning["combine"], "none">
     });
     return normalize(c, scope, sum(c, x, y), { kind: "rms", eps, affine: "none" }, "self_conditioned");
   },
+  concat: (c, _, x, previous) => pair(c, x, previous),
   sum: (c, _, x, previous) => sum(c, x, previous, "self_conditioned"),
   mean: (c, _, x, previous) =>
     c.b.emit("scale", { x: sum(c, x, previous) }, { factor: 0.5 }, "self_conditioned"),

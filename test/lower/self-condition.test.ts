@@ -173,6 +173,26 @@ test.each(formulas)("embeddings: %j", (self_conditioning, formula) => {
   });
 });
 
+test("concat: the first layer of the trunk reads both, side by side", () => {
+  const module = load({
+    embedding: { dim: width, in_proj: [{ out: 6 }] },
+    prediction_type: { out_proj: [{ out: width }] },
+    self_conditioning: { combine: "concat" },
+  });
+  const [state, previous] = [wave(length * width, 0), wave(length * width, 1)];
+  const { data, shape } = module.weights.read("embedding.in_proj.0.weight");
+  const bias = module.weights.read("embedding.in_proj.0.bias").data;
+  expect(shape).toEqual([6, 2 * width]);
+  const found = rowsOf(entering(module, width, state, previous), 6);
+  rowsOf(state, width).forEach((x, i) => {
+    const both = [...x, ...rowsOf(previous, width)[i]!];
+    bias.forEach((b, o) => {
+      const expected = both.reduce((sum, v, k) => sum + data[o * both.length + k]! * v, b);
+      expect(found[i]![o]).toBeCloseTo(expected, 12);
+    });
+  });
+});
+
 test.each(formulas)("only the canvas is conditioned: %j", (self_conditioning, formula) => {
   const module = load({ self_conditioning: { ...self_conditioning, canvas: 2 } });
   const [state, previous] = [wave(length * width, 0), wave(length * width, 1)];

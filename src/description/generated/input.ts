@@ -3206,7 +3206,7 @@ export interface FlowSampler {
  */
 export interface SelfConditioning {
   /**
-   * residual_concat_linear: x + W [x; x0] (LangFlow). concat_linear: W [x; x0]. add: x + W x0. W is self_conditioning.weight. concat_mlp: W1 activation(W0 [x; x0]), parameters self_conditioning.{0, 1} (Difformer; TESS with self_condition_mlp_projection). gated_mlp: rms(x + down(activation(gate(n)) * up(n))), n = rms(x0) times self_conditioning.norm.weight, parameters self_conditioning.{norm, gate, up, down} (DiffusionGemma). sum: x + x0. mean: (x + x0) / 2. max: the larger of both, component by component (TESS). product: x x0, component by component (TESS's logits_multiply). none: no self-conditioning.
+   * residual_concat_linear: x + W [x; x0] (LangFlow). concat_linear: W [x; x0]. add: x + W x0. W is self_conditioning.weight. concat_mlp: W1 activation(W0 [x; x0]), parameters self_conditioning.{0, 1} (Difformer; TESS with self_condition_mlp_projection). gated_mlp: rms(x + down(activation(gate(n)) * up(n))), n = rms(x0) times self_conditioning.norm.weight, parameters self_conditioning.{norm, gate, up, down} (DiffusionGemma). concat: [x; x0], which the first of embedding.in_proj reads (LD4LG). sum: x + x0. mean: (x + x0) / 2. max: the larger of both, component by component (TESS). product: x x0, component by component (TESS's logits_multiply). none: no self-conditioning.
    */
   combine:
     | "none"
@@ -3215,6 +3215,7 @@ export interface SelfConditioning {
     | "add"
     | "concat_mlp"
     | "gated_mlp"
+    | "concat"
     | "sum"
     | "mean"
     | "max"

@@ -10,6 +10,7 @@ export function checkSelfConditioning(description: Description, report: Report):
   checkMix(description, report);
   checkSignal(description, report);
   checkNull(description, report);
+  checkConcat(description, report);
   checkCanvas(description, report);
   checkTarget(description, report);
   checkTemperature(description, report);
@@ -66,6 +67,30 @@ function checkNull({ self_conditioning: self, state_space: state }: ModelDescrip
       message: "nothing is fed back",
       pointer: "/self_conditioning/combine",
     });
+}
+
+/** Twice the width enters the trunk only where a layer reads it, and at every position. */
+function checkConcat({ self_conditioning: self, embedding }: ModelDescription, report: Report): void {
+  if (self.combine !== "concat") return;
+  const refuse = (why: string, note: Note, help: string): void => {
+    report.error("model/self-conditioning-concat", why, {
+      pointer: "/self_conditioning/combine",
+      notes: [note],
+      help,
+    });
+  };
+  if (embedding.in_proj.length === 0)
+    refuse(
+      "the state and the previous prediction side by side are twice as wide as the trunk",
+      { message: "the trunk is as wide as the state", pointer: "/embedding/dim" },
+      'give "embedding" an "in_proj", or use "concat_linear"',
+    );
+  else if (self.canvas !== undefined)
+    refuse(
+      "the positions before the canvas would be half as wide as those of it",
+      { message: "the canvas", pointer: "/self_conditioning/canvas" },
+      'use "concat_linear", or leave "canvas" out',
+    );
 }
 
 /** The canvas is a part of the text. */
