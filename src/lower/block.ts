@@ -22,23 +22,43 @@ export function lowerBlocks(
   time: Time,
   encoded: Encoded | undefined,
 ): Value {
-  const given: Value[] = [];
-  return blocks.reduce((h, { index, block, pointer }) => {
+  const passed: Passed[] = [];
+  return blocks.reduce((input, { index, block, pointer }) => {
     const scope: Scope = { name: `${name}blocks.${index}.`, pointer };
-    const mirrored = given[blocks.length - 1 - index];
-    const joined =
-      block.long_skip === "none" || mirrored === undefined ? h : longSkip(c, scope, [h, mirrored]);
-    const out = lowerBlock(c, scope, joined, block, time, encoded);
-    given.push(out);
-    return out;
+    const joined = longSkip(c, scope, block.long_skip, input, passed[blocks.length - 1 - index]);
+    const output = lowerBlock(c, scope, joined, block, time, encoded);
+    passed.push({ input, output });
+    return output;
   }, x);
 }
 
-/** W [x; y] + b of a block's input and what the block mirrored to it gave. */
-function longSkip(c: GraphContext, scope: Scope, pair: readonly Value[]): Value {
+/** What a block began with and what it gave. */
+interface Passed {
+  readonly input: Value;
+  readonly output: Value;
+}
+
+/** A block's input x and what the block mirrored to it had: W [x; output] + b, or x + input. */
+function longSkip(
+  c: GraphContext,
+  scope: Scope,
+  kind: Block["long_skip"],
+  x: Value,
+  mirrored: Passed | undefined,
+): Value {
+  if (kind === "none" || mirrored === undefined) return x;
   const at = child(scope, "long_skip", "/long_skip");
   return c.b.at(at.pointer, () =>
-    linear(c, at, c.b.emit("concat", { xs: pair }, { axis: 2 }), lastExtent(pair[0]!), true, "long_skip"),
+    kind === "add_input"
+      ? c.b.emit("add", { a: x, b: mirrored.input }, {}, "long_skip")
+      : linear(
+          c,
+          at,
+          c.b.emit("concat", { xs: [x, mirrored.output] }, { axis: 2 }),
+          lastExtent(x),
+          true,
+          "long_skip",
+        ),
   );
 }
 

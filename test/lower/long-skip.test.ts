@@ -9,7 +9,10 @@ import { tensor } from "../../src/ir/tensor.js";
 
 const [length, width] = [3, 2];
 
-test("block i of n reads what block n - 1 - i gave", () => {
+test.each([
+  ["concat_linear", "gave"],
+  ["add_input", "began with"],
+] as const)("%s: block i of n reads what block n - 1 - i %s", (kind, _) => {
   const directory = mkdtempSync(join(tmpdir(), "dlmc-skip-"));
   try {
     const model = join(directory, "model.json");
@@ -29,7 +32,7 @@ test("block i of n reads what block n - 1 - i gave", () => {
       prediction_type: { final_norm: { kind: "none" } },
       blocks: [
         { ...block, repeat: 3 },
-        { ...block, repeat: 2, long_skip: "concat_linear" },
+        { ...block, repeat: 2, long_skip: kind },
       ],
       rounding_head: { kind: "l2_nearest" },
     };
@@ -37,7 +40,9 @@ test("block i of n reads what block n - 1 - i gave", () => {
     const { module, store, parameters } = loadModel({ model, synthetic: 6 });
     const skips = parameters.filter(({ name }) => name.includes("long_skip")).map(({ name }) => name);
     expect(skips).toEqual(
-      [3, 4].flatMap((i) => [`blocks.${i}.long_skip.weight`, `blocks.${i}.long_skip.bias`]),
+      kind === "add_input"
+        ? []
+        : [3, 4].flatMap((i) => [`blocks.${i}.long_skip.weight`, `blocks.${i}.long_skip.bias`]),
     );
     const of = (name: string) => store.read(name).data;
     const step = (i: number, x: readonly number[]): number[] => {
@@ -47,6 +52,7 @@ test("block i of n reads what block n - 1 - i gave", () => {
       return x.map((v, c) => v + weight[c]! * v + (bias?.[c] ?? 0));
     };
     const join2 = (i: number, x: readonly number[], y: readonly number[]): number[] => {
+      if (kind === "add_input") return x.map((v, o) => v + y[o]!);
       const pair = [...x, ...y];
       const w = of(`blocks.${i}.long_skip.weight`);
       return x.map((_, o) =>
@@ -56,11 +62,13 @@ test("block i of n reads what block n - 1 - i gave", () => {
     const x = tensor("f32", [1, length, width], Float64Array.of(1, -2, 0.5, 3, -1, 0.25));
     const found = evaluate(module, "denoise", [x])[0]!.data;
     for (let t = 0; t < length; t++) {
-      const h0 = step(0, [...x.data.subarray(t * width, (t + 1) * width)]);
+      const start = [...x.data.subarray(t * width, (t + 1) * width)];
+      const h0 = step(0, start);
       const h1 = step(1, h0);
       const h2 = step(2, h1);
-      const h3 = step(3, join2(3, h2, h1));
-      const h4 = step(4, join2(4, h3, h0));
+      const [of1, of0] = kind === "add_input" ? [h0, start] : [h1, h0];
+      const h3 = step(3, join2(3, h2, of1));
+      const h4 = step(4, join2(4, h3, of0));
       h4.forEach((v, c) => {
         expect(found[t * width + c]).toBeCloseTo(v, 12);
       });

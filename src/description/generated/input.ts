@@ -553,9 +553,9 @@ export interface Block {
   readonly ffn_branch?: Branch;
   readonly ffn?: FeedForward;
   /**
-   * concat_linear: the block's input x becomes W [x; y] + b, parameters long_skip.weight and long_skip.bias, y what block n - 1 - i gave, i the number of this block and n that of all (LD4LG, U-ViT). none: x.
+   * concat_linear: the block's input x becomes W [x; y] + b, parameters long_skip.weight and long_skip.bias, y what block n - 1 - i gave, i the number of this block and n that of all (LD4LG, U-ViT). add_input: x + y, y what block n - 1 - i began with (TEncDM). none: x.
    */
-  readonly long_skip?: "none" | "concat_linear";
+  readonly long_skip?: "none" | "concat_linear" | "add_input";
   /**
    * Whether the block's whole output is multiplied by a trained number layer_scalar [1] (DiffusionGemma).
    */
