@@ -99,7 +99,7 @@ function deriveSampler(
   state: StateSpace,
   prediction: PredictionType | undefined,
 ): Sampler {
-  if (state.kind !== "continuous_embedding" && state.kind !== "simplex")
+  if (!["continuous_embedding", "latent", "simplex"].includes(state.kind))
     return sampler ?? { kind: "ancestral" };
   const described = sampler ?? { kind: state.kind === "simplex" ? "renoise" : "ddim" };
   const final = prediction?.x0_from === "softmax_embedding" ? "denoise" : "round";

@@ -5,6 +5,7 @@
 
 import type { Block, Branch } from "../description/description.js";
 import type { PlacedBlock } from "../description/index.js";
+import { dim } from "../ir/dim.js";
 import type { Value } from "../ir/graph.js";
 import { child, type GraphContext, type Scope } from "./context.js";
 import { type Encoded, lowerCrossAttention } from "./encoder.js";
@@ -19,17 +20,46 @@ export function lowerBlocks(
   name: string,
   x: Value,
   blocks: readonly PlacedBlock[],
-  time: Time,
-  encoded: Encoded | undefined,
+  { time, encoded, previous }: Entering,
 ): Value {
   const passed: Passed[] = [];
   return blocks.reduce((input, { index, block, pointer }) => {
     const scope: Scope = { name: `${name}blocks.${index}.`, pointer };
     const joined = longSkip(c, scope, block.long_skip, input, passed[blocks.length - 1 - index]);
-    const output = lowerBlock(c, scope, joined, block, time, encoded);
+    const output = lowerBlock(
+      c,
+      scope,
+      withAdded(c, scope, joined, { time, previous }),
+      block,
+      time,
+      encoded,
+    );
     passed.push({ input, output });
     return output;
   }, x);
+}
+
+/** What blocks are told beside their input. */
+interface Entering {
+  readonly time: Time;
+  readonly encoded?: Encoded | undefined;
+  /** The previous prediction f32[B, L, d], where each block has a layer of it. */
+  readonly previous?: Value | undefined;
+}
+
+/** x with the block's own layers of the noise level and of the previous prediction added, where it has them. */
+function withAdded(c: GraphContext, scope: Scope, x: Value, { time, previous }: Entering): Value {
+  const { b } = c;
+  const width = lastExtent(x);
+  const add = (h: Value, name: "time" | "self_conditioning", from: Value, bias: boolean): Value =>
+    b.at(`/${name === "time" ? "time_conditioning" : name}`, () => {
+      const layer = linear(c, { ...child(scope, name), pointer: scope.pointer }, from, width, bias);
+      const shape = [layer.type.shape[0]!, dim(1), dim(width)];
+      const row = name === "time" ? b.emit("reshape", { x: layer }, { shape }) : layer;
+      return b.emit("add", { a: h, b: row }, {}, `${name}_added`);
+    });
+  const timed = time.kind === "blocks" ? add(x, "time", time.condition, true) : x;
+  return previous === undefined ? timed : add(timed, "self_conditioning", previous, true);
 }
 
 /** What a block began with and what it gave. */

@@ -28,10 +28,9 @@ export function lowerDecoder(
   const length = decodedLength(decoder, c.lowering.sequence);
   const text = new GraphContext(c.lowering.ofLength(length), c.b);
   const input = queries.kind === "none" ? read : learnedQueries(text, queries.dim);
-  const h = lowerBlocks(text, scope.name, input, listBlocks(decoder, "/decoder/blocks"), noTime, {
-    given: latents,
-    values: read,
-    visible: undefined,
+  const h = lowerBlocks(text, scope.name, input, listBlocks(decoder, "/decoder/blocks"), {
+    time: noTime,
+    encoded: { given: latents, values: read, visible: undefined },
   });
   const out = normalize(text, child(scope, "final_norm", "/final_norm"), h, final_norm, "decoded");
   return lowerLogits(text, description, out);

@@ -122,9 +122,11 @@ export function lowerNetwork(
   const { prediction_type: prediction, rounding_head: head } = description;
   const { c_in, c_skip, c_out } = scales;
   const read = c_in === undefined ? x : c.b.at("/embedding", () => scaled(c, x, c_in, "x_scaled"));
+  const { self_conditioning: self } = description;
+  const inBlocks = self.at === "blocks" ? previous : undefined;
   const conditioned =
-    previous === undefined ? read : selfCondition(c, description.self_conditioning, read, previous);
-  const trunk = lowerTrunk(c, description, conditioned, { level, encoded, label }, reading);
+    previous === undefined || inBlocks !== undefined ? read : selfCondition(c, self, read, previous);
+  const trunk = lowerTrunk(c, description, conditioned, { level, encoded, label, inBlocks }, reading);
   const output = lowerOutput(c, description, trunk);
   const out =
     c_skip === undefined || c_out === undefined
@@ -195,6 +197,8 @@ interface Trunk {
 interface Conditions extends Pick<NetworkInputs, "level" | "encoded" | "label"> {
   /** bool[B, L, 1]: positions that the vector of the level is not added to. */
   readonly untimed?: Value | undefined;
+  /** The previous prediction, where blocks have layers of it. */
+  readonly inBlocks?: Value | undefined;
 }
 
 /** in_proj, prefix tokens and blocks. */
@@ -202,7 +206,7 @@ function lowerTrunk(
   c: GraphContext,
   description: ModelDescription,
   x: Value,
-  { level, encoded, label, untimed }: Conditions,
+  { level, encoded, label, untimed, inBlocks }: Conditions,
   reading: boolean,
 ): Trunk {
   const time = lowerTime(c, description.time_conditioning, level, label);
@@ -210,7 +214,11 @@ function lowerTrunk(
   const prefix = lowerPrefix(c, description.embedding.prefix, input, time, reading);
   const prefixed =
     prefix.length === 0 ? input : c.b.emit("concat", { xs: [...prefix, input] }, { axis: 1 }, "prefixed");
-  const h = lowerBlocks(c, "", prefixed, listBlocks(description), time, encoded);
+  const h = lowerBlocks(c, "", prefixed, listBlocks(description), {
+    time,
+    encoded,
+    previous: inBlocks,
+  });
   return { h: withoutPrefix(c, h, prefix), time };
 }
 

@@ -20,11 +20,12 @@ import { activate, chunks, lastExtent, linear, linearLayers } from "./layers.js"
 
 type Chunk = AdaLnTime["chunks"][number];
 
-/** What the trunk gets: nothing, a vector added to every position, tokens before the sequence, or adaLN's condition. */
+/** What the trunk gets: nothing, a vector added to every position, tokens before the sequence, what blocks have layers of. */
 export type Time =
   | { readonly kind: "none" }
   | { readonly kind: "additive"; readonly vector: Value }
   | { readonly kind: "prefix"; readonly tokens: Value }
+  | { readonly kind: "blocks"; readonly condition: Value }
   | AdaLn;
 
 /** adaLN's condition, and which chunks of its layers modulate what. */
@@ -49,7 +50,8 @@ export function lowerTime(
     timeMlp(c, scope, time, features(c, time.features, level), label),
   );
   const vector = withClass(c, alone, label, "time");
-  if (time.injection === "additive") return { kind: "additive", vector };
+  if (time.injection === "additive")
+    return time.at === "blocks" ? { kind: "blocks", condition: vector } : { kind: "additive", vector };
   if (time.injection === "prefix_tokens")
     return { kind: "prefix", tokens: c.b.at(scope.pointer, () => toldTokens(c, scope, time.tokens, vector)) };
   const { bias, final, chunks: names, branches, at, additive } = time;

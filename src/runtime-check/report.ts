@@ -124,7 +124,7 @@ function trajectoryText({ agrees, steps, latents, firstFlip, firstBlock }: Traje
   }
   if (latents !== undefined)
     lines.push(
-      `  latents at the end: error ${short(latents.free.error)} (predicted ${short(latents.free.predicted)})${latents.forced.status === "fail" || latents.free.status === "fail" ? ", out of tolerance" : ""}`,
+      `  decoded at the end: error ${short(latents.free.error)} (predicted ${short(latents.free.predicted)})${latents.forced.status === "fail" || latents.free.status === "fail" ? ", out of tolerance" : ""}`,
     );
   const failed = steps.find(({ forced, free }) => forced.status === "fail" || free.status === "fail");
   if (failed !== undefined)

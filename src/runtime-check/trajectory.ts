@@ -187,6 +187,13 @@ function decodeOf(module: Module): Graph | undefined {
   return graph?.ops.length === 0 ? undefined : graph;
 }
 
+/** What a step is measured by: the new state, at the end the latents, or what is made of those that stay as they are. */
+function mainOutput({ inputs, outputs, outputNames }: Graph): string {
+  const made = (name: string): boolean =>
+    outputs.some((value, i) => outputNames[i] === name && !inputs.includes(value));
+  return ["x_next", "latents"].find(made) ?? "logits";
+}
+
 /** Where the first token of a step flipped, of rows of `length` tokens. */
 function flipOf({ flip }: JudgedStep, step: number, length: number): FirstFlip | undefined {
   if (flip === undefined) return undefined;
@@ -217,7 +224,7 @@ function judgeStep(
     verdicts.get(graph.outputs[graph.outputNames.indexOf(name)]!);
   const all = [...verdicts.values()];
   const flips = of("tokens")?.flips ?? [];
-  const main = graph.outputNames.includes("x_next") ? "x_next" : "latents";
+  const main = mainOutput(graph);
   const next = graph.outputs[graph.outputNames.indexOf(main)]!;
   const first = (status: Status): boolean => all.some((verdict) => verdict.status === status);
   return {

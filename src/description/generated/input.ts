@@ -3221,6 +3221,10 @@ export interface SelfConditioning {
     | "max"
     | "product";
   /**
+   * Where add stands. state: before embedding.in_proj. blocks: each block adds W x0 + b, parameters blocks.{i}.self_conditioning, to its input, and the state enters as it is (TEncDM).
+   */
+  readonly at?: "state" | "blocks";
+  /**
    * What is fed back. x0: the predicted clean embeddings, of a simplex state and of tokens the logits. projection: of a simplex state the clean state of a token that the sampler's projection takes of the logits, drawn anew (TESS's logits_with_projection).
    */
   readonly signal?: "x0" | "projection";
@@ -3520,10 +3524,14 @@ export interface NoTime {
   readonly injection: "none";
 }
 /**
- * The features are added to every position of the trunk's input, before embedding.norm (Diffusion-LM).
+ * The features are added to every position of the trunk's input, before embedding.norm (Diffusion-LM), or of every block's.
  */
 export interface AdditiveTime {
   readonly injection: "additive";
+  /**
+   * input: as they are, to the trunk's input before embedding.norm. blocks: by a linear layer of each block, blocks.{i}.time, to that block's input after its long skip (TEncDM).
+   */
+  readonly at?: "input" | "blocks";
   readonly input?: LevelInput;
   readonly scale?: LevelScale;
   readonly features?: TimeFeatures;

@@ -11,6 +11,7 @@ export function checkSelfConditioning(description: Description, report: Report):
   checkSignal(description, report);
   checkNull(description, report);
   checkConcat(description, report);
+  checkInBlocks(description, report);
   checkCanvas(description, report);
   checkTarget(description, report);
   checkTemperature(description, report);
@@ -90,6 +91,47 @@ function checkConcat({ self_conditioning: self, embedding }: ModelDescription, r
       "the positions before the canvas would be half as wide as those of it",
       { message: "the canvas", pointer: "/self_conditioning/canvas" },
       'use "concat_linear", or leave "canvas" out',
+    );
+}
+
+/** Blocks have a layer of a prediction of the state, as long as what they see. */
+function checkInBlocks(description: ModelDescription, report: Report): void {
+  const { self_conditioning: self, state_space: state, embedding, time_conditioning: time } = description;
+  if (self.at === "state") return;
+  const refuse = (why: string, note: Note, help: string): void => {
+    report.error("model/self-conditioning-blocks", why, {
+      pointer: "/self_conditioning/at",
+      notes: [note],
+      help,
+    });
+  };
+  if (self.combine !== "add")
+    refuse(
+      "blocks add a layer of the previous prediction to their input",
+      { message: `this is ${self.combine}`, pointer: "/self_conditioning/combine" },
+      'use "add", or leave "at" out',
+    );
+  if (state.kind !== "continuous_embedding" && state.kind !== "latent")
+    refuse(
+      "what blocks add is a prediction of embeddings or latents",
+      { message: `the state is ${state.kind}`, pointer: "/state_space/kind" },
+      "leave it out",
+    );
+  if (self.canvas !== undefined)
+    refuse(
+      "blocks add it at every position",
+      { message: "the canvas", pointer: "/self_conditioning/canvas" },
+      'leave "canvas" out',
+    );
+  const prefixed = time.injection === "prefix_tokens";
+  if (prefixed || embedding.prefix.length > 0)
+    refuse(
+      "tokens that stand before the sequence have no previous prediction",
+      {
+        message: "the prefix tokens",
+        pointer: prefixed ? "/time_conditioning/injection" : "/embedding/prefix",
+      },
+      'use "state"',
     );
 }
 

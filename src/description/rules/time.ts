@@ -1,7 +1,14 @@
 // Rules of time conditioning: its features against the trunk, its injection against the blocks.
 
 import type { Report } from "../../support/diagnostic.js";
-import type { AdaLnTime, AdditiveTime, Block, Description, PrefixTokensTime } from "../description.js";
+import type {
+  AdaLnTime,
+  AdditiveTime,
+  Block,
+  Description,
+  ModelDescription,
+  PrefixTokensTime,
+} from "../description.js";
 import { placedBlocks, timeWidth } from "../widths.js";
 import { placedWidth } from "./place.js";
 
@@ -45,6 +52,16 @@ function checkFeatures({ features }: AdaLnTime | AdditiveTime | PrefixTokensTime
     });
 }
 
+/** Layers of the blocks take features of any width, and add them at every position. */
+function checkInBlocks({ conditioning }: ModelDescription, report: Report): void {
+  if (conditioning.kind === "fixed_positions" && conditioning.time === "free")
+    report.error("model/time-blocks", "blocks add the time at given positions too", {
+      pointer: `${here}/at`,
+      notes: [{ message: "given positions are to be left out", pointer: "/conditioning/time" }],
+      help: 'use "input", or leave "time" of "conditioning" out',
+    });
+}
+
 /** Features that are added to the trunk's input, or stand before it as tokens, have its width. */
 function checkAtInput(description: Description, time: AdditiveTime | PrefixTokensTime, report: Report): void {
   if (description.part === "block") {
@@ -59,6 +76,10 @@ function checkAtInput(description: Description, time: AdditiveTime | PrefixToken
     return;
   }
   if (description.part !== "model") return;
+  if (time.injection === "additive" && time.at === "blocks") {
+    checkInBlocks(description, report);
+    return;
+  }
   const width = placedWidth(description);
   const found = timeWidth(time);
   if (found === width.value) return;
