@@ -31,6 +31,8 @@ describe("families at values worked out by hand", () => {
     [{ family: "cubic", a: 2, b: 0.5 }, 0.25, 0.8671875],
     // sigma 80 and 0.002
     [{ family: "karras" }, 1, 1 / 6401],
+    // 1 / (1 + 81 tan(pi/8)^2), TEncDM's tan-9
+    [{ family: "cosine", offset: 0, log_snr_shift: -2 * Math.log(9) }, 0.25, 0.0671258],
     [{ family: "karras", sigma_min: 1, sigma_max: 300, rho: 1 }, 0.5, 1 / (1 + 150.5 ** 2)],
   ])("%o at %f", (description, t, expected) => {
     expect(alphaBarAt(description, t)).toBeCloseTo(expected, 6);
