@@ -1,5 +1,6 @@
 // Defaults that depend on other fields. Each is the "x-derived" of its field in the schema.
 
+import { deriveSampler, deriveSettling } from "./derive-sampler.js";
 import type {
   AttentionMixer,
   Block,
@@ -19,11 +20,8 @@ import type {
   OptionalNorm,
   Positions,
   PredictionType,
-  Sampler,
-  StateSpace,
   TimeConditioning,
 } from "./generated/input.js";
-import { commonBlock } from "./sight.js";
 import { decoderWidth, filteredWidth, mixedWidth, trunkWidth, unmixedFilters } from "./widths.js";
 
 /** Sizes that derived defaults refer to. */
@@ -92,37 +90,6 @@ function deriveEmbedding(embedding: Embedding, { width, length }: Sizes): Embedd
         : group,
     ),
   };
-}
-
-function deriveSampler(
-  sampler: Sampler | undefined,
-  state: StateSpace,
-  prediction: PredictionType | undefined,
-): Sampler {
-  if (!["continuous_embedding", "latent", "simplex"].includes(state.kind))
-    return sampler ?? { kind: "ancestral" };
-  const described = sampler ?? { kind: state.kind === "simplex" ? "renoise" : "ddim" };
-  const final = prediction?.x0_from === "softmax_embedding" ? "denoise" : "round";
-  switch (described.kind) {
-    case "ddim":
-    case "ddpm":
-    case "euler":
-    case "dpmpp_2m":
-    case "renoise":
-    case "flow":
-      return { final, ...described };
-    default:
-      return described;
-  }
-}
-
-/** Whole blocks of the sampler settle where they are whole blocks of every mixer. */
-function deriveSettling(sampler: Sampler, network: Blocks): Sampler {
-  if (!("blocks" in sampler) || sampler.blocks?.cache !== "exact") return sampler;
-  const { length, from } = sampler.blocks;
-  const common = commonBlock(network);
-  const settle = from !== "prompt" && length % common === 0 ? length : common;
-  return { ...sampler, blocks: { settle, ...sampler.blocks } };
 }
 
 /** Of latents of a width and a number. */
