@@ -12,8 +12,8 @@ export function planTable(plan: Plan): object | undefined {
   const rows = isTokenPlan(plan)
     ? plan.rows.length
     : plan.rows.reduce((sum, { positions }) => sum + (positions?.length ?? 1), 0);
-  const hasMaps = isTokenPlan(plan) && "maps" in plan.process;
-  if (asksBetweenRows || hasMaps || rows > mostRows) return undefined;
+  const hasFunctions = isTokenPlan(plan) && ("maps" in plan.process || plan.revision !== undefined);
+  if (asksBetweenRows || hasFunctions || rows > mostRows) return undefined;
   const word = (_: string, value: unknown): unknown =>
     typeof value === "number" && !Number.isFinite(value) ? String(value) : value;
   return JSON.parse(JSON.stringify(plan, word)) as object;

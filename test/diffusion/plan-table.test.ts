@@ -37,8 +37,8 @@ test("words stand for what JSON has no number for", () => {
   expect(row!.gamma).toBe(Number.POSITIVE_INFINITY);
 });
 
-test("noise that a plan has as functions has no table", () => {
-  for (const example of ["d3pm-nearest", "genmd4"]) {
+test("noise and self-correction, which a plan has as functions, have no table", () => {
+  for (const example of ["d3pm-nearest", "genmd4", "gidd"]) {
     const { parts } = samplerParts(loadModel({ model: `examples/${example}/model.json`, synthetic: 1 }))!;
     expect(planTable(planOf(parts)), example).toBeUndefined();
   }

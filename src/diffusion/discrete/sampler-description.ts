@@ -23,7 +23,7 @@ export interface CorrectorDescription {
   readonly noise_power?: number;
 }
 
-/** Revising the text after the last step; its rule is src/runtime/discrete/self-correction.ts. */
+/** Revising the text after the last step; its rule is revise.ts. */
 export interface SelfCorrectionDescription {
   readonly t?: number;
   readonly temperature?: number;

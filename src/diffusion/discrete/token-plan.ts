@@ -9,6 +9,7 @@ import { timeInput } from "../time-input.js";
 import { matrixMaps } from "./matrices.js";
 import type { TokenPoint, TokenRow } from "./points.js";
 import type { TokenPrediction } from "./reading.js";
+import { type Revision, revisionOf } from "./revise.js";
 import type { TokenSamplerDescription } from "./sampler-description.js";
 import { stepNumbers } from "./step-numbers.js";
 import { firstShare, levelOf, type TokenProcess } from "./token-process.js";
@@ -27,8 +28,8 @@ export interface TokenPlan extends Classed {
   readonly final: "argmax" | "sample" | "none";
   /** The last visited time. */
   readonly finalRow: TokenPoint;
-  /** The point at which the text is revised after the last step, where the sampler asks for it. */
-  readonly revisedAt?: TokenPoint;
+  /** How the text is revised after the last step, where the sampler asks for it. */
+  readonly revision?: Revision;
   /** The number the network is told at a time that is not on the grid; absent from a table, see plan-table.ts. */
   levelAt?(t: number): number;
 }
@@ -109,7 +110,7 @@ export function planTokens(parts: SamplerParts, options: PlanOptions = {}): Toke
     }),
     final,
     finalRow: points.at(-1)!,
-    ...(correction && { revisedAt }),
+    ...(correction && { revision: revisionOf(correction, process, revisedAt) }),
     levelAt: (t) =>
       schedule.kind === "continuous" ? point({ t, level: schedule.at(t) }).level : points[0]!.level,
   };
