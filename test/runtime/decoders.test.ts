@@ -284,13 +284,17 @@ it.each([
   expect(await maskedAfter(schedule)).toEqual(expected);
 });
 
-/** RDM's reparameterised decoding: every position is scored anew, the surest stay or are placed, the rest is masked. */
-function competing(steps: number): number[][] {
+/**
+ * RDM's reparameterised decoding: every position is scored anew, the surest stay or are placed, the rest is masked. With
+ * `eta` P2's: ln p of placed positions is multiplied by it first (Peng et al. 2025).
+ */
+function competing(steps: number, eta = 1): number[][] {
   const tokens = new Array<number>(length).fill(mask);
   const states: number[][] = [];
   for (let step = 1; step <= steps; step++) {
     const p = logitsOf(tokens).map((row) => softmax(row));
-    const order = [...tokens.keys()].sort((i, j) => Math.max(...p[j]!) - Math.max(...p[i]!));
+    const score = (i: number): number => Math.log(Math.max(...p[i]!)) * (tokens[i] === mask ? 1 : eta);
+    const order = [...tokens.keys()].sort((i, j) => score(j) - score(i));
     const noise = new Set(order.slice(length - Math.floor(length * (1 - step / steps))));
     for (const i of tokens.keys())
       if (noise.has(i)) tokens[i] = mask;
@@ -300,21 +304,33 @@ function competing(steps: number): number[][] {
   return states;
 }
 
-it("placed positions that compete again are masked again when others are surer", async () => {
+/** Times a placed position is masked again. */
+const maskedAgain = (states: readonly number[][]): number =>
+  states.reduce(
+    (sum, state, k) =>
+      sum + state.filter((token, i) => k > 0 && token === mask && states[k - 1]![i] !== mask).length,
+    0,
+  );
+
+it.each([
+  1, 4, 0,
+])("placed positions that compete again, their scores times %f, are masked again when others are surer", async (eta) => {
   const plan = planTokens({
     state_space: { kind: "absorbing", vocab_size: n, mask_token_id: mask },
     noise_schedule: { family: "power" },
     timesteps: { kind: "table", values: [1, 0.8, 0.6, 0.4, 0.2, 0] },
-    sampler: { kind: "confidence", quota: { kind: "schedule", among: "all" } },
+    sampler: {
+      kind: "confidence",
+      score: "log_probability",
+      quota: { kind: "schedule", among: "all", placed_scale: eta },
+    },
   });
   const states: number[][] = [];
   for await (const { done, tokens } of decodeTokens(network, { plan })) if (!done) states.push([...tokens]);
-  const expected = competing(5);
-  const masked = expected.some((state, k) =>
-    state.some((token, i) => token === mask && expected[k - 1] !== undefined && expected[k - 1]![i] !== mask),
-  );
-  expect(masked).toBe(true);
-  expect(states).toEqual(expected);
+  expect(states).toEqual(competing(5, eta));
+  // A placed position of scale 0 is as sure as one can be.
+  if (eta === 0) expect(maskedAgain(states)).toBe(0);
+  else expect(maskedAgain(states)).toBeGreaterThan(eta === 1 ? 0 : maskedAgain(competing(5)));
 });
 
 it.each([

@@ -3041,6 +3041,10 @@ export interface ScheduleQuota {
    * open: what is placed stays. all: placed positions compete again with the score of a new proposal; those that are not among the best are masked again, the others keep their token (Zheng et al. 2023, RDM).
    */
   readonly among?: "open" | "all";
+  /**
+   * With all: what the scores of placed positions are multiplied by before they compete. With the score log_probability, above 1 more of them are placed anew, below 1 fewer (Peng et al. 2025, P2's eta).
+   */
+  readonly placed_scale?: number;
 }
 /**
  * Every position whose score reaches the threshold, and at least so many: until nothing is open, or with the uniform quota over the N steps of the grid (Fast-dLLM, SDAR, LLaDA2).

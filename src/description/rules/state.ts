@@ -90,8 +90,16 @@ function checkSamplerKind(description: Stated, report: Report): void {
 
 function checkQuota(description: Stated, report: Report): void {
   const { state_space: state, sampler } = description;
-  if (sampler.kind !== "confidence" || sampler.quota.kind !== "schedule" || sampler.quota.among !== "all")
+  if (sampler.kind !== "confidence" || sampler.quota.kind !== "schedule") return;
+  if (sampler.quota.among !== "all") {
+    if (sampler.quota.placed_scale !== 1)
+      report.error("model/quota-placed", "placed positions do not compete, so no score of theirs is scaled", {
+        pointer: "/sampler/quota/placed_scale",
+        notes: [{ message: "only open ones do", pointer: "/sampler/quota/among" }],
+        help: 'set "among" to "all", or leave "placed_scale" out',
+      });
     return;
+  }
   if (!("mask_token_id" in state))
     report.error("model/quota-state", "placed positions are masked again, and this state has no mask", {
       pointer: "/sampler/quota/among",

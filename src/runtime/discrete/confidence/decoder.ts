@@ -17,7 +17,7 @@ import { isMasked, maskOf } from "../../../diffusion/discrete/token-process.js";
 import type { FloatArray } from "../../step-runner.js";
 import type { DecodeContext, Decoder } from "../decoder.js";
 import { type Proposal, propose } from "./propose.js";
-import { goesOn, longestRun, placesAgain, ranking, select } from "./quota.js";
+import { goesOn, longestRun, placedScale, placesAgain, ranking, select } from "./quota.js";
 
 /** What a row of the batch remembers between steps. */
 interface RowState {
@@ -122,6 +122,11 @@ function advance(
       }),
     ]),
   );
+
+  const scale = placedScale(sampler.quota);
+  if (again && scale !== 1)
+    for (const [i, proposal] of proposals)
+      if (!open.includes(i)) proposals.set(i, { ...proposal, score: proposal.score * scale });
 
   const pool = again ? looked : open;
   const from = plan.rows[Math.min(step, plan.rows.length - 1)];

@@ -58,7 +58,7 @@ interface Members {
   readonly uniform: Shared & { readonly threshold?: number };
   readonly rate: { readonly of?: "row" | "batch" };
   readonly independent: object;
-  readonly schedule: { readonly among?: "open" | "all" };
+  readonly schedule: { readonly among?: "open" | "all"; readonly placed_scale?: number };
   readonly threshold: Shared & { readonly threshold: number; readonly at_least?: "one" | "uniform" | number };
   readonly factor: { readonly factor: number };
   readonly entropy_bound: { readonly bound: number; readonly own?: boolean };
@@ -135,6 +135,11 @@ export function goesOn(quota: QuotaDescription): boolean {
 /** Whether placed positions compete again: a quota then says which of all positions are not noise after the step. */
 export function placesAgain(quota: QuotaDescription | undefined): boolean {
   return quota?.among === "all";
+}
+
+/** What the score of a placed position that competes again is multiplied by. */
+export function placedScale(quota: QuotaDescription | undefined): number {
+  return (quota as Members["schedule"] | undefined)?.placed_scale ?? 1;
 }
 
 /** An upper bound of the steps for `most` open positions of which none is proposed the mask. */
