@@ -1,14 +1,11 @@
 // DiffuGPT's checkpoints carry GPT-2's names, with matrices stored [in, out]; the imported network is held to GPT-2's
 // formula in plain loops, without a causal mask and with logits shifted by one.
 
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, it } from "vitest";
-import { loadModel } from "../../src/api/load.js";
-import { importCheckpoint } from "../../src/index.js";
-import { evaluate } from "../../src/ir/evaluate.js";
-import { tensor } from "../../src/ir/tensor.js";
+import { checkpointIn, importedLogits } from "./imported.js";
 import {
   add,
   attend,
@@ -20,7 +17,6 @@ import {
   layerNorm,
   linear,
   type Rows,
-  stored,
   type Weights,
   weightsOf,
 } from "./plain.js";
@@ -100,21 +96,10 @@ function logits(weights: Weights, tokens: readonly number[]): Rows {
 it.each([{ tied: false }, { tied: true }])("imports GPT-2's names, tied head: $tied", ({ tied }) => {
   const weights = checkpoint(tied);
   const tokens = [3, 13, 0, 13, 13, 7, 13];
-  const directory = join(work, `tied-${tied}`);
-  mkdirSync(directory);
-  writeFileSync(join(directory, "model.safetensors"), stored(weights));
-  writeFileSync(join(directory, "config.json"), JSON.stringify({ model_type: "gpt2", n_head: size.heads }));
-  const imported = importCheckpoint({
-    checkpoint: directory,
-    out: join(directory, "model.json"),
-    length: tokens.length,
-  });
+  const config = { model_type: "gpt2", n_head: size.heads };
+  const imported = importedLogits(checkpointIn(join(work, `tied-${tied}`), weights, config), tokens);
   expect(imported.layout).toBe("diffugpt");
-  const { module, description } = loadModel({ model: imported.model });
-  expect(description).toMatchObject({ state_space: { mask_token_id: 13 } });
-  const given = tensor("i32", [1, tokens.length], Float64Array.from(tokens));
-  const graph = module.graphs.find(({ name }) => name === "denoise")!;
-  expect(graph.inputs.map(({ hint }) => hint)).toEqual(["tokens"]);
-  const found = evaluate(module, "denoise", [given])[graph.outputNames.indexOf("logits")]!.data;
-  expect(difference(found, logits(weights, tokens))).toBeLessThan(1e-12);
+  expect(imported.description).toMatchObject({ state_space: { mask_token_id: 13 } });
+  expect(imported.inputs).toEqual(["tokens"]);
+  expect(difference(imported.logits, logits(weights, tokens))).toBeLessThan(1e-12);
 });
