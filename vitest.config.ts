@@ -2,7 +2,13 @@ import { defineConfig } from "vitest/config";
 import { BaseSequencer, type TestSpecification } from "vitest/node";
 
 /** The files that take minutes, longest first: begun last they would leave one worker alone at the end. */
-const long = ["test/examples/examples.test.ts", "test/webgpu/runtime.test.ts", "test/webgpu/positions.test.ts"];
+const long = [
+  "test/examples/wgsl-even.test.ts",
+  "test/examples/wgsl-odd.test.ts",
+  "test/webgpu/runtime.test.ts",
+  "test/examples/examples.test.ts",
+  "test/webgpu/positions.test.ts",
+];
 
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {

@@ -142,26 +142,32 @@ describe.skipIf(executablePath === undefined).each([
   });
 });
 
-test.skipIf(executablePath === undefined)(
-  "the page of a masked model without vocabulary: numbers, masks, and the reference's tokens",
-  {
-    timeout: 300_000,
-  },
-  async () => {
-    const model = join(root, "examples/mdlm/model.json");
+const withoutVocabulary = test.skipIf(executablePath === undefined).each([
+  { name: "mdlm", steps: "17", mask: 96, told: undefined },
+  { name: "udlm", steps: "14", mask: undefined, told: 3 },
+]);
+
+withoutVocabulary(
+  "the page of $name, a model without vocabulary: numbers, masks, its class, and the reference's tokens",
+  { timeout: 300_000 },
+  async ({ name, steps, mask, told }) => {
+    const model = join(root, `examples/${name}/model.json`);
     const made = bundle({ model, synthetic: 1 });
     const served = await demo(made.directory);
     try {
       const { page, problems } = await visit(served, webgpu);
       // Nothing to type into: everything is generated, in as many steps as were compiled.
       expect(await page.locator("#prompt").isVisible()).toBe(false);
-      expect(await page.locator("#steps").inputValue()).toBe("17");
+      expect(await page.locator("#steps").inputValue()).toBe(steps);
+      expect(await page.locator("#class").isVisible()).toBe(told !== undefined);
+      if (told !== undefined) await page.fill("#class", String(told));
       await page.click("#go");
       await page.waitForSelector("body[data-done]", { timeout: 240_000 });
-      const session = await openSession({ model, synthetic: 1, target: "reference", seed: 0 });
+      const class_ = told === undefined ? {} : { classes: told };
+      const session = await openSession({ model, synthetic: 1, target: "reference", seed: 0, ...class_ });
       const expected: string[][] = [];
       for await (const state of session.states())
-        expected.push(Array.from(state.tokens, (token) => (token === 96 ? "·" : String(token))));
+        expected.push(Array.from(state.tokens, (token) => (token === mask ? "·" : String(token))));
       await session.close();
       await page.locator("#slider").focus();
       await page.keyboard.press("Home");
@@ -169,8 +175,8 @@ test.skipIf(executablePath === undefined)(
         expect(await page.locator("#grid span").allTextContents()).toEqual(tokens);
         await page.keyboard.press("ArrowRight");
       }
-      // The first step leaves masks, the last none.
-      expect(expected[0]).toContain("·");
+      // The first step leaves masks where there are any, the last none.
+      expect(expected[0]!.includes("·")).toBe(mask !== undefined);
       expect(expected.at(-1)).not.toContain("·");
       expect(await page.evaluate("document.documentElement.scrollWidth")).toBeLessThanOrEqual(360);
       expect(problems).toEqual([]);
