@@ -7,12 +7,12 @@
 // difference of the logits of both sides stands beside each row. --clock cpu counts the process's own milliseconds, of all
 // its threads (a software driver's too), for machines with other work to do.
 
-import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { underDriver } from "./driver.js";
 import { ratios, summary } from "./statistics.js";
 
 const { values: flags } = parseArgs({
@@ -37,20 +37,7 @@ const [steps, width, layers, rounds] = ["steps", "width", "layers", "rounds"].ma
 );
 const targets = flags.targets.split(",");
 
-// A Vulkan driver is chosen by variables that must stand before a process starts.
-if (targets.includes("wgsl") && flags.driver !== "system" && process.env.DLMC_BENCH_DRIVER !== flags.driver) {
-  const file = at(`.cache/${flags.driver === "lavapipe" ? "vk-lvp" : "vk-ss"}/env.json`);
-  if (!existsSync(file)) {
-    console.log(`not run: ${flags.driver} missing; scripts/install-webgpu-drivers.sh, or --targets onnx`);
-    process.exit(5);
-  }
-  const env = { ...process.env, ...JSON.parse(readFileSync(file, "utf8")), DLMC_BENCH_DRIVER: flags.driver };
-  const { status } = spawnSync(process.execPath, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], {
-    stdio: "inherit",
-    env,
-  });
-  process.exit(status ?? 1);
-}
+if (targets.includes("wgsl")) underDriver(flags.driver, import.meta.url, ", or --targets onnx");
 
 const { compile } = await import("../dist/index.js");
 const { loadOnnx } = await import("../dist/runtime/index.js");

@@ -3,12 +3,12 @@
 // Time per step of dlmc's WGSL bundle against ONNX Runtime's WebGPU provider running dlmc's own ONNX graphs of the same
 // model: same adapter, same process, the whole sampling loop of each, sides taking turns. Drivers: scripts/install-webgpu-drivers.sh.
 
-import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { underDriver } from "./driver.js";
 import { ratios, summary } from "./statistics.js";
 
 const { values: flags } = parseArgs({
@@ -25,20 +25,7 @@ const rounds = Number(flags.rounds);
 const steps = Number(flags.steps);
 const out = flags.out ?? `webgpu-step-${flags.driver}.json`;
 
-// A Vulkan driver is chosen by variables that must stand before a process starts.
-if (flags.driver !== "system" && process.env.DLMC_BENCH_DRIVER !== flags.driver) {
-  const file = at(`.cache/${flags.driver === "lavapipe" ? "vk-lvp" : "vk-ss"}/env.json`);
-  if (!existsSync(file)) {
-    console.log(`not run: ${flags.driver} missing; scripts/install-webgpu-drivers.sh`);
-    process.exit(5);
-  }
-  const env = { ...process.env, ...JSON.parse(readFileSync(file, "utf8")), DLMC_BENCH_DRIVER: flags.driver };
-  const { status } = spawnSync(process.execPath, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], {
-    stdio: "inherit",
-    env,
-  });
-  process.exit(status ?? 1);
-}
+underDriver(flags.driver, import.meta.url);
 
 const { compile } = await import("../dist/index.js");
 const { generate, loadOnnx, planFromManifest } = await import("../dist/runtime/index.js");

@@ -10,7 +10,6 @@ import type { TokenPlan } from "../diffusion/discrete/token-plan.js";
 import { maskOf } from "../diffusion/discrete/token-process.js";
 import type { Module } from "../ir/graph.js";
 import { tensor } from "../ir/tensor.js";
-import { decodeTokens } from "../runtime/discrete/decode-tokens.js";
 import type { FixedTokens } from "../runtime/fixed-positions.js";
 import type { BlockSession, TokenRunner } from "../runtime/token-runner.js";
 import { bug } from "../support/diagnostic.js";
@@ -20,6 +19,7 @@ import type { Candidate } from "./candidate.js";
 import { checkModule } from "./check.js";
 import { compare, strain } from "./compare.js";
 import { flatten } from "./flatten.js";
+import { forcedTokens } from "./forced-tokens.js";
 import { type BlockCall, type BlockContext, candidateBlocks, judgedBlocks, worse } from "./judged-blocks.js";
 import { defaultRuns } from "./predict.js";
 import type {
@@ -59,10 +59,10 @@ export async function checkBlockTrajectory(
     filters: await suppliedFilters(module, candidate, options),
   };
   const fixed = promptOf(plan, blocks, length!);
-  const decode = async function* (
+  const decode = (
     openBlocks: NonNullable<TokenRunner["openBlocks"]>,
     expected?: readonly Int32Array[],
-  ): AsyncGenerator<Int32Array> {
+  ): AsyncGenerator<Int32Array> => {
     const runner: TokenRunner = {
       length: length!,
       vocabulary: vocabulary!,
@@ -70,14 +70,8 @@ export async function checkBlockTrajectory(
       openBlocks,
       async dispose() {},
     };
-    let reached = 0;
-    let before: Int32Array | undefined;
-    const onTokens = (tokens: Int32Array): void => {
-      before = tokens.slice();
-      if (expected !== undefined) tokens.set(expected[reached++]!);
-    };
-    const decoding = { plan, batch, noise: seed, onTokens, keepLogits: false, ...(fixed && { fixed }) };
-    for await (const { done, tokens } of decodeTokens(runner, decoding)) if (!done) yield before ?? tokens;
+    const decoding = { plan, batch, noise: seed, keepLogits: false, ...(fixed && { fixed }) };
+    return forcedTokens(runner, decoding, expected);
   };
 
   const calls: BlockCall[] = [];

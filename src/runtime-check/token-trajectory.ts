@@ -2,12 +2,12 @@
 
 import type { TokenPlan } from "../diffusion/discrete/token-plan.js";
 import type { Graph, Module } from "../ir/graph.js";
-import { decodeTokens } from "../runtime/discrete/decode-tokens.js";
 import { previousPort, previousRows } from "../runtime/self-conditioning.js";
 import type { TokenInputs } from "../runtime/token-runner.js";
 import { type CallLoop, type CallOptions, checkCalls } from "./call-trajectory.js";
 import type { Candidate } from "./candidate.js";
 import { classesOf } from "./class-feed.js";
+import { forcedTokens } from "./forced-tokens.js";
 import type { TrajectoryReport } from "./trajectory.js";
 
 export interface TokenTrajectoryOptions extends CallOptions {
@@ -44,19 +44,8 @@ function decoding(graph: Graph, { plan, batch = 1, seed = 0 }: TokenTrajectoryOp
           }),
         async dispose() {},
       };
-      let reached = 0;
-      let before: Int32Array | undefined;
-      const onTokens = (tokens: Int32Array): void => {
-        before = tokens.slice();
-        if (expected !== undefined) tokens.set(expected[reached++]!);
-      };
-      for await (const { done, tokens } of decodeTokens(runner, {
-        plan,
-        batch,
-        noise: seed,
-        onTokens,
-      }))
-        if (!done) yield { tokens: before ?? tokens };
+      for await (const tokens of forcedTokens(runner, { plan, batch, noise: seed }, expected))
+        yield { tokens };
     },
   };
 }

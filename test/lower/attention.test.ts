@@ -1,36 +1,23 @@
 // Options of attention against the formula written out: one query, head and key at a time.
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { expect, test } from "vitest";
-import { loadModel } from "../../src/api/load.js";
 import { evaluate } from "../../src/ir/evaluate.js";
 import { tensor } from "../../src/ir/tensor.js";
+import { loaded } from "./loaded.js";
 
 const [length, width, heads, kvHeads, size] = [7, 6, 4, 2, 8];
 const x = Float64Array.from({ length: length * width }, (_, i) => Math.sin(5 * i + 1) * (1 + (i % 4)));
 
 function run(mixer: object): { y: Float64Array; read: (name: string) => Float64Array } {
-  const directory = mkdtempSync(join(tmpdir(), "dlmc-attention-"));
-  try {
-    const model = join(directory, "model.json");
-    const plain = {
-      kind: "attention",
-      heads,
-      kv_heads: kvHeads,
-      head_dim: size,
-      bias: { qkv: false, out: false },
-    };
-    writeFileSync(
-      model,
-      JSON.stringify({ version: 1, part: "mixer", width, seq_len: length, mixer: { ...plain, ...mixer } }),
-    );
-    const { module } = loadModel({ model, synthetic: 5 });
-    const y = evaluate(module, "mixer", [tensor("f32", [1, length, width], x)])[0]!.data;
-    return { y, read: (name) => module.weights.read(name).data };
-  } finally {
-    rmSync(directory, { recursive: true });
-  }
+  const plain = {
+    kind: "attention",
+    heads,
+    kv_heads: kvHeads,
+    head_dim: size,
+    bias: { qkv: false, out: false },
+  };
+  const { module } = loaded({ part: "mixer", width, seq_len: length, mixer: { ...plain, ...mixer } }, 5);
+  const y = evaluate(module, "mixer", [tensor("f32", [1, length, width], x)])[0]!.data;
+  return { y, read: (name) => module.weights.read(name).data };
 }
 
 type Row = readonly number[];

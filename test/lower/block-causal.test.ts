@@ -1,15 +1,12 @@
 // Block-causal filters against the sum they stand for, y_i = sum over j with blk(j) <= blk(i) of K[i - j] u_j, in every
 // layout of negative lags, on the float64 reference, as the passes expand them, and through a change of a later block.
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { expect, test } from "vitest";
-import { loadModel } from "../../src/api/load.js";
 import { optimise } from "../../src/compile.js";
 import { evaluate } from "../../src/ir/evaluate.js";
 import type { Module } from "../../src/ir/graph.js";
 import { tensor } from "../../src/ir/tensor.js";
 import { targets } from "../../src/targets.js";
+import { loaded } from "./loaded.js";
 
 const [length, width, block] = [11, 6, 4];
 const x = Float64Array.from({ length: 2 * length * width }, (_, i) => Math.sin(3 * i + 1) * (1 + (i % 5)));
@@ -21,18 +18,11 @@ function mixer(
   reverse: string,
   of: object = explicit,
 ): { module: Module; taps: (name: string) => Float64Array } {
-  const directory = mkdtempSync(join(tmpdir(), "dlmc-block-causal-"));
-  try {
-    const model = join(directory, "model.json");
-    const filter = { ...of, reverse_filter: reverse, groups: 3 };
-    const described = { kind: "long_conv", in_proj: { kind: "none" }, out_proj: { kind: "none" }, filter };
-    const part = { version: 1, part: "mixer", width, seq_len: length, mixer: { ...described, skip: "none" } };
-    writeFileSync(model, JSON.stringify(part));
-    const { module } = loadModel({ model, synthetic: 1 });
-    return { module, taps: (name) => module.weights.read(name).data };
-  } finally {
-    rmSync(directory, { recursive: true });
-  }
+  const filter = { ...of, reverse_filter: reverse, groups: 3 };
+  const described = { kind: "long_conv", in_proj: { kind: "none" }, out_proj: { kind: "none" }, filter };
+  const part = { version: 1, part: "mixer", width, seq_len: length, mixer: { ...described, skip: "none" } };
+  const { module } = loaded(part, 1);
+  return { module, taps: (name) => module.weights.read(name).data };
 }
 
 const run = (module: Module, input: Float64Array): Float64Array =>

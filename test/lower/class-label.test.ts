@@ -1,23 +1,17 @@
 // A class label by its formulas: what enters the first block is the embedding plus the noise level's vector, with the
 // class's row in one of three places, and guidance's second call has the row of no class.
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { expect, test } from "vitest";
-import { loadModel } from "../../src/api/load.js";
 import { evaluate } from "../../src/ir/evaluate.js";
 import { findGraph, type Module } from "../../src/ir/graph.js";
 import { type Tensor, tensor } from "../../src/ir/tensor.js";
+import { loaded } from "./loaded.js";
 
 const [length, width, vocabulary, batch] = [3, 6, 7, 2];
 const tokens = [1, 5, 2, 0, 3, 6];
 const levels = [0.7, 0.2];
 
 function load(change: object) {
-  const directory = mkdtempSync(join(tmpdir(), "dlmc-class-"));
-  const model = join(directory, "model.json");
   const description = {
-    version: 1,
     state_space: { kind: "uniform", vocab_size: vocabulary, seq_len: length },
     embedding: { dim: width },
     noise_schedule: { family: "log_linear" },
@@ -25,12 +19,7 @@ function load(change: object) {
     blocks: { placement: "post", mixer: { kind: "attention", heads: 2 } },
     ...change,
   };
-  try {
-    writeFileSync(model, JSON.stringify(description));
-    return loadModel({ model, synthetic: 4 });
-  } finally {
-    rmSync(directory, { recursive: true });
-  }
+  return loaded(description, 4);
 }
 
 /** A graph on inputs by name, cut off in front of the first block where `cut` says so. */

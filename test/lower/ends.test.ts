@@ -1,20 +1,14 @@
 // The two ends of a network around blocks that add nothing: scaled embeddings, a tied head, capped logits.
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { expect, test } from "vitest";
-import { loadModel } from "../../src/api/load.js";
 import { evaluate } from "../../src/ir/evaluate.js";
 import type { Module } from "../../src/ir/graph.js";
 import { tensor } from "../../src/ir/tensor.js";
+import { loaded } from "./loaded.js";
 
 const [vocabulary, length, width] = [11, 5, 6];
 
 function load(change: { embedding?: object; [concept: string]: unknown }): Module {
-  const directory = mkdtempSync(join(tmpdir(), "dlmc-ends-"));
-  const model = join(directory, "model.json");
   const description = {
-    version: 1,
     state_space: { kind: "uniform", vocab_size: vocabulary, seq_len: length },
     noise_schedule: { family: "cosine", discretization: { kind: "continuous" } },
     timesteps: { kind: "linspace", from: 0.9, to: 0.1, num_steps: 4 },
@@ -27,12 +21,7 @@ function load(change: { embedding?: object; [concept: string]: unknown }): Modul
     ...change,
     embedding: { dim: width, ...change.embedding },
   };
-  try {
-    writeFileSync(model, JSON.stringify(description));
-    return loadModel({ model, synthetic: 5 }).module;
-  } finally {
-    rmSync(directory, { recursive: true });
-  }
+  return loaded(description, 5).module;
 }
 
 const table = (module: Module) => {

@@ -1,22 +1,16 @@
 // Classifier-free guidance of continuous states, by its formula: two evaluations of the same network without guidance,
 // once as given and once with zeros for what is given, combined by hand.
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { expect, test } from "vitest";
-import { loadModel } from "../../src/api/load.js";
 import { evaluate } from "../../src/ir/evaluate.js";
 import { findGraph, type Module } from "../../src/ir/graph.js";
 import { tensor } from "../../src/ir/tensor.js";
+import { loaded } from "./loaded.js";
 
 const [length, width, vocabulary, positions] = [5, 6, 11, 3];
 const given = Uint8Array.of(1, 0, 0, 1, 0);
 
 function load(change: object): Module {
-  const directory = mkdtempSync(join(tmpdir(), "dlmc-guidance-"));
-  const model = join(directory, "model.json");
   const description = {
-    version: 1,
     state_space: { kind: "continuous_embedding", vocab_size: vocabulary, seq_len: length },
     embedding: { dim: width },
     noise_schedule: { family: "cosine", discretization: { kind: "continuous" } },
@@ -27,12 +21,7 @@ function load(change: object): Module {
     conditioning: { kind: "fixed_positions" },
     ...change,
   };
-  try {
-    writeFileSync(model, JSON.stringify(description));
-    return loadModel({ model, synthetic: 4 }).module;
-  } finally {
-    rmSync(directory, { recursive: true });
-  }
+  return loaded(description, 4).module;
 }
 
 const wave = (size: number, phase: number) =>

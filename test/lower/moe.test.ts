@@ -1,12 +1,9 @@
 // Mixtures of experts against a loop over tokens, written from the definition: choose, weigh, run each chosen expert.
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { expect, test } from "vitest";
-import { loadModel } from "../../src/api/load.js";
 import { evaluate } from "../../src/ir/evaluate.js";
 import type { Module } from "../../src/ir/graph.js";
 import { tensor } from "../../src/ir/tensor.js";
+import { loaded } from "./loaded.js";
 
 const [length, width] = [9, 6];
 const noBias = { up: false, down: false };
@@ -20,28 +17,21 @@ function run(
   change: (name: string, data: Float64Array) => Float64Array = (_, data) => data,
   around: object = {},
 ) {
-  const directory = mkdtempSync(join(tmpdir(), "dlmc-moe-"));
-  try {
-    const model = join(directory, "model.json");
-    const mixer = { kind: "attention", heads: 1 };
-    const block = { placement: "none", mixer, mixer_branch: { scale: 0 }, ffn_branch: around, ffn };
-    writeFileSync(model, JSON.stringify({ version: 1, part: "block", width, seq_len: length, block }));
-    const { module } = loadModel({ model, synthetic: 3 });
-    const weights = module.weights;
-    const read: Read = (name) => change(name, weights.read(name).data);
-    const changed: Module = {
-      ...module,
-      weights: {
-        ...weights,
-        has: (n) => weights.has(n),
-        read: (n) => ({ ...weights.read(n), data: read(n) }),
-      },
-    };
-    const y = evaluate(changed, "block", [tensor("f32", [1, length, width], x)])[0]!.data;
-    return { y: y.map((v, i) => v - x[i]!), read };
-  } finally {
-    rmSync(directory, { recursive: true });
-  }
+  const mixer = { kind: "attention", heads: 1 };
+  const block = { placement: "none", mixer, mixer_branch: { scale: 0 }, ffn_branch: around, ffn };
+  const { module } = loaded({ part: "block", width, seq_len: length, block }, 3);
+  const weights = module.weights;
+  const read: Read = (name) => change(name, weights.read(name).data);
+  const changed: Module = {
+    ...module,
+    weights: {
+      ...weights,
+      has: (n) => weights.has(n),
+      read: (n) => ({ ...weights.read(n), data: read(n) }),
+    },
+  };
+  const y = evaluate(changed, "block", [tensor("f32", [1, length, width], x)])[0]!.data;
+  return { y: y.map((v, i) => v - x[i]!), read };
 }
 
 const rowsOf = (data: Float64Array, n: number) =>

@@ -1,21 +1,15 @@
 // Absolute positions around blocks that add nothing: a tied head reads the embedding of a token plus its position.
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { expect, test } from "vitest";
-import { loadModel } from "../../src/api/load.js";
 import { evaluate } from "../../src/ir/evaluate.js";
 import { tensor } from "../../src/ir/tensor.js";
+import { loaded } from "./loaded.js";
 
 const [vocabulary, length] = [7, 5];
 const tokens = [3, 0, 6, 3, 1];
 
 /** The logits, the table and whatever else is asked for of a network that only adds positions. */
 function run(positions: object, width: number) {
-  const directory = mkdtempSync(join(tmpdir(), "dlmc-positions-"));
-  const model = join(directory, "model.json");
   const description = {
-    version: 1,
     state_space: { kind: "uniform", vocab_size: vocabulary, seq_len: length },
     embedding: { dim: width, positions },
     noise_schedule: { family: "cosine", discretization: { kind: "continuous" } },
@@ -28,14 +22,9 @@ function run(positions: object, width: number) {
     },
     rounding_head: { kind: "linear", tied: true, bias: false },
   };
-  try {
-    writeFileSync(model, JSON.stringify(description));
-    const { module } = loadModel({ model, synthetic: 5 });
-    const [logits] = evaluate(module, "denoise", [tensor("i32", [1, length], Float64Array.from(tokens))]);
-    return { logits: logits!.data, weight: (name: string) => module.weights!.read(name) };
-  } finally {
-    rmSync(directory, { recursive: true });
-  }
+  const { module } = loaded(description, 5);
+  const [logits] = evaluate(module, "denoise", [tensor("i32", [1, length], Float64Array.from(tokens))]);
+  return { logits: logits!.data, weight: (name: string) => module.weights!.read(name) };
 }
 
 /** Each logit against (embedding of the token + position) . embedding of the row. */

@@ -1,13 +1,10 @@
 // Prediction types, input factors and time features in whole networks, against what they say: the same weights with one
 // field changed.
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { expect, test } from "vitest";
-import { loadModel } from "../../src/api/load.js";
 import { evaluate } from "../../src/ir/evaluate.js";
 import { findGraph } from "../../src/ir/graph.js";
 import { type Tensor, tensor } from "../../src/ir/tensor.js";
+import { loaded } from "./loaded.js";
 
 const [length, width] = [5, 6];
 
@@ -18,29 +15,21 @@ interface Denoised {
 
 /** @denoise of a small model with synthetic weights, on inputs by name. */
 function denoise(change: object, inputs: Readonly<Record<string, Tensor>>): Denoised {
-  const directory = mkdtempSync(join(tmpdir(), "dlmc-predictions-"));
-  try {
-    const model = join(directory, "model.json");
-    const description = {
-      version: 1,
-      state_space: { kind: "continuous_embedding", vocab_size: 9, seq_len: length },
-      embedding: { dim: width },
-      noise_schedule: { family: "cosine", discretization: { kind: "continuous" } },
-      timesteps: { kind: "linspace", from: 0.99, to: 0.01, num_steps: 4 },
-      blocks: { mixer: { kind: "attention", heads: 2 } },
-      rounding_head: { kind: "l2_nearest" },
-      ...change,
-    };
-    writeFileSync(model, JSON.stringify(description));
-    const { module } = loadModel({ model, synthetic: 3 });
-    const graph = findGraph(module, "denoise")!;
-    const given = graph.inputs.map(({ hint }) => inputs[hint!]!);
-    const results = evaluate(module, "denoise", given);
-    const of = (name: string): Float64Array => results[graph.outputNames.indexOf(name)]!.data;
-    return { x0: of("x0"), logits: of("logits") };
-  } finally {
-    rmSync(directory, { recursive: true });
-  }
+  const description = {
+    state_space: { kind: "continuous_embedding", vocab_size: 9, seq_len: length },
+    embedding: { dim: width },
+    noise_schedule: { family: "cosine", discretization: { kind: "continuous" } },
+    timesteps: { kind: "linspace", from: 0.99, to: 0.01, num_steps: 4 },
+    blocks: { mixer: { kind: "attention", heads: 2 } },
+    rounding_head: { kind: "l2_nearest" },
+    ...change,
+  };
+  const { module } = loaded(description, 3);
+  const graph = findGraph(module, "denoise")!;
+  const given = graph.inputs.map(({ hint }) => inputs[hint!]!);
+  const results = evaluate(module, "denoise", given);
+  const of = (name: string): Float64Array => results[graph.outputNames.indexOf(name)]!.data;
+  return { x0: of("x0"), logits: of("logits") };
 }
 
 const x = tensor(

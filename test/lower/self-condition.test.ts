@@ -1,12 +1,9 @@
 // Every way in of the previous prediction, by its formula: what enters the first block of a network without time.
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { expect, test } from "vitest";
-import { loadModel } from "../../src/api/load.js";
 import { evaluate } from "../../src/ir/evaluate.js";
 import { findGraph, type Module } from "../../src/ir/graph.js";
 import { tensor } from "../../src/ir/tensor.js";
+import { loaded } from "./loaded.js";
 
 const [length, width, vocabulary] = [3, 4, 7];
 
@@ -18,10 +15,7 @@ const tokenState = {
 };
 
 function load(change: object): Module {
-  const directory = mkdtempSync(join(tmpdir(), "dlmc-self-"));
-  const model = join(directory, "model.json");
   const description = {
-    version: 1,
     state_space: { kind: "continuous_embedding", vocab_size: vocabulary, seq_len: length },
     embedding: { dim: width },
     noise_schedule: { family: "cosine", discretization: { kind: "continuous" } },
@@ -30,12 +24,7 @@ function load(change: object): Module {
     conditioning: { kind: "none" },
     ...change,
   };
-  try {
-    writeFileSync(model, JSON.stringify(description));
-    return loadModel({ model, synthetic: 4 }).module;
-  } finally {
-    rmSync(directory, { recursive: true });
-  }
+  return loaded(description, 4).module;
 }
 
 /** What the first linear layer of the first block reads, for a state and a previous prediction. */

@@ -1,23 +1,13 @@
 // Spectral mixers against their definitions: sums over all positions and channels, written out.
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { expect, test } from "vitest";
-import { loadModel } from "../../src/api/load.js";
 import { evaluate } from "../../src/ir/evaluate.js";
 import { tensor } from "../../src/ir/tensor.js";
+import { loaded } from "./loaded.js";
 
 /** A mixer alone on the float64 reference. */
 function run(mixer: object, length: number, width: number, x: Float64Array): Float64Array {
-  const directory = mkdtempSync(join(tmpdir(), "dlmc-spectral-"));
-  try {
-    const model = join(directory, "model.json");
-    writeFileSync(model, JSON.stringify({ version: 1, part: "mixer", width, seq_len: length, mixer }));
-    const { module } = loadModel({ model, synthetic: 1 });
-    return evaluate(module, "mixer", [tensor("f32", [1, length, width], x)])[0]!.data;
-  } finally {
-    rmSync(directory, { recursive: true });
-  }
+  const { module } = loaded({ part: "mixer", width, seq_len: length, mixer }, 1);
+  return evaluate(module, "mixer", [tensor("f32", [1, length, width], x)])[0]!.data;
 }
 
 test.each([

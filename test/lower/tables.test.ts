@@ -1,17 +1,11 @@
 // Tables that follow from the tokens' numbers, against those numbers.
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { expect, test } from "vitest";
-import { loadModel } from "../../src/api/load.js";
 import { evaluate } from "../../src/ir/evaluate.js";
 import { tensor } from "../../src/ir/tensor.js";
+import { loaded } from "./loaded.js";
 
 function load(vocabulary: number, dim: number, scale: number) {
-  const directory = mkdtempSync(join(tmpdir(), "dlmc-tables-"));
-  const model = join(directory, "model.json");
   const description = {
-    version: 1,
     state_space: { kind: "continuous_embedding", vocab_size: vocabulary, seq_len: vocabulary },
     embedding: { dim, scale, table: { kind: "bits" } },
     noise_schedule: { family: "cosine", discretization: { kind: "continuous" } },
@@ -20,12 +14,7 @@ function load(vocabulary: number, dim: number, scale: number) {
     blocks: { mixer: { kind: "fnet" }, ffn: { kind: "none" } },
     rounding_head: { kind: "l2_nearest" },
   };
-  try {
-    writeFileSync(model, JSON.stringify(description));
-    return loadModel({ model, synthetic: 5 });
-  } finally {
-    rmSync(directory, { recursive: true });
-  }
+  return loaded(description, 5);
 }
 
 test.each([
