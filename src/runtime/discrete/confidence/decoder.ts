@@ -79,11 +79,19 @@ interface StepOfRow {
   readonly temperature: number;
 }
 
-function openPositions({ plan, tokens, free, length }: DecodeContext, row: number): number[] {
-  return [...free.keys()].slice(0, length).filter((i) => {
-    const at = row * length + i;
-    return free[at] === 1 && (maskOf(plan.process) === undefined || isMasked(plan.process, tokens[at]!));
-  });
+/** Positions of a row that may change, in order. */
+function freePositions({ free, length }: DecodeContext, row: number): number[] {
+  const positions: number[] = [];
+  for (let i = 0; i < length; i++) if (free[row * length + i] === 1) positions.push(i);
+  return positions;
+}
+
+/** Those that are masked; in a state without a mask all of them. */
+function openPositions(context: DecodeContext, row: number): number[] {
+  const { plan, tokens, length } = context;
+  const free = freePositions(context, row);
+  if (maskOf(plan.process) === undefined) return free;
+  return free.filter((i) => isMasked(plan.process, tokens[row * length + i]!));
 }
 
 /** One step of one row. */
@@ -92,7 +100,7 @@ function advance(
   sampler: TokenSamplerDescription,
   { row, state, step, steps, mean, logits, temperature }: StepOfRow,
 ): void {
-  const { plan, tokens, length, first, free } = context;
+  const { plan, tokens, length, first } = context;
   const n = plan.process.vocabulary;
   const draw = context.firstDraw + step + 1;
   const uniform = (position: number, category: number): number =>
@@ -100,10 +108,9 @@ function advance(
   const open = openPositions(context, row);
   const editing = sampler.edit?.kind === "threshold" ? sampler.edit : undefined;
   const again = placesAgain(sampler.quota);
-  const looked =
-    editing === undefined && !again
-      ? open
-      : [...free.keys()].slice(0, length).filter((i) => free[row * length + i] === 1);
+  const looked = editing === undefined && !again ? open : freePositions(context, row);
+  const isOpen = new Set(open);
+  const suppressed = suppressedTokens(context, sampler);
   const proposals = new Map<number, Proposal>(
     looked.map((i) => [
       i,
@@ -115,7 +122,7 @@ function advance(
         nucleus_edge: sampler.nucleus_edge ?? "in",
         score: sampler.score ?? "probability",
         scoreFrom: sampler.score_from ?? "logits",
-        suppressed: suppressedTokens(context, sampler),
+        suppressed,
         draw: (p) => context.chosen?.(draw, row, first + i) ?? drawFrom(p, (v) => uniform(i, v)),
         random: () => uniform(i, n),
         position: first + i,
@@ -126,7 +133,7 @@ function advance(
   const scale = placedScale(sampler.quota);
   if (again && scale !== 1)
     for (const [i, proposal] of proposals)
-      if (!open.includes(i)) proposals.set(i, { ...proposal, score: proposal.score * scale });
+      if (!isOpen.has(i)) proposals.set(i, { ...proposal, score: proposal.score * scale });
 
   const pool = again ? looked : open;
   const from = plan.rows[Math.min(step, plan.rows.length - 1)];
@@ -155,23 +162,20 @@ function advance(
   );
   state.putOff = putOff;
 
-  for (const i of positions)
-    if (!again || open.includes(i)) tokens[row * length + i] = proposals.get(i)!.token;
+  const placed = new Set(positions);
+  for (const i of placed) if (!again || isOpen.has(i)) tokens[row * length + i] = proposals.get(i)!.token;
   let edited = false;
   if (editing !== undefined)
     for (const i of looked) {
       const { token, score } = proposals.get(i)!;
-      if (open.includes(i) || token === tokens[row * length + i] || score <= editing.threshold) continue;
+      if (isOpen.has(i) || token === tokens[row * length + i] || score <= editing.threshold) continue;
       tokens[row * length + i] = token;
       edited = true;
     }
   const mask = maskOf(plan.process);
-  if (again && mask !== undefined)
-    for (const i of pool) if (!positions.includes(i)) tokens[row * length + i] = mask;
-  if (sampler.renoise === "uniform") {
-    const placed = new Set(positions);
+  if (again && mask !== undefined) for (const i of pool) if (!placed.has(i)) tokens[row * length + i] = mask;
+  if (sampler.renoise === "uniform")
     for (const i of open) if (!placed.has(i)) tokens[row * length + i] = Math.floor(uniform(i, n + 1) * n);
-  }
   finish(sampler, state, {
     proposals,
     settled: open.length === 0 && !edited,
@@ -179,7 +183,7 @@ function advance(
     left:
       plan.process.kind === "absorbing"
         ? openPositions(context, row).length
-        : pool.filter((i) => !positions.includes(i)).length,
+        : pool.filter((i) => !placed.has(i)).length,
     last: step >= steps - 1,
     owed: putOff,
     context,
