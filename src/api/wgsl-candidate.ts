@@ -15,10 +15,17 @@ import { graphCalls } from "../runtime/webgpu/graph-calls.js";
 import { type OpenedGraphs, openGraphs } from "../runtime/webgpu/model.js";
 import { wgsl } from "../runtime-check/accuracy.js";
 import type { Candidate } from "../runtime-check/candidate.js";
-import { bug, fail } from "../support/diagnostic.js";
+import { bug, type Diagnostic, DlmcError, exitCodes } from "../support/diagnostic.js";
 import { decodeHalf, encodeHalf } from "../support/half.js";
 import { version } from "../version.js";
 import { openGpu } from "./gpu.js";
+
+const noAdapter: Diagnostic = {
+  severity: "error",
+  code: "environment/adapter",
+  message: "WebGPU finds no graphics adapter",
+  help: "install a Vulkan driver (scripts/install-webgpu-drivers.sh brings software ones)",
+};
 
 /**
  * The candidate for modules planned for `batch` texts at once, and the release of what it holds. Throws `environment/webgpu` and `environment/adapter` (exit code
@@ -26,11 +33,8 @@ import { openGpu } from "./gpu.js";
  */
 export async function wgslCandidate(batch: number): Promise<Candidate & { dispose(): Promise<void> }> {
   const gpu = await openGpu();
-  const adapter =
-    (await gpu.requestAdapter()) ??
-    fail("environment/adapter", "WebGPU finds no graphics adapter", {
-      help: "install a Vulkan driver (scripts/install-webgpu-drivers.sh brings software ones)",
-    });
+  const adapter = await gpu.requestAdapter();
+  if (adapter === null) throw new DlmcError([noAdapter], exitCodes.environment);
   // Kernels ask for no more limits than every device has; their better forms are what is checked where they would run.
   const requiredFeatures = Object.values(featureNames).filter((name) => adapter.features.has(name));
   const device = await adapter.requestDevice({ requiredFeatures });

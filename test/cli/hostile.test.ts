@@ -11,7 +11,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test, vi } from "vitest";
 import { dlmc } from "./run.js";
 
 const directory = mkdtempSync(join(tmpdir(), "dlmc-hostile-"));
@@ -149,4 +149,16 @@ describe("directories", () => {
     for (const out of [empty, dangling])
       expect((await dlmc("compile", tiny, "--synthetic", "1", "-o", out)).code, out).toBe(0);
   });
+});
+
+test("a machine without a graphics adapter is an environment that lacks something, not bad input", async () => {
+  vi.stubGlobal("navigator", { gpu: { requestAdapter: async () => null } });
+  try {
+    const path = write("no-adapter.json", model);
+    const { code, err } = await dlmc("check", path, "--synthetic", "1", "--target", "wgsl");
+    expect(err).toContain("error[environment/adapter]");
+    expect(code).toBe(5);
+  } finally {
+    vi.unstubAllGlobals();
+  }
 });
